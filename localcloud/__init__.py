@@ -1,0 +1,1 @@
+"""AWS on one machine: MiniStack behind a proxy, and the edge that serves visitors."""

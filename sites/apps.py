@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class SitesConfig(AppConfig):
+    """Our ``sites``. django.contrib.sites has the same label: never install both."""
+
+    name = "sites"

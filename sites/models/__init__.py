@@ -1,0 +1,17 @@
+from sites.models.account import Account
+from sites.models.domain import Domain
+from sites.models.operation import Operation, OperationEvent
+from sites.models.resource import Resource
+from sites.models.site import Site
+from sites.models.visits import VisitCount, VisitCursor
+
+__all__ = [
+    "Account",
+    "Domain",
+    "Operation",
+    "OperationEvent",
+    "Resource",
+    "Site",
+    "VisitCount",
+    "VisitCursor",
+]

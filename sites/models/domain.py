@@ -1,0 +1,27 @@
+"""A domain name of a site."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from sites.models.site import Site
+
+DOMAIN_NAME = RegexValidator(
+    r"^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$",
+    "A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path.",
+)
+
+
+class Domain(models.Model):
+    """The first domain of a site is its address; a site without one lives on its distribution's."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="domains")
+    name = models.CharField(max_length=253, unique=True, validators=[DOMAIN_NAME])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name

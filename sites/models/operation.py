@@ -1,0 +1,72 @@
+"""A piece of provisioning work: what is asked, who works on it, how it ended."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from sites.models.site import Site
+
+
+class Operation(models.Model):
+    """One at a time per site, held by a lease; the fence number proves who holds it."""
+
+    class Kind(models.TextChoices):
+        PROVISION = "provision", "Provision"
+        DESTROY = "destroy", "Destroy"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        IN_PROGRESS = "in_progress", "In progress"
+        SUCCESS = "success", "Success"
+        FAILURE = "failure", "Failure"
+        ERROR = "error", "Error"
+
+    ACTIVE: ClassVar = (Status.QUEUED, Status.IN_PROGRESS)
+
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="operations")
+    site_name = models.CharField(max_length=40, help_text="Kept when the site is gone.")
+    kind = models.CharField(max_length=20, choices=Kind)
+    status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    plan = models.JSONField(default=list)
+    waits = models.JSONField(default=list)
+    attempts = models.PositiveIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    error_message = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["site"],
+                condition=models.Q(status__in=["queued", "in_progress"]),
+                name="one_active_operation_per_site",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.site_name}"
+
+
+class OperationEvent(models.Model):
+    """One line of the history of an operation."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="events")
+    logical_id = models.CharField(max_length=60, blank=True)
+    message = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.message

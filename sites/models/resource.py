@@ -1,0 +1,51 @@
+"""One thing on AWS that we made."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from sites.models.account import Account
+from sites.models.site import Site
+
+
+class Resource(models.Model):
+    """Written by the engine alone: the intent before a create, the id after it.
+
+    A row without ``physical_id`` is an intent whose answer is not known yet. Rows without a site
+    belong to the account, shared by its sites.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="resources")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, related_name="resources", null=True, blank=True
+    )
+    logical_id = models.CharField(max_length=60, help_text="Its name inside the stack.")
+    type = models.CharField(max_length=40)
+    inputs = models.JSONField(default=dict, help_text="What was asked for.")
+    physical_id = models.CharField(max_length=300, blank=True, help_text="The id that AWS gave.")
+    properties = models.JSONField(default=dict, help_text="What AWS says it is.")
+    attributes = models.JSONField(default=dict, help_text="What other resources refer to.")
+    aws_status = models.CharField(max_length=60, blank=True)
+    is_ready = models.BooleanField(default=False)
+    waiting_for = models.TextField(blank=True)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "logical_id"],
+                condition=models.Q(site__isnull=True),
+                name="one_account_resource_per_logical_id",
+            ),
+            models.UniqueConstraint(
+                fields=["site", "logical_id"], name="one_site_resource_per_logical_id"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.physical_id or '(being created)'}"

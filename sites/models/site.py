@@ -1,0 +1,61 @@
+"""A website: what should be."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from sites.models.account import Account
+
+
+class Site(models.Model):
+    """The desired state of one site. What exists on AWS for it is in its ``Resource`` rows."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PROVISIONING = "provisioning", "Provisioning"
+        LIVE = "live", "Live"
+        FAILED = "failed", "Needs attention"
+        DESTROYING = "destroying", "Destroying"
+
+    class PriceClass(models.TextChoices):
+        PRICE_CLASS_100 = "PriceClass_100", "North America and Europe"
+        PRICE_CLASS_200 = "PriceClass_200", "Most of the world"
+        PRICE_CLASS_ALL = "PriceClass_All", "Everywhere"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
+    name = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$",
+                "A site's name has lower-case letters, digits and inner hyphens, as in “my-site”.",
+            )
+        ],
+    )
+    state = models.CharField(max_length=20, choices=State, default=State.DRAFT, editable=False)
+    has_counter = models.BooleanField("visitor counter", default=True)
+    is_spa = models.BooleanField(
+        "single-page application",
+        default=False,
+        help_text="Pages that do not exist are answered by index.html.",
+    )
+    price_class = models.CharField(
+        max_length=20, choices=PriceClass, default=PriceClass.PRICE_CLASS_100
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def short_uid(self) -> str:
+        """What the names of the site's resources are derived from."""
+        return self.uid.hex[:12]

@@ -1,0 +1,51 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloudadmin import embedded
+from cloudadmin.aws import Access, Clients
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bare emulator's endpoint URL."""
+    folder = tmp_path_factory.mktemp("ministack")
+    port = embedded.free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "ministack")],
+            env={
+                **os.environ,
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "S3_DATA_DIR": str(folder / "s3"),
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(f"{url}/_localstack/health", timeout=2)
+            break
+        except httpx.TransportError:
+            time.sleep(0.05)
+    yield url
+    process.kill()
+    process.wait(20)
+
+
+@pytest.fixture
+def clients(ministack: str) -> Clients:
+    return Clients(Access(region="us-east-1", endpoint_url=ministack))

@@ -1,0 +1,4 @@
+"""The settings of the tests: a real PostgreSQL first, then the project's own settings."""
+
+import tests.services  # noqa: F401  starts PostgreSQL and sets DATABASE_URL
+from cloudadmin.settings import *  # noqa: F403
