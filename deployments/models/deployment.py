@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db import models
 
 from sites.models import Site
+from sites.models.lease import Leased
 
 
-class Deployment(models.Model):
+class Deployment(Leased):
     """``number`` counts per site and is the release number in the edge index."""
 
     class State(models.TextChoices):
@@ -21,16 +22,17 @@ class Deployment(models.Model):
         ERROR = "error", "Error"
         INACTIVE = "inactive", "Inactive"
 
-    ACTIVE: ClassVar = (State.QUEUED, State.IN_PROGRESS)
+    ACTIVE = (State.QUEUED, State.IN_PROGRESS)
 
     class Phase(models.TextChoices):
         UPLOAD = "upload", "Uploading"
         INDEX = "index", "Indexing"
         SETTLE = "settle", "Settling"
+        FLIP = "flip", "Publishing"
         VERIFY = "verify", "Verifying"
         DONE = "done", "Done"
 
-    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="deployments")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="deployments")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=20, choices=Phase, default=Phase.UPLOAD)
@@ -47,7 +49,9 @@ class Deployment(models.Model):
     deleted = models.PositiveIntegerField(default=0)
     bytes = models.PositiveBigIntegerField(default=0, help_text="Bytes uploaded.")
     error_message = models.TextField(blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    phase_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the settle time is over, or verification gives up."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -19,6 +19,10 @@ class EdgeIndex(models.Model):
     site = models.OneToOneField(Site, on_delete=models.CASCADE, related_name="edge_index")
     generation = models.PositiveIntegerField(default=1)
     buckets = models.PositiveIntegerField(default=1)
+    head_release = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The release that the head of every host shall name."
+    )
+    is_head_written = models.BooleanField(default=True)
     graced = models.JSONField(default=dict, help_text="path -> ISO time until which it stays")
 
     def __str__(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from sites.models import Site
@@ -15,6 +17,8 @@ class Invalidation(models.Model):
         IN_PROGRESS = "InProgress", "InProgress"
         COMPLETED = "Completed", "Completed"
         FAILURE = "failure", "Failure"
+
+    ACTIVE: ClassVar = (Status.QUEUED, Status.IN_PROGRESS)
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="invalidations")
     paths = models.JSONField()

@@ -7,10 +7,11 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from sites.models.lease import Leased
 from sites.models.site import Site
 
 
-class Operation(models.Model):
+class Operation(Leased):
     """One at a time per site, held by a lease; the fence number proves who holds it."""
 
     class Kind(models.TextChoices):
@@ -23,8 +24,9 @@ class Operation(models.Model):
         SUCCESS = "success", "Success"
         FAILURE = "failure", "Failure"
         ERROR = "error", "Error"
+        INACTIVE = "inactive", "Superseded"
 
-    ACTIVE: ClassVar = (Status.QUEUED, Status.IN_PROGRESS)
+    ACTIVE = (Status.QUEUED, Status.IN_PROGRESS)
 
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="operations")
     site_name = models.CharField(max_length=40, help_text="Kept when the site is gone.")
@@ -33,11 +35,7 @@ class Operation(models.Model):
     creator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
-    plan = models.JSONField(default=list)
     waits = models.JSONField(default=list)
-    attempts = models.PositiveIntegerField(default=0)
-    fence = models.PositiveIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

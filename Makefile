@@ -1,0 +1,39 @@
+# make up     everything on this machine, with a demo site live
+# make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
+# make bench  the performance table
+.PHONY: up setup test lint format bench clean
+
+UV := $(shell command -v uv || echo .uv/bin/uv)
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+up: setup
+	@$(PYTHON) manage.py up $(ARGS)
+
+setup: $(READY)
+
+$(READY): pyproject.toml uv.lock
+	@command -v uv >/dev/null || test -x .uv/bin/uv || \
+		(python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv)
+	$(UV) sync --quiet --frozen
+	@touch $@
+
+lint: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports --no-logo
+	$(PYTHON) manage.py makemigrations --check --dry-run
+
+test: lint
+	$(PYTHON) -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+
+format: setup
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: setup
+	$(PYTHON) -m tests.bench
+
+clean:
+	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles

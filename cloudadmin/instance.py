@@ -1,0 +1,295 @@
+"""One running embedded default: its data directory, its addresses, its start and stop.
+
+data directory
+  state.json    secret key, first admin password, ports: kept between runs, readable by us alone
+  run.json      where everything is, while it runs (DESIGN section 11)
+  postgres/ redis/ localcloud/ logs/
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+from django.conf import settings
+
+from cloudadmin import embedded
+from cloudadmin.supervision import SupervisionError, Supervisor
+
+DEMO = Path(__file__).parent / "demo"
+ADMIN_USER = "admin"
+AWS_VARIABLES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+
+
+class AlreadyRunning(Exception):
+    """Another ``up`` holds this data directory."""
+
+
+@dataclass
+class Ports:
+    """None is "the usual one, or the one of last time, or any free one"."""
+
+    web: int | None = None
+    edge: int | None = None
+    aws: int | None = None
+    postgres: int | None = None
+    redis: int | None = None
+
+
+USUAL = Ports(web=8000, edge=8080, aws=4566, postgres=54329, redis=63790)
+
+
+class Instance:
+    def __init__(self, data_dir: Path, ports: Ports, say: Callable[[str], Any]) -> None:
+        self.data_dir = data_dir
+        self.say = say
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.data_dir / "up.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"cloudadmin already runs on {data_dir}; its addresses are in {self._run_file}. "
+                "Stop that one first, or give another --data-dir."
+            ) from error
+        self._state = self._read_state()
+        self._ports = self._choose_ports(ports)
+        self.database_url = os.environ.get("DATABASE_URL") or embedded.postgres_url(
+            self._port("postgres"), "cloudadmin"
+        )
+        self.redis_url = os.environ.get("REDIS_URL") or f"redis://127.0.0.1:{self._port('redis')}/0"
+        self.is_local_cloud = not any(os.environ.get(name) for name in AWS_VARIABLES)
+        self.aws_endpoint = (
+            f"http://127.0.0.1:{self._port('aws')}"
+            if self.is_local_cloud
+            else os.environ.get("AWS_ENDPOINT_URL")
+        )
+        self.edge = (
+            f"http://127.0.0.1:{self._port('edge')}"
+            if self.is_local_cloud
+            else os.environ.get("CLOUDADMIN_EDGE_URL")
+        )
+        self.dashboard = f"http://127.0.0.1:{self._port('web')}/"
+        self._supervisor = Supervisor(
+            data_dir, self._programs(), self._environment(), settings.BASE_DIR
+        )
+
+    def start(self, *, demo: bool) -> None:
+        """Start everything in order; returns when the dashboard answers and the demo is live."""
+        self.say(f"Starting cloudadmin; data and logs are in {self.data_dir}")
+        self._run_file.unlink(missing_ok=True)
+        self._supervisor.start()
+        for program in self._supervisor.programs:
+            if program.name == "web":
+                self._manage("migrate", "--verbosity", "0")
+                self._manage("first_run")
+            self._supervisor.start_program(program.name)
+            self._wait_for(program.name)
+        self._write_run_file()
+        if demo and self.is_local_cloud:
+            self._bring_up_demo()
+        self._say_addresses()
+
+    def wait(self) -> None:
+        while self._supervisor.is_running():
+            time.sleep(0.5)
+        raise SupervisionError(f"supervisord ended by itself; see {self._supervisor.log_dir}")
+
+    def stop(self) -> None:
+        self._run_file.unlink(missing_ok=True)
+        self._supervisor.stop()
+        self._lock.close()
+
+    # --- what runs ----------------------------------------------------------------------------
+
+    def _programs(self) -> list[embedded.Program]:
+        programs = []
+        if not os.environ.get("DATABASE_URL"):
+            programs.append(embedded.postgres(self.data_dir / "postgres", self._port("postgres")))
+        if not os.environ.get("REDIS_URL"):
+            programs.append(embedded.redis(self.data_dir / "redis", self._port("redis")))
+        if self.is_local_cloud:
+            programs.append(
+                embedded.local_cloud(
+                    self.data_dir / "localcloud",
+                    aws_port=self._port("aws"),
+                    edge_port=self._port("edge"),
+                    postgres_url=self.database_url,
+                )
+            )
+        return [
+            *programs,
+            embedded.web(self._port("web")),
+            embedded.worker(),
+            embedded.beat(self.data_dir),
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            "CLOUDADMIN_DATA_DIR": str(self.data_dir),
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "SECRET_KEY": os.environ.get("SECRET_KEY") or self._state["secret_key"],
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.aws_endpoint:
+            environment["AWS_ENDPOINT_URL"] = self.aws_endpoint
+        if self.edge:
+            environment["CLOUDADMIN_EDGE_URL"] = self.edge
+        return environment
+
+    def _wait_for(self, name: str) -> None:
+        checks: dict[str, Callable[[], object]] = {
+            "postgres": self._ensure_database,
+            "redis": lambda: redis.Redis.from_url(self.redis_url).ping(),
+            "localcloud": lambda: httpx.get(
+                f"{self.aws_endpoint}/_localcloud/health", timeout=10
+            ).raise_for_status(),
+            "web": lambda: httpx.get(self.dashboard, timeout=10),
+        }
+        if name not in checks:
+            return
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                checks[name]()
+            except (psycopg.OperationalError, redis.ConnectionError, httpx.HTTPError) as error:
+                if time.monotonic() > deadline:
+                    raise SupervisionError(
+                        f"{name} does not answer ({error}); its log is "
+                        f"{self._supervisor.log_of(name)}"
+                    ) from error
+                time.sleep(0.1)
+            else:
+                return
+
+    def _ensure_database(self) -> None:
+        server = embedded.postgres_url(self._port("postgres"), "postgres")
+        with psycopg.connect(server, autocommit=True, connect_timeout=5) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'cloudadmin'")
+            if found.fetchone() is None:
+                connection.execute("CREATE DATABASE cloudadmin")
+
+    # --- what is said -------------------------------------------------------------------------
+
+    def _bring_up_demo(self) -> None:
+        """With the commands that everybody uses; each of them finds what is there already."""
+        try:
+            if self._manage("site_status", "demo", "--json", check=False).returncode:
+                self._manage("create_site", "demo")
+            self.say("Bringing up the demo site")
+            self._manage("provision_site", "demo", "--wait")
+            self._manage("deploy_site", "demo", str(DEMO), "--message", "The demo site")
+        except SupervisionError as error:
+            self.say(f"The demo site is not live: {error}")
+
+    def _say_addresses(self) -> None:
+        self.say("")
+        self.say("cloudadmin is ready.")
+        self.say(f"  dashboard   {self.dashboard}")
+        if self.is_local_cloud:
+            self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
+            self.say(f"  local AWS   {self.aws_endpoint}")
+        if self._state.pop("admin_is_new", False):
+            self._write_state()
+            self.say(f"  log in as   {ADMIN_USER} / {self._state['admin_password']}")
+            self.say("              (shown this once; change it in the dashboard)")
+        self.say("Ctrl-C stops everything; the data stays.")
+
+    def _write_run_file(self) -> None:
+        run: dict[str, Any] = {
+            "dashboard": self.dashboard,
+            "edge": self.edge,
+            "aws_endpoint": self.aws_endpoint,
+            "database_url": self.database_url,
+            "redis_url": self.redis_url,
+            "secret_key": self._environment()["SECRET_KEY"],
+            "pid": os.getpid(),
+        }
+        if self.is_local_cloud:
+            run |= {"admin_user": ADMIN_USER, "admin_password": self._state["admin_password"]}
+        _write_private(self._run_file, run)
+
+    # --- what is kept -------------------------------------------------------------------------
+
+    @property
+    def _run_file(self) -> Path:
+        return self.data_dir / "run.json"
+
+    def _read_state(self) -> dict[str, Any]:
+        path = self.data_dir / "state.json"
+        if path.exists():
+            state: dict[str, Any] = json.loads(path.read_text())
+            return state
+        return {
+            "secret_key": secrets.token_urlsafe(50),
+            "admin_password": secrets.token_urlsafe(12),
+            "admin_is_new": True,
+            "ports": {},
+        }
+
+    def _write_state(self) -> None:
+        _write_private(self.data_dir / "state.json", self._state)
+
+    def _choose_ports(self, asked: Ports) -> dict[str, int]:
+        """A port that is asked for must be free; the others stay as they were if they can."""
+        chosen: dict[str, int] = {}
+        for name in (each.name for each in fields(Ports)):
+            wanted = getattr(asked, name)
+            if wanted is not None and not embedded.is_free(wanted):
+                raise AlreadyRunning(f"Port {wanted} is taken; give another one, or none.")
+            kept = self._state["ports"].get(name) or getattr(USUAL, name)
+            chosen[name] = wanted or embedded.free_port(kept)
+        self._state["ports"] = chosen
+        self._write_state()
+        return chosen
+
+    def _port(self, name: str) -> int:
+        return self._ports[name]
+
+    def _manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+            env={
+                **os.environ,
+                **self._environment(),
+                "CLOUDADMIN_ADMIN_PASSWORD": self._state["admin_password"],
+            },
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise SupervisionError(
+                f"manage.py {' '.join(arguments[:2])} failed: {reason[-1] if reason else '?'}"
+            )
+        return done
+
+
+def _write_private(path: Path, content: dict[str, Any]) -> None:
+    """Written whole or not at all, readable by its owner alone."""
+    partial = path.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(content, indent=2))
+    partial.replace(path)

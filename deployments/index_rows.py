@@ -1,0 +1,158 @@
+"""The edge index of a site: pure ``edge_index`` on one side, rows and the KeyValueStore on the other.
+
+Rows are committed before the call that writes them, so what we know is always a superset of what the
+edge may answer: a killed deploy cannot leave records that the next one does not take into account.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from cloudadmin.aws import ClientError, Clients, error_code
+from deployments import edge_index
+from deployments.manifest import Manifest, survives
+from deployments.models import Deployment, EdgeIndex, IndexBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sites.models import Site
+
+# How long a file that a page of an earlier release may still ask for stays (DESIGN section 5).
+GRACE = timedelta(days=7)
+
+
+def prepare(deployment: Deployment, manifest: Manifest) -> None:
+    """Commit the records of the deployment's release, unwritten. Running it again adds nothing."""
+    site = deployment.site
+    with transaction.atomic():
+        row, _ = EdgeIndex.objects.select_for_update().get_or_create(site=site)
+        kept = _graced(row, deployment, manifest)
+        change = edge_index.append(
+            _index_of(row),
+            deployment.number,
+            {path: entry.hash for path, entry in manifest.entries.items()},
+            keep=kept,
+            reachable=_reachable(site, deployment.number),
+        )
+        row.generation, row.buckets = change.index.generation, change.index.buckets
+        row.graced = kept
+        row.save()
+        IndexBucket.objects.bulk_create(
+            [
+                IndexBucket(
+                    index=row, generation=generation, number=number, value=value, is_written=False
+                )
+                for (generation, number), value in _by_row(change.puts).items()
+            ],
+            update_conflicts=True,
+            unique_fields=["index", "generation", "number"],
+            update_fields=["value", "is_written"],
+            batch_size=1000,
+        )
+
+
+def write(site: Site, clients: Clients, store_arn: str) -> None:
+    """Send every row that the store does not have yet, at most 50 keys a call."""
+    pending = IndexBucket.objects.filter(index__site=site, is_written=False)
+    puts = {
+        edge_index.bucket_key(bucket.generation, bucket.number): bucket.value for bucket in pending
+    }
+    sent = [bucket.pk for bucket in pending]
+    for batch in edge_index.batches(puts):
+        update_keys(clients, store_arn, batch)
+    IndexBucket.objects.filter(pk__in=sent).update(is_written=True)
+
+
+def name_head(site: Site, number: int | None) -> None:
+    """Record which release shall be served, before any call: what a crash leaves is flipped later."""
+    EdgeIndex.objects.filter(site=site).update(head_release=number, is_head_written=False)
+
+
+def head(site: Site) -> str:
+    """The head value that makes the recorded release the one that is served."""
+    row = EdgeIndex.objects.get(site=site)
+    return edge_index.head(row.head_release or 0, _index_of(row), "s" if site.is_spa else "")
+
+
+def head_was_written(site: Site, written: str) -> None:
+    """Unless another release was named in the meantime."""
+    with transaction.atomic():
+        row = EdgeIndex.objects.select_for_update().get(site=site)
+        row.is_head_written = head(site) == written
+        row.save(update_fields=["is_head_written"])
+
+
+def drop_old_generations(site: Site, clients: Clients, store_arn: str) -> None:
+    """Delete the keys of generations that no head names any more."""
+    row = EdgeIndex.objects.get(site=site)
+    old = IndexBucket.objects.filter(index=row).exclude(generation=row.generation)
+    keys = [edge_index.bucket_key(bucket.generation, bucket.number) for bucket in old]
+    for start in range(0, len(keys), edge_index.MAX_KEYS_PER_CALL):
+        update_keys(
+            clients, store_arn, {}, deletes=keys[start : start + edge_index.MAX_KEYS_PER_CALL]
+        )
+    old.delete()
+
+
+def update_keys(
+    clients: Clients, store_arn: str, puts: Mapping[str, str], deletes: list[str] | None = None
+) -> None:
+    """One all-or-nothing UpdateKeys. The store has one ETag: when it moved, look again and retry."""
+    for attempt in range(5):
+        etag = clients.keyvaluestore.describe_key_value_store(KvsARN=store_arn)["ETag"]
+        try:
+            clients.keyvaluestore.update_keys(
+                KvsARN=store_arn,
+                IfMatch=etag,
+                Puts=[{"Key": key, "Value": value} for key, value in puts.items()],
+                Deletes=[{"Key": key} for key in deletes or []],
+            )
+        except ClientError as error:
+            if error_code(error) not in {"ConflictException", "PreconditionFailed"} or attempt == 4:
+                raise
+        else:
+            return
+
+
+def _index_of(row: EdgeIndex) -> edge_index.Index:
+    buckets = row.bucket_rows.filter(generation=row.generation)
+    return edge_index.Index(
+        generation=row.generation,
+        buckets=row.buckets,
+        values=dict(buckets.values_list("number", "value")),
+    )
+
+
+def _shape_of(row: EdgeIndex) -> edge_index.Index:
+    return edge_index.Index(generation=row.generation, buckets=row.buckets, values={})
+
+
+def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[str, str]:
+    """``{path: ISO time until which it stays}`` of files that open pages may still ask for."""
+    now = timezone.now()
+    graced = {path: until for path, until in row.graced.items() if _time(until) > now}
+    published = Deployment.objects.filter(site=deployment.site, is_published=True).first()
+    if published is not None and published.pk != deployment.pk:
+        until = (now + GRACE).isoformat()
+        before = Manifest.from_bytes(bytes(published.manifest))
+        graced |= {path: until for path in before.entries if survives(path)}
+    return {path: until for path, until in graced.items() if path not in manifest.entries}
+
+
+def _reachable(site: Site, number: int) -> set[int]:
+    """Releases that a head may name: every kept deployment that was ever served, and the new one."""
+    served = Deployment.objects.filter(site=site, published_at__isnull=False)
+    return {number, *served.values_list("number", flat=True)}
+
+
+def _by_row(puts: Mapping[str, str]) -> dict[tuple[int, int], str]:
+    return {edge_index.parse_bucket_key(key): value for key, value in puts.items()}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

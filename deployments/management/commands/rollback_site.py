@@ -1,0 +1,46 @@
+"""``manage.py rollback_site NAME [--to NUMBER]``"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from deployments import operations
+from deployments.errors import DeploymentRefused
+from deployments.target import address
+from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+
+PATIENCE_SECONDS = 60.0
+
+
+class Command(SiteCommand):
+    help = "Serve an earlier deployment again. Nothing is uploaded."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--to", type=int, metavar="NUMBER", help="default: the one before")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        site = self.site(options["name"])
+        try:
+            deployment = operations.rollback(site, options["to"])
+        except DeploymentRefused as error:
+            raise CommandError(
+                str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
+            ) from error
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (mismatch := operations.check(deployment)) is not None:
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"The flip is made, but the edge does not serve deployment #{deployment.number} "
+                    f"yet: “{mismatch.path}”, {mismatch.reason}.",
+                    returncode=TRY_AGAIN_LATER,
+                )
+            time.sleep(0.2)
+        self.stdout.write(
+            f"Deployment #{deployment.number} is live again at "
+            f"{address(site, settings.CLOUDADMIN_EDGE_URL)}"
+        )

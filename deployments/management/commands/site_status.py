@@ -1,0 +1,68 @@
+"""``manage.py site_status NAME [--json]``"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from deployments.models import Deployment
+from deployments.target import address
+from sites.management.command import SiteCommand
+from sites.models import Operation, Resource, Site
+from sites.visits import query
+
+
+class Command(SiteCommand):
+    help = "How a site is: state, addresses, resources, deployment, visits, waits."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        status = status_of(self.site(options["name"]))
+        if options["json"]:
+            self.stdout.write(json.dumps(status, indent=2))
+            return
+        deployment = status["deployment"]
+        self.stdout.write(f"{status['name']}: {status['state']}  {status['url']}")
+        self.stdout.write(f"  deployment  {f'#{deployment}' if deployment else 'none yet'}")
+        self.stdout.write(f"  visits      {status['visits']}")
+        for wait in status["waits"]:
+            self.stdout.write(
+                f"  waits for   {wait['what']}: {wait['why']} (since {wait['since']})"
+            )
+        for resource in status["resources"]:
+            self.stdout.write(
+                f"  {resource['type']:<24} {resource['physical_id']}  {resource['aws_status']}"
+            )
+
+
+def status_of(site: Site) -> dict[str, Any]:
+    """The object of DESIGN section 11."""
+    resources = list(Resource.objects.filter(site=site))
+    distribution = next((row for row in resources if row.logical_id == "distribution"), None)
+    operation = Operation.objects.filter(site=site, status__in=Operation.ACTIVE).first()
+    own_host = [distribution.attributes["domain_name"]] if _has_host(distribution) else []
+    return {
+        "name": site.name,
+        "state": site.state,
+        "url": address(site, settings.CLOUDADMIN_EDGE_URL),
+        "hosts": [*own_host, *site.domains.values_list("name", flat=True)],
+        "deployment": Deployment.objects.filter(site=site, is_published=True)
+        .values_list("number", flat=True)
+        .first(),
+        "resources": [
+            {"type": row.type, "physical_id": row.physical_id, "aws_status": row.aws_status}
+            for row in resources
+        ],
+        "visits": query.total(site),
+        "waits": operation.waits if operation else [],
+    }
+
+
+def _has_host(distribution: Resource | None) -> bool:
+    return distribution is not None and "domain_name" in distribution.attributes

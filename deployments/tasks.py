@@ -1,0 +1,39 @@
+"""Celery entry points: thin, idempotent, safe to deliver twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from deployments import invalidation_rows, operations
+
+
+@shared_task(name="deployments.resume_deployment")
+def resume_deployment(pk: int) -> None:
+    pause = operations.resume(pk)
+    if pause is not None:
+        resume_deployment.apply_async((pk,), countdown=pause)
+
+
+@shared_task(name="deployments.requeue_deployments")
+def requeue_deployments() -> None:
+    """Finish what a killed process left under way."""
+    for pk in operations.due():
+        resume_deployment.delay(pk)
+
+
+@shared_task(name="deployments.write_heads")
+def write_heads() -> None:
+    """Flip what was recorded and not yet written: after a crash, or when a site got a new host."""
+    for site in operations.sites_with_unwritten_head():
+        operations.write_head(site)
+
+
+@shared_task(name="deployments.send_invalidation")
+def send_invalidation(pk: int) -> None:
+    invalidation_rows.advance(pk)
+
+
+@shared_task(name="deployments.poll_invalidations")
+def poll_invalidations() -> None:
+    for pk in invalidation_rows.due():
+        send_invalidation.delay(pk)

@@ -1,0 +1,58 @@
+"""``manage.py create_site NAME``: the row; nothing is created on AWS yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from sites.management.command import SiteCommand
+from sites.models import Account, Domain, Site
+
+
+class Command(SiteCommand):
+    help = "Create a site. Nothing is created on AWS until it is provisioned."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="lower-case letters, digits and hyphens")
+        parser.add_argument(
+            "--domain", action="append", default=[], help="a domain of the site; may be repeated"
+        )
+        parser.add_argument("--account", help="name of the AWS account (default: the first)")
+        parser.add_argument("--no-counter", action="store_true", help="without visitor counter")
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        site = Site(
+            name=options["name"],
+            account=_account(options["account"]),
+            has_counter=not options["no_counter"],
+        )
+        _save_or_explain(site)
+        for name in options["domain"]:
+            _save_or_explain(Domain(site=site, name=name.lower().rstrip(".")))
+        self.stdout.write(
+            f"Created {site.name}. Next: `manage.py provision_site {site.name} --wait`"
+        )
+
+
+def _account(name: str | None) -> Account:
+    accounts = Account.objects.order_by("pk")
+    account = accounts.filter(name=name).first() if name else accounts.first()
+    if account is None:
+        raise CommandError(
+            f"There is no AWS account “{name}”."
+            if name
+            else "There is no AWS account yet: `manage.py first_run` makes the first one."
+        )
+    return account
+
+
+def _save_or_explain(row: Site | Domain) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise CommandError(f"“{row.name}”: {' '.join(error.messages)}") from error
+    row.save()

@@ -1,0 +1,67 @@
+"""``manage.py provision_site NAME [--plan] [--wait]``"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from sites import operations, tasks
+from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.models import Operation, Site
+from sites.operations import OperationRefused
+
+Status = Operation.Status
+
+
+class Command(SiteCommand):
+    help = "Make on AWS what the site needs, or show what would be made."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+        parser.add_argument("--wait", action="store_true", help="until the site is live")
+        parser.add_argument("--json", action="store_true", help="with --plan: as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        site = self.site(options["name"])
+        if options["plan"]:
+            plan = operations.plan(site)
+            self.stdout.write(plan.as_json() if options["json"] else plan.as_text())
+            return
+        operations.clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
+        try:
+            operation = operations.request(site, Operation.Kind.PROVISION)
+        except OperationRefused as error:
+            raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
+        tasks.run_operation.delay(operation.pk)
+        if options["wait"]:
+            follow(self, operation)
+            self.stdout.write(self.style.SUCCESS(f"{site.name} is live."))
+        else:
+            self.stdout.write(f"Provisioning {site.name}; see `manage.py site_status {site.name}`.")
+
+
+def follow(command: SiteCommand, operation: Operation) -> None:
+    """Print what happens until the operation ends, or until the site serves and only waits."""
+    seen = 0
+    while True:
+        operation.refresh_from_db()
+        for event in operation.events.all()[seen:]:
+            seen += 1
+            command.stdout.write(event.message)
+        if operation.status == Status.SUCCESS:
+            return
+        if operation.status not in Operation.ACTIVE:
+            raise CommandError(operation.error_message or "Superseded by another operation.")
+        if operation.kind == Operation.Kind.PROVISION and _only_waits(operation):
+            for wait in operation.waits:
+                command.stdout.write(f"Still waiting for {wait['what']}: {wait['why']}")
+            return
+        time.sleep(0.2)
+
+
+def _only_waits(operation: Operation) -> bool:
+    site = operation.site
+    return bool(site and site.state == Site.State.LIVE and operation.waits)

@@ -1,0 +1,30 @@
+"""``manage.py sync_visits [NAME]``: pull the counters now, as beat does every minute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.models import Account
+from sites.visits import query
+from sites.visits.pull import pull
+
+
+class Command(SiteCommand):
+    help = "Pull the visitor counters from the counter database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", nargs="?", help="one site (default: all)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        site = self.site(options["name"]) if options["name"] else None
+        accounts = [site.account] if site else list(Account.objects.all())
+        for account in accounts:
+            pulled = pull(account)
+            if pulled.error:
+                raise CommandError(pulled.error, returncode=TRY_AGAIN_LATER)
+            self.stdout.write(f"{account}: {pulled.rows} rows changed.")
+        if site:
+            self.stdout.write(f"{site.name}: {query.total(site)} visits in total.")

@@ -1,0 +1,285 @@
+"""The bridge between rows and provisioning, and the only module that knows both.
+
+request   a person asks: an ``Operation`` row, enqueued after commit
+run       a worker claims the row, makes one pass, and says when to look again
+plan      the same walk, writing nothing
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from cloudadmin.aws import Access, Clients
+from sites import provisioning
+from sites.models import Account, Operation, OperationEvent, Resource, Site
+from sites.models.lease import LeaseLost
+from sites.provisioning.package import build
+from sites.provisioning.resources.base import State
+from sites.signals import site_provisioned
+from sites.store import RowStore, account_lock, record_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+RETRY_SECONDS = 5
+LAMBDA_SRC = settings.BASE_DIR / "lambda_src"
+# What must be ready for a visitor to get an answer; certificates and aliases join later.
+SERVING = frozenset({"bucket", "bucket_policy", "function", "key_value_store", "distribution"})
+
+Outcome = provisioning.Done | provisioning.Waiting | provisioning.Failed
+
+
+class OperationRefused(Exception):
+    """The request cannot be taken; ``try_again`` says whether it can later."""
+
+    def __init__(self, message: str, *, try_again: bool = False) -> None:
+        super().__init__(message)
+        self.try_again = try_again
+
+
+def request(site: Site, kind: str, creator: User | None = None) -> Operation:
+    """Ask for an operation. The caller enqueues ``sites.tasks.run_operation`` after commit.
+
+    An operation that only waits (for a certificate, say) is superseded; one that a worker is busy
+    with is not.
+    """
+    with transaction.atomic():
+        # Guarded: an operation that a worker just claimed is not superseded.
+        Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
+            status=Operation.Status.INACTIVE, finished_at=timezone.now(), waits=[]
+        )
+        try:
+            with transaction.atomic():
+                operation = Operation.objects.create(
+                    site=site, site_name=site.name, kind=kind, creator=creator
+                )
+        except IntegrityError as error:
+            raise OperationRefused(
+                f"{site.name} is being worked on right now; try again in a few seconds.",
+                try_again=True,
+            ) from error
+        destroying = kind == Operation.Kind.DESTROY
+        if destroying or site.state != Site.State.LIVE:
+            site.state = Site.State.DESTROYING if destroying else Site.State.PROVISIONING
+            site.save(update_fields=["state"])
+    return operation
+
+
+def run(pk: int) -> float | None:
+    """Make one pass. Returns the seconds until the next look, or None when there is none to make.
+
+    Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
+    """
+    operation = (
+        Operation.objects.select_related("site__account")
+        .filter(pk=pk, status__in=Operation.ACTIVE)
+        .first()
+    )
+    if operation is None or not operation.claim(status=Operation.Status.IN_PROGRESS):
+        return None
+    try:
+        with operation.heartbeat():
+            outcome = _pass(operation)
+            return _settle(operation, outcome)
+    except LeaseLost:
+        return None
+    except Exception:
+        logger.exception("operation %s failed by a mistake of ours", operation.pk)
+        return _retry(operation, "cloudadmin itself failed here; the worker's log has the details.")
+
+
+def plan(site: Site) -> provisioning.Plan:
+    """What ``run`` would do now, found by the same walk."""
+    account = site.account
+    clients = clients_for(account)
+    shared = provisioning.plan(_account_stack(account), clients, RowStore(None, account, None))
+    own = provisioning.plan(
+        _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
+    )
+    return shared + own
+
+
+def clients_for(account: Account) -> Clients:
+    return Clients(
+        Access(
+            region=account.region,
+            role_arn=account.role_arn,
+            external_id=str(account.external_id),
+            endpoint_url=settings.AWS_ENDPOINT_URL,
+        )
+    )
+
+
+def due() -> list[int]:
+    """Operations that nobody holds and whose time has come: what beat re-queues."""
+    now = timezone.now()
+    return list(
+        Operation.unclaimed()
+        .filter(status__in=Operation.ACTIVE)
+        .exclude(next_check_at__gt=now)
+        .values_list("pk", flat=True)
+    )
+
+
+def _pass(operation: Operation) -> Outcome:
+    site = operation.site
+    if site is None:
+        return provisioning.Done()
+    clients = clients_for(site.account)
+    now = timezone.now()
+    own = RowStore(operation, site.account, site)
+    if operation.kind == Operation.Kind.DESTROY:
+        stack = _site_stack(site, _shared_states(site.account))
+        return provisioning.destroy(stack, clients, own, now=now)
+    with account_lock(site.account) as locked:
+        if not locked:
+            return _wait_for_account(site, now)
+        shared = RowStore(operation, site.account, None)
+        outcome = provisioning.advance(_account_stack(site.account), clients, shared, now=now)
+    if isinstance(outcome, provisioning.Failed):
+        return outcome
+    stack = _site_stack(site, _shared_states(site.account))
+    return outcome.joined(provisioning.advance(stack, clients, own, now=now))
+
+
+def _settle(operation: Operation, outcome: Outcome) -> float | None:
+    match outcome:
+        case provisioning.Done():
+            _finish(operation)
+            return None
+        case provisioning.Waiting(waits=waits):
+            _mark_live_when_serving(operation.site)
+            next_check = min(wait.next_check for wait in waits)
+            operation.release(waits=[wait.as_json() for wait in waits], next_check_at=next_check)
+            return max(0.0, (next_check - timezone.now()).total_seconds())
+        case provisioning.Failed(error=error) if error.permanent:
+            _fail(operation, Operation.Status.FAILURE, str(error))
+            return None
+        case provisioning.Failed(error=error):
+            return _retry(operation, str(error))
+
+
+def _finish(operation: Operation) -> None:
+    site = operation.site
+    with transaction.atomic():
+        operation.release(
+            status=Operation.Status.SUCCESS,
+            finished_at=timezone.now(),
+            waits=[],
+            next_check_at=None,
+            error_message="",
+        )
+        if site is not None and operation.kind == Operation.Kind.DESTROY:
+            site.delete()
+        elif site is not None:
+            site.state = Site.State.LIVE
+            site.save(update_fields=["state"])
+    if site is not None and site.pk:
+        site_provisioned.send(sender=Site, site=site)
+
+
+def _retry(operation: Operation, message: str) -> float | None:
+    """Try again later, five times at most: a poisoned operation must not circle for ever."""
+    attempts = operation.attempts + 1
+    if attempts >= MAX_ATTEMPTS:
+        _fail(operation, Operation.Status.ERROR, f"{message} Stopped after {attempts} attempts.")
+        return None
+    seconds = float(RETRY_SECONDS * 2**operation.attempts)
+    operation.release(
+        attempts=attempts,
+        error_message=message,
+        next_check_at=timezone.now() + timedelta(seconds=seconds),
+    )
+    return seconds
+
+
+def _fail(operation: Operation, status: str, message: str) -> None:
+    with transaction.atomic():
+        operation.release(
+            status=status, error_message=message, finished_at=timezone.now(), next_check_at=None
+        )
+        OperationEvent.objects.create(operation=operation, message=message)
+        Site.objects.filter(pk=operation.site_id).update(state=Site.State.FAILED)
+
+
+def _mark_live_when_serving(site: Site | None) -> None:
+    """A site serves on its distribution's own name while its certificate is still waited for."""
+    if site is None or site.state != Site.State.PROVISIONING:
+        return
+    ready = Resource.objects.filter(site=site, is_ready=True).values_list("logical_id", flat=True)
+    if set(ready) >= SERVING:
+        site.state = Site.State.LIVE
+        site.save(update_fields=["state"])
+        site_provisioned.send(sender=Site, site=site)
+
+
+def _wait_for_account(site: Site, now: datetime) -> provisioning.Waiting:
+    return provisioning.Waiting(
+        waits=(
+            provisioning.Wait(
+                what=f"account {site.account.name}",
+                why="Another site's operation is working on what the account's sites share.",
+                since=now,
+                next_check=now + timedelta(seconds=2),
+            ),
+        )
+    )
+
+
+def _account_stack(account: Account) -> provisioning.Stack:
+    counted = (
+        account.sites.filter(has_counter=True).exists()
+        or account.resources.filter(site=None, logical_id="db_instance").exists()
+    )
+    spec = provisioning.AccountSpec(
+        uid=account.short_uid, account_id=account.aws_account_id, region=account.region
+    )
+    return provisioning.account_stack(spec, counter_package=counter_package() if counted else None)
+
+
+def _site_stack(site: Site, shared: Mapping[str, State]) -> provisioning.Stack:
+    spec = provisioning.SiteSpec(
+        uid=site.short_uid,
+        name=site.name,
+        account_id=site.account.aws_account_id,
+        region=site.account.region,
+        domains=tuple(site.domains.values_list("name", flat=True)),
+        has_counter=site.has_counter,
+        price_class=site.price_class,
+    )
+    router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
+    return provisioning.site_stack(spec, shared, router_code=router_code)
+
+
+def _shared_states(account: Account) -> dict[str, State]:
+    return {
+        row.logical_id: record_of(row).state
+        for row in account.resources.filter(site=None, is_ready=True)
+    }
+
+
+@cache
+def counter_package() -> Path:
+    """The counter function as a zip, built once per process and named by its content."""
+    code = build(LAMBDA_SRC / "counter")
+    folder: Path = settings.DATA_DIR / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"counter-{sha256(code).hexdigest()[:16]}.zip"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(code)
+        partial.rename(path)
+    return path

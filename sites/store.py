@@ -1,0 +1,112 @@
+"""The engine's memory: ``Resource`` rows, written by whoever holds the operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from sites import provisioning
+from sites.models import Account, Operation, OperationEvent, Resource, Site
+from sites.models.lease import LeaseLost
+
+if TYPE_CHECKING:
+    from sites.provisioning.resources.base import Resource as Desired
+    from sites.provisioning.resources.base import State
+
+
+class RowStore:
+    """The rows of one stack: a site's, or its account's when ``site`` is None.
+
+    Every write first proves that the operation is still ours, so a worker that was taken for dead
+    cannot overwrite what its successor recorded.
+    """
+
+    def __init__(self, operation: Operation | None, account: Account, site: Site | None) -> None:
+        self.operation = operation
+        self.account = account
+        self.site = site
+
+    def records(self) -> dict[str, provisioning.Record]:
+        return {row.logical_id: record_of(row) for row in self._rows()}
+
+    def intend(self, logical_id: str, resource: Desired) -> None:
+        self._prove()
+        self._row(logical_id, type=resource.type, inputs=resource.inputs(), is_ready=False)
+
+    def record(
+        self, logical_id: str, resource: Desired, state: State, *, since: datetime | None
+    ) -> None:
+        self._prove()
+        self._row(
+            logical_id,
+            type=resource.type,
+            inputs=resource.inputs(),
+            physical_id=state.physical_id,
+            properties=state.properties,
+            attributes=state.attributes,
+            aws_status=state.aws_status,
+            is_ready=state.ready,
+            waiting_for=state.waiting_for,
+            waiting_since=since,
+        )
+
+    def forget(self, logical_id: str) -> None:
+        self._prove()
+        self._rows().filter(logical_id=logical_id).delete()
+
+    def event(self, logical_id: str, message: str) -> None:
+        if self.operation is not None:
+            OperationEvent.objects.create(
+                operation=self.operation, logical_id=logical_id, message=message
+            )
+
+    def _rows(self) -> QuerySet[Resource]:
+        return Resource.objects.filter(account=self.account, site=self.site)
+
+    def _row(self, logical_id: str, **values: object) -> None:
+        Resource.objects.update_or_create(
+            account=self.account, site=self.site, logical_id=logical_id, defaults=values
+        )
+
+    def _prove(self) -> None:
+        if self.operation is None:
+            raise LeaseLost("nobody holds this stack; it can only be read")
+        self.operation.write(fence=self.operation.fence)
+
+
+def record_of(row: Resource) -> provisioning.Record:
+    return provisioning.Record(
+        type=row.type,
+        inputs=row.inputs,
+        physical_id=row.physical_id,
+        properties=row.properties,
+        attributes=row.attributes,
+        aws_status=row.aws_status,
+        ready=row.is_ready,
+        waiting_since=row.waiting_since,
+    )
+
+
+@contextmanager
+def account_lock(account: Account) -> Iterator[bool]:
+    """Whether the account's shared stack is ours for the block: one worker at a time changes it.
+
+    PostgreSQL drops the lock with the connection, so a killed worker holds nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_lock(hashtext('cloudadmin.account'), %s)", [account.pk]
+        )
+        (locked,) = cursor.fetchone()
+        try:
+            yield locked
+        finally:
+            if locked:
+                cursor.execute(
+                    "SELECT pg_advisory_unlock(hashtext('cloudadmin.account'), %s)", [account.pk]
+                )

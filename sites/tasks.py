@@ -1,0 +1,32 @@
+"""Celery entry points: thin, idempotent, safe to deliver twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from sites import operations
+from sites.models import Account
+from sites.visits.pull import pull
+
+# A message that waits longer than this is dropped; beat finds the row again.
+LONGEST_COUNTDOWN = 30.0
+
+
+@shared_task(name="sites.run_operation")
+def run_operation(pk: int) -> None:
+    pause = operations.run(pk)
+    if pause is not None and pause <= LONGEST_COUNTDOWN:
+        run_operation.apply_async((pk,), countdown=pause)
+
+
+@shared_task(name="sites.requeue_operations")
+def requeue_operations() -> None:
+    """Take back what a dead worker held, and wake what has waited long enough."""
+    for pk in operations.due():
+        run_operation.delay(pk)
+
+
+@shared_task(name="sites.sync_visits")
+def sync_visits() -> None:
+    for account in Account.objects.filter(resources__logical_id="db_instance").distinct():
+        pull(account)
