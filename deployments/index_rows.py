@@ -1,7 +1,7 @@
-"""The edge index of a site: pure ``edge_index`` on one side, rows and the KeyValueStore on the other.
+"""The edge index of a site: pure ``edge_index`` here, rows and the KeyValueStore there.
 
-Rows are committed before the call that writes them, so what we know is always a superset of what the
-edge may answer: a killed deploy cannot leave records that the next one does not take into account.
+Rows are committed before the call that writes them, so what we know is always a superset of what
+the edge may answer: a killed deploy leaves no record that the next one does not take into account.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def write(site: Site, clients: Clients, store_arn: str) -> None:
 
 
 def name_head(site: Site, number: int | None) -> None:
-    """Record which release shall be served, before any call: what a crash leaves is flipped later."""
+    """Record which release shall be served, before any call: beat flips what a crash leaves."""
     EdgeIndex.objects.filter(site=site).update(head_release=number, is_head_written=False)
 
 
@@ -102,7 +102,7 @@ def drop_old_generations(site: Site, clients: Clients, store_arn: str) -> None:
 def update_keys(
     clients: Clients, store_arn: str, puts: Mapping[str, str], deletes: list[str] | None = None
 ) -> None:
-    """One all-or-nothing UpdateKeys. The store has one ETag: when it moved, look again and retry."""
+    """One all-or-nothing UpdateKeys. The store has one ETag: when it moved, look again."""
     for attempt in range(5):
         etag = clients.keyvaluestore.describe_key_value_store(KvsARN=store_arn)["ETag"]
         try:
@@ -145,7 +145,7 @@ def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[
 
 
 def _reachable(site: Site, number: int) -> set[int]:
-    """Releases that a head may name: every kept deployment that was ever served, and the new one."""
+    """Releases that a head may name: all that were ever served, and the new one."""
     served = Deployment.objects.filter(site=site, published_at__isnull=False)
     return {number, *served.values_list("number", flat=True)}
 

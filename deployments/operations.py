@@ -21,7 +21,8 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
-from deployments import index_rows, manifest as manifests, publish
+from deployments import index_rows, publish
+from deployments import manifest as manifests
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment

@@ -25,7 +25,8 @@ ERROR_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Page not found</title>
 <style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1.5rem}
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#9cf}}</style>
-<h1>Page not found</h1><p>There is nothing at this address. <a href="/">Go to the start page</a>.</p>
+<h1>Page not found</h1>
+<p>There is nothing at this address. <a href="/">Go to the start page</a>.</p>
 """
 # Files that one verification fetches at most, and the largest that it reads whole.
 MAX_CHECKED = 40

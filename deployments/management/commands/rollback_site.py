@@ -35,8 +35,8 @@ class Command(SiteCommand):
         while (mismatch := operations.check(deployment)) is not None:
             if time.monotonic() > deadline:
                 raise CommandError(
-                    f"The flip is made, but the edge does not serve deployment #{deployment.number} "
-                    f"yet: “{mismatch.path}”, {mismatch.reason}.",
+                    f"The flip is made, but the edge does not serve #{deployment.number} yet: "
+                    f"“{mismatch.path}”, {mismatch.reason}.",
                     returncode=TRY_AGAIN_LATER,
                 )
             time.sleep(0.2)
