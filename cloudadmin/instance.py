@@ -104,6 +104,8 @@ class Instance:
                 self._manage("first_run")
             self._supervisor.start_program(program.name)
             self._wait_for(program.name)
+        for name in self._supervisor.not_running():
+            raise SupervisionError(f"{name} keeps ending; see {self._supervisor.log_of(name)}")
         self._write_run_file()
         if demo and self.is_local_cloud:
             self._bring_up_demo()

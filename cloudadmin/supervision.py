@@ -76,6 +76,11 @@ class Supervisor:
             self._process.kill()
         Path(self._socket).unlink(missing_ok=True)
 
+    def not_running(self) -> list[str]:
+        """Programs that are down or circling."""
+        infos = self._rpc.getAllProcessInfo()
+        return [info["name"] for info in infos if info["statename"] != "RUNNING"]
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -112,6 +117,7 @@ class Supervisor:
         }
         for priority, program in enumerate(self.programs):
             config[f"program:{program.name}"] = self._section(program, priority)
+        self._config.touch(mode=0o600)  # it holds the environment of the programs
         with self._config.open("w") as file:
             config.write(file)
 
