@@ -8,16 +8,14 @@ function watchTheNumber() {
   const sentence = one(".count");
   const number = sentence?.querySelector("[data-visits]");
   if (!number) return;
+  const before = number.textContent;
   const look = () => {
-    const digits = number.textContent.replace(/\D/g, "");
-    if (!digits) return;
-    const shown = Number(digits).toLocaleString("en");
-    if (number.textContent !== shown) number.textContent = shown;
+    const shown = number.textContent;
+    if (!shown || shown === before) return;
     sentence.classList.add("counted");
-    sentence.classList.toggle("many", digits.length > 4);
+    sentence.classList.toggle("many", shown.length > 5);
   };
   new MutationObserver(look).observe(number, { childList: true, characterData: true, subtree: true });
-  look();
 }
 
 // The drawing and the list tell the same story: what is lit in one is lit in the other.
@@ -65,7 +63,8 @@ const meanings = {
     : /hit/i.test(value) ? "It was at the edge already. The bucket was not asked."
     : /miss/i.test(value) ? "The edge fetched it from the bucket, and keeps it for the next visitor."
     : "What the edge did with this request.",
-  "x-amz-cf-pop": (value) => `The door that opened for you. ${value.slice(0, 3)} is usually the nearest airport.`,
+  "x-amz-cf-pop": (value) => "The door that opened for you." +
+    (/^[A-Z]{3}\d/.test(value) ? ` ${value.slice(0, 3)} is usually the nearest airport.` : ""),
   "age": (value) => `For ${duration(Number(value))} this copy has been waiting at the edge.`,
   "cache-control": () => "How long your browser and the edge may each keep it.",
 };
@@ -92,7 +91,7 @@ async function readOwnHeaders() {
     const name = fact.dataset.header;
     const value = headers.get(name);
     if (value === null) continue;
-    fact.querySelector(".value").textContent = value;
+    fact.querySelector(".value").textContent = value.replaceAll(", ", "\n");
     fact.querySelector(".means").textContent = meanings[name](value);
   }
 }
