@@ -1,0 +1,143 @@
+"""The whole local cloud: MiniStack, the proxy before it and the edge, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpcore
+import psycopg
+import uvicorn
+
+from localcloud.edge.app import Edge
+from localcloud.edge.pop import NAMES, Pop
+from localcloud.emulator import Emulator
+from localcloud.physics import Rules
+from localcloud.physics.acm import Acm
+from localcloud.physics.cloudfront import CloudFront
+from localcloud.physics.keyvaluestore import KeyValueStore
+from localcloud.physics.lambda_ import Lambda
+from localcloud.physics.rds import Rds
+from localcloud.physics.s3 import S3
+from localcloud.propagation import Propagation
+from localcloud.proxy import Proxy
+from localcloud.reader import Reader
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``propagation``: seconds until a change has reached every point of presence."""
+
+    data_dir: Path
+    aws_port: int
+    edge_port: int
+    postgres_url: str
+    propagation: float
+
+
+class Server(uvicorn.Server):
+    """Signals are the cloud's business, not one server's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+class Cloud:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.emulator = Emulator(settings.data_dir)
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT; the exit code, 1 when MiniStack ended by itself."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        try:
+            await self.emulator.start()
+            return await self._serve()
+        finally:
+            await self.emulator.stop()
+
+    async def _serve(self) -> int:
+        url = self.emulator.url
+        reader = Reader(url)
+        pops = [Pop(name) for name in NAMES]
+        propagation = Propagation(pops, reader, self.settings.propagation)
+        await propagation.load()
+        edge = Edge(pops, url)
+        proxy = Proxy(url, self._rules(reader, propagation), self._healthy)
+        servers = [
+            server(proxy, self.settings.aws_port),
+            server(edge, self.settings.edge_port),
+        ]
+        running = [asyncio.create_task(each.serve()) for each in servers]
+        emulator = asyncio.create_task(self.emulator.wait())
+        stopping = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({emulator, stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+        for each in servers:
+            each.should_exit = True
+        await asyncio.gather(*running)
+        await proxy.close()
+        await edge.close()
+        return 0 if self.stopping.is_set() else 1
+
+    def _rules(self, reader: Reader, propagation: Propagation) -> Rules:
+        acm = Acm(reader, propagation, self.settings.data_dir / "acm.json")
+        return Rules(
+            {
+                "acm": acm,
+                "cloudfront": CloudFront(propagation, acm.certificate_names),
+                "cloudfront-keyvaluestore": KeyValueStore(propagation),
+                "lambda": Lambda(propagation),
+                "rds": Rds(self.settings.postgres_url),
+                "s3": S3(propagation),
+            }
+        )
+
+    async def _healthy(self) -> dict[str, bool]:
+        ministack, edge, postgres = await asyncio.gather(
+            _answers(f"{self.emulator.url}/_ministack/ready"),
+            _answers(f"http://127.0.0.1:{self.settings.edge_port}/"),
+            self._postgres_answers(),
+        )
+        return {"ministack": ministack, "edge": edge, "postgres": postgres}
+
+    async def _postgres_answers(self) -> bool:
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                self.settings.postgres_url, connect_timeout=5
+            )
+        except psycopg.Error:
+            return False
+        await connection.close()
+        return True
+
+
+async def _answers(url: str) -> bool:
+    async with httpcore.AsyncConnectionPool() as pool:
+        try:
+            return (await pool.request("GET", url)).status < 500
+        except (httpcore.NetworkError, httpcore.TimeoutException):
+            return False
+
+
+def server(app: object, port: int) -> Server:
+    return Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            host="127.0.0.1",
+            port=port,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=5,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The data plane of CloudFront: what a visitor's browser talks to."""

@@ -1,0 +1,183 @@
+"""ACM: a certificate is pending until each of its validation records is in a hosted zone.
+
+MiniStack issues at once and forgets idempotency tokens. What is kept here beside its state is one
+small JSON file: the tokens, and when each certificate was issued.
+https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from localcloud.physics import Forward
+from localcloud.propagation import Propagation
+from localcloud.reader import Reader
+from localcloud.wire import Answer, Call, json_answer, json_error
+
+TOKEN_SECONDS = 3600
+PENDING = "PENDING_VALIDATION"
+
+
+class Acm:
+    def __init__(self, reader: Reader, propagation: Propagation, ledger: Path) -> None:
+        self.reader = reader
+        self.acm = reader.client("acm")
+        self.propagation = propagation
+        self.ledger = ledger
+        known = json.loads(ledger.read_text()) if ledger.exists() else {}
+        self.issued: dict[str, float] = known.get("issued", {})
+        self.tokens: dict[str, tuple[str, float]] = known.get("tokens", {})
+
+    async def __call__(self, call: Call, forward: Forward) -> Answer:
+        match call.action:
+            case "RequestCertificate":
+                return await self._request(call, forward)
+            case "DescribeCertificate":
+                return await self._describe(call, forward)
+            case "ListCertificates":
+                return await self._list(call, forward)
+            case "DeleteCertificate":
+                return await self._delete(call, forward)
+        return await forward(call)
+
+    async def certificate_names(self, arn: str) -> frozenset[str] | None:
+        """The names of an issued certificate; None for a pending or unknown one."""
+        certificate = await asyncio.to_thread(self._read, arn)
+        if certificate is None or not await self._is_issued(certificate):
+            return None
+        return frozenset(name.lower() for name in certificate["SubjectAlternativeNames"])
+
+    def _read(self, arn: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.acm.describe_certificate(CertificateArn=arn)
+        except self.acm.exceptions.ClientError:
+            return None
+        return found["Certificate"]  # type: ignore[no-any-return]
+
+    async def _request(self, call: Call, forward: Forward) -> Answer:
+        asked = call.document
+        names = sorted({asked.get("DomainName"), *asked.get("SubjectAlternativeNames", [])})
+        token = json.dumps([asked.get("IdempotencyToken"), asked.get("DomainName"), names])
+        arn, when = self.tokens.get(token, ("", 0.0))
+        if arn and asked.get("IdempotencyToken") and time.time() - when < TOKEN_SECONDS:
+            return json_answer({"CertificateArn": arn})
+        answer = await forward(call)
+        if answer.ok and asked.get("IdempotencyToken"):
+            self.tokens[token] = (answer.document["CertificateArn"], time.time())
+            self._save()
+        return answer
+
+    async def _describe(self, call: Call, forward: Forward) -> Answer:
+        answer = await forward(call)
+        if not answer.ok:
+            return answer
+        certificate = answer.document["Certificate"]
+        issued = await self._is_issued(certificate)
+        if certificate["Type"] == "AMAZON_ISSUED":
+            certificate["DomainValidationOptions"] = [
+                option
+                | {"ValidationStatus": "SUCCESS" if issued else PENDING}
+                | {"ResourceRecord": validation_record(option["DomainName"])}
+                for option in certificate["DomainValidationOptions"]
+            ]
+        if issued:
+            arn = certificate["CertificateArn"]
+            certificate["IssuedAt"] = self.issued.get(arn, certificate.get("IssuedAt"))
+        else:
+            certificate["Status"] = PENDING
+            for name in ("IssuedAt", "NotBefore", "NotAfter"):
+                certificate.pop(name, None)
+        certificate["InUseBy"] = self._users(certificate["CertificateArn"])
+        return answer.with_body(json.dumps({"Certificate": certificate}).encode())
+
+    async def _list(self, call: Call, forward: Forward) -> Answer:
+        wanted = call.document.get("CertificateStatuses", [])
+        everything = {k: v for k, v in call.document.items() if k != "CertificateStatuses"}
+        answer = await forward(call.with_body(json.dumps(everything).encode()))
+        if not answer.ok:
+            return answer
+        summaries = []
+        for summary in answer.document["CertificateSummaryList"]:
+            names = await self.certificate_names(summary["CertificateArn"])
+            summary["Status"] = PENDING if names is None else "ISSUED"
+            if not wanted or summary["Status"] in wanted:
+                summaries.append(summary)
+        return answer.with_body(json.dumps({"CertificateSummaryList": summaries}).encode())
+
+    async def _delete(self, call: Call, forward: Forward) -> Answer:
+        arn = call.document.get("CertificateArn", "")
+        if self._users(arn):
+            return json_error("ResourceInUseException", f"Certificate {arn} is in use.")
+        answer = await forward(call)
+        if answer.ok:
+            self.issued.pop(arn, None)
+            self.tokens = {k: v for k, v in self.tokens.items() if v[0] != arn}
+            self._save()
+        return answer
+
+    def _users(self, arn: str) -> list[str]:
+        known = self.propagation.distributions.values()
+        return [distribution.arn for distribution in known if distribution.certificate_arn == arn]
+
+    async def _is_issued(self, certificate: dict[str, Any]) -> bool:
+        """Once issued, it stays so, whatever becomes of the records."""
+        arn = certificate["CertificateArn"]
+        if certificate["Type"] != "AMAZON_ISSUED" or arn in self.issued:
+            return True
+        names = [option["DomainName"] for option in certificate["DomainValidationOptions"]]
+        if not await asyncio.to_thread(self._validated, names):
+            return False
+        self.issued[arn] = time.time()
+        self._save()
+        return True
+
+    def _validated(self, names: list[str]) -> bool:
+        zones = self.reader.route53.list_hosted_zones()["HostedZones"]
+        return all(self._exists(zones, validation_record(name)) for name in names)
+
+    def _exists(self, zones: list[dict[str, Any]], record: dict[str, str]) -> bool:
+        for zone in zones:
+            if zone["Config"].get("PrivateZone") or not record["Name"].endswith(f".{zone['Name']}"):
+                continue
+            found = self.reader.route53.list_resource_record_sets(
+                HostedZoneId=zone["Id"],
+                StartRecordName=record["Name"],
+                StartRecordType="CNAME",
+                MaxItems="1",
+            )["ResourceRecordSets"]
+            if any(_matches(each, record) for each in found):
+                return True
+        return False
+
+    def _save(self) -> None:
+        text = json.dumps({"issued": self.issued, "tokens": self.tokens})
+        draft = self.ledger.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(self.ledger)
+
+
+def _matches(found: dict[str, Any], record: dict[str, str]) -> bool:
+    values = {each["Value"].rstrip(".") for each in found.get("ResourceRecords", [])}
+    return (
+        found["Type"] == "CNAME"
+        and found["Name"].rstrip(".").lower() == record["Name"].rstrip(".")
+        and record["Value"].rstrip(".") in values
+    )
+
+
+def validation_record(domain_name: str) -> dict[str, str]:
+    """The same for a name and its wildcard, and for every certificate, as on AWS."""
+    base = domain_name.lower().removeprefix("*.")
+    name, value = (
+        hashlib.sha256(f"{word} {base}".encode()).hexdigest()[:32] for word in ("name", "value")
+    )
+    return {
+        "Name": f"_{name}.{base}.",
+        "Type": "CNAME",
+        "Value": f"_{value}.acm-validations.aws.",
+    }

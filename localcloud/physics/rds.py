@@ -1,0 +1,125 @@
+"""RDS: a PostgreSQL instance is a database on the PostgreSQL that this cloud was given.
+
+Two instances cannot have the same ``DBName`` here, since they share one server; AWS would let them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from urllib.parse import urlsplit
+from xml.sax.saxutils import unescape
+
+import psycopg
+from psycopg import sql
+
+from localcloud.physics import Forward
+from localcloud.wire import Answer, Call, xml_error
+
+INSTANCE = re.compile(r"<DBInstance>.*?</DBInstance>", re.DOTALL)
+ENDPOINT = re.compile(r"<Endpoint>.*?</Endpoint>", re.DOTALL)
+MARK = "localcloud: DB instance "
+UNNAMED = "mydb"  # what MiniStack calls the database of an instance without DBName
+
+
+class Rds:
+    """``postgres_url``: a superuser's, ``postgresql://postgres@127.0.0.1:5432/postgres``."""
+
+    def __init__(self, postgres_url: str) -> None:
+        self.postgres_url = postgres_url
+        server = urlsplit(postgres_url)
+        self.endpoint = (
+            f"<Endpoint><Address>{server.hostname}</Address><Port>{server.port or 5432}</Port>"
+            "<HostedZoneId>Z2R2ITUGPM61AM</HostedZoneId></Endpoint>"
+        )
+
+    async def __call__(self, call: Call, forward: Forward) -> Answer:
+        asked = call.form
+        creates = call.action == "CreateDBInstance" and _is_postgres(asked.get("Engine", ""))
+        if creates:
+            database = asked.get("DBName") or UNNAMED
+            owner = await asyncio.to_thread(self._owner, database)
+            if owner and owner != asked.get("DBInstanceIdentifier"):
+                return xml_error(
+                    "InvalidParameterValue",
+                    f"The database {database} belongs to {owner}: all DB instances of the local "
+                    "cloud are databases of one PostgreSQL. Choose another DBName.",
+                )
+        answer = await forward(call)
+        if not answer.ok:
+            return answer
+        # The database before the answer: an instance that is described can be connected to.
+        password = asked.get("MasterUserPassword", "")
+        if creates or (call.action == "ModifyDBInstance" and password):
+            await asyncio.to_thread(self._ensure, answer.text, password)
+        elif call.action == "DeleteDBInstance":
+            await asyncio.to_thread(self._drop, answer.text)
+        return answer.with_body(INSTANCE.sub(self._with_endpoint, answer.text).encode())
+
+    def _with_endpoint(self, instance: re.Match[str]) -> str:
+        if not _is_postgres(_text(instance[0], "Engine")):
+            return instance[0]
+        return ENDPOINT.sub(self.endpoint, instance[0])
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.postgres_url, autocommit=True)
+
+    def _owner(self, database: str) -> str:
+        """The instance a database belongs to; what we did not make belongs to "another"."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+                [database],
+            ).fetchone()
+        if row is None:
+            return ""
+        comment = str(row[0] or "")
+        return comment.removeprefix(MARK) if comment.startswith(MARK) else "another program"
+
+    def _ensure(self, instance: str, password: str) -> None:
+        user, database = _text(instance, "MasterUsername"), _text(instance, "DBName")
+        with self._connect() as connection:
+            self._ensure_role(connection, user, password)
+            if self._owner(database):
+                return
+            name = sql.Identifier(database)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(user))
+            )
+            mark = MARK + _text(instance, "DBInstanceIdentifier")
+            connection.execute(
+                sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark))
+            )
+
+    @staticmethod
+    def _ensure_role(
+        connection: psycopg.Connection[tuple[object, ...]], user: str, password: str
+    ) -> None:
+        role = sql.Identifier(user)
+        found = connection.execute(
+            "SELECT rolsuper FROM pg_roles WHERE rolname = %s", [user]
+        ).fetchone()
+        if found is None:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE").format(role))
+        if password and (found is None or not found[0]):
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password))
+            )
+
+    def _drop(self, answer: str) -> None:
+        database = _text(answer, "DBName")
+        if self._owner(database) != _text(answer, "DBInstanceIdentifier"):
+            return
+        with self._connect() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+            )
+
+
+def _is_postgres(engine: str) -> bool:
+    return engine == "postgres"
+
+
+def _text(xml: str, name: str) -> str:
+    found = re.search(rf"<{name}>([^<]*)</{name}>", xml)
+    return unescape(found[1]) if found else ""
