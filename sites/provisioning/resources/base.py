@@ -3,26 +3,37 @@
 A resource is a frozen dataclass of JSON-able fields, the desired state of one thing on AWS. Its
 identity (name, CallerReference, token) is derived from those fields, never remembered, so that a
 create whose answer was lost is found again by the next ``read``. It recreates itself from its
-recorded fields: ``cls(**inputs)``, which is how destroy removes what the stack no longer describes.
+recorded fields: ``cls.from_inputs(inputs)``, which is how destroy removes what the stack no longer
+describes.
+
+A module says how AWS does the four verbs (``_read``, ``_create``, ``_update``, ``_delete``) and by
+which codes AWS says "not found", "exists", "in use" and "busy"; what follows from those is here.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from cloudadmin.aws import ClientError, error_code
+from sites.provisioning.documents import differences, ordered
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
+
+NOT_RECORDED = {"recorded": False}
 
 
 @dataclass(frozen=True)
 class State:
     """One thing as AWS describes it.
 
-    ``properties`` are compared with the resource's fields by name; ``attributes`` are what other
+    ``properties`` are compared with what is desired, by name; ``attributes`` are what other
     resources refer to (arn, domain_name). When it is not ``ready``, ``waiting_for`` says in words
-    what AWS is doing and ``aws_status`` is AWS's own word for it.
+    what AWS is doing and ``aws_status`` is AWS's own word for it. ``failure`` is AWS's reason when
+    it gave up. An empty ``physical_id`` is a thing that could not be created yet.
     """
 
     physical_id: str
@@ -31,6 +42,7 @@ class State:
     aws_status: str = ""
     ready: bool = True
     waiting_for: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,35 +50,119 @@ class Resource(ABC):
     """The four verbs. Each makes its calls and returns at once; waiting is the engine's."""
 
     type: ClassVar[str]
+    keeps_data: ClassVar[bool] = False
     replace_on: ClassVar[frozenset[str]] = frozenset()
+    not_found: ClassVar[frozenset[str]] = frozenset()
+    exists: ClassVar[frozenset[str]] = frozenset()
+    in_use: ClassVar[frozenset[str]] = frozenset()
+    busy: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What a person knows it by, in plans and history."""
+
+    @abstractmethod
+    def _read(self, clients: Clients, known_id: str) -> State | None: ...
+
+    @abstractmethod
+    def _create(self, clients: Clients) -> str | State:
+        """Create it: its physical id, or a state that says why it cannot be done yet."""
+
+    @abstractmethod
+    def _update(self, clients: Clients, current: State) -> None: ...
+
+    @abstractmethod
+    def _delete(self, clients: Clients, current: State) -> State | None: ...
+
+    def desired(self) -> dict[str, Any]:
+        """What the properties that AWS reports ought to be."""
+        return self.inputs()
+
+    def read(self, clients: Clients, known_id: str = "") -> State | None:
+        """Ask AWS. None only for AWS's own "not found", never for a refusal.
+
+        ``known_id`` is the physical id as recorded, which saves a search and decides nothing.
+        """
+        try:
+            return self._read(clients, known_id)
+        except ClientError as error:
+            if error_code(error) in self.not_found:
+                return None
+            raise
+
+    def create(self, clients: Clients) -> State:
+        """Create it; what exists already under its derived name is ours and is adopted."""
+        try:
+            created = self._create(clients)
+        except ClientError as error:
+            if error_code(error) not in self.exists:
+                raise
+            created = ""
+        return created if isinstance(created, State) else self._settled(clients, created)
+
+    def update(self, clients: Clients, current: State) -> State:
+        """Make it as desired, or keep waiting while AWS is busy with an earlier change."""
+        try:
+            self._update(clients, current)
+        except ClientError as error:
+            if error_code(error) not in self.busy:
+                raise
+            return replace(current, ready=False, waiting_for="AWS to finish an earlier change")
+        return self._settled(clients, current.physical_id)
+
+    def delete(self, clients: Clients, current: State) -> State | None:
+        """Delete, or take the next step towards it: None when gone, else the state that remains."""
+        try:
+            return self._delete(clients, current)
+        except ClientError as error:
+            if error_code(error) in self.not_found:
+                return None
+            if error_code(error) not in self.in_use | self.busy:
+                raise
+            return replace(current, ready=False, waiting_for="AWS to see that nothing uses it")
+
+    def _settled(self, clients: Clients, known_id: str) -> State:
+        # AWS's lists may trail its creates.
+        return self.read(clients, known_id) or State(
+            known_id, ready=False, waiting_for="AWS to show what was just made"
+        )
 
     def inputs(self) -> dict[str, Any]:
         """The fields, as recorded beside the id."""
-        return asdict(self)
+        return {
+            item.name: ordered(getattr(self, item.name))
+            for item in fields(self)
+            if item.metadata.get("recorded", True)
+        }
 
     @classmethod
     def from_inputs(cls, inputs: dict[str, Any]) -> Self:
         return cls(**inputs)
 
-    @abstractmethod
-    def read(self, clients: Clients) -> State | None:
-        """Ask AWS. None only for AWS's own "not found", never for a refusal."""
-
-    @abstractmethod
-    def create(self, clients: Clients) -> State: ...
-
-    @abstractmethod
-    def update(self, clients: Clients, current: State) -> State: ...
-
-    @abstractmethod
-    def delete(self, clients: Clients, current: State) -> State | None:
-        """Delete, or take the next step towards it: None when gone, else the state that remains."""
-
     def changes(self, current: State) -> dict[str, tuple[Any, Any]]:
-        """Fields that differ, as ``{name: (current, desired)}``."""
-        desired = self.inputs()
-        return {
-            name: (value, desired[name])
-            for name, value in current.properties.items()
-            if name in desired and value != desired[name]
+        """What differs, as ``{path: (current, desired)}``."""
+        wanted = {
+            name: value for name, value in self.desired().items() if name in current.properties
         }
+        return differences(ordered(wanted), ordered(current.properties))
+
+
+def tag_list(tags: dict[str, str]) -> list[Any]:
+    """Tags in the shape that most of AWS wants."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def tag_dict(tags: list[Any], wanted: dict[str, str]) -> dict[str, str]:
+    """Those of the tags that we set; others' are theirs."""
+    return {tag["Key"]: tag["Value"] for tag in tags if tag["Key"] in wanted}
+
+
+def listed(call: Callable[..., Any], key: str, **arguments: Any) -> Iterator[Any]:
+    """Every item of a CloudFront list, page by page."""
+    while True:
+        page = call(**arguments)[key]
+        yield from page.get("Items", [])
+        if not page.get("NextMarker"):
+            return
+        arguments["Marker"] = page["NextMarker"]

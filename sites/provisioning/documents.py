@@ -1,0 +1,62 @@
+"""Comparing what we ask of AWS with what AWS describes.
+
+AWS answers with more than it was told (defaults, empty lists, its own order), so an answer is
+brought into the shape of the question first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Lists of AWS that are sets, by the field that tells their members apart. The order of
+# CacheBehaviors has a meaning and is kept.
+SET_KEYS = ("Id", "ErrorCode", "EventType")
+
+
+def project(desired: Any, actual: Any) -> Any:
+    """``actual`` reduced to what ``desired`` speaks of, in the order of :func:`ordered`."""
+    if isinstance(desired, dict) and isinstance(actual, dict):
+        return {key: project(value, actual.get(key)) for key, value in desired.items()}
+    if isinstance(desired, list) and isinstance(actual, list):
+        wanted, given = ordered(desired), ordered(actual)
+        if len(wanted) == len(given):
+            return [project(*pair) for pair in zip(wanted, given, strict=True)]
+        return given
+    if desired in ("", [], {}) and actual is None:
+        return desired
+    return actual
+
+
+def ordered(value: Any) -> Any:
+    """The same document with every list that is a set in one order, and tuples as lists."""
+    if isinstance(value, dict):
+        return {key: ordered(item) for key, item in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    items = [ordered(item) for item in value]
+    if all(isinstance(item, str) for item in items):
+        return sorted(items)
+    for key in SET_KEYS:
+        if all(isinstance(item, dict) and key in item for item in items):
+            return sorted(items, key=lambda item: str(item[key]))
+    return items
+
+
+def overlay(actual: Any, desired: Any) -> Any:
+    """``actual`` with every value that ``desired`` speaks of; what others set stays."""
+    if isinstance(desired, dict) and isinstance(actual, dict):
+        return actual | {key: overlay(actual.get(key), value) for key, value in desired.items()}
+    return desired
+
+
+def differences(desired: Any, actual: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """The leaves that differ, as ``{path: (actual, desired)}``."""
+    if isinstance(desired, dict) and isinstance(actual, dict):
+        return {
+            name: pair
+            for key, value in desired.items()
+            for name, pair in differences(
+                value, actual.get(key), f"{path}.{key}" if path else key
+            ).items()
+        }
+    return {} if desired == actual else {path: (actual, desired)}

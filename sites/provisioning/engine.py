@@ -1,0 +1,376 @@
+"""One walk over a stack, called until it converges.
+
+``plan`` and ``advance`` are the same walk with another hand: one notes what it would do, the other
+does it and records each change before the next call. Nothing here waits; a pass takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloudadmin.aws import BotoCoreError, ClientError
+from sites.provisioning.errors import NotYet, ResourceFailed, ResourceGaveUp
+from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
+from sites.provisioning.resources import TYPES
+from sites.provisioning.resources.base import Resource, State
+from sites.provisioning.steps import Missing, Stack, States, known_after, not_yet
+
+if TYPE_CHECKING:
+    from cloudadmin.aws import Clients
+
+FIRST_CHECK = timedelta(seconds=2)
+LAST_CHECK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was written down about one resource. Without ``physical_id`` it is an intent."""
+
+    type: str
+    inputs: dict[str, Any]
+    physical_id: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    aws_status: str = ""
+    ready: bool = False
+    waiting_since: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        return State(
+            self.physical_id, self.properties, self.attributes, self.aws_status, self.ready
+        )
+
+    @property
+    def resource(self) -> Resource:
+        return TYPES[self.type].from_inputs(self.inputs)
+
+
+class Store(Protocol):
+    """Where the engine writes down what it does; each call is committed before it returns."""
+
+    def records(self) -> dict[str, Record]:
+        """By logical id, in the order of creation."""
+
+    def intend(self, logical_id: str, resource: Resource) -> None:
+        """A create is about to be sent."""
+
+    def record(
+        self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
+    ) -> None:
+        """What AWS says now; ``since`` when it is waited for, None when it is not."""
+
+    def forget(self, logical_id: str) -> None:
+        """It is gone."""
+
+    def event(self, logical_id: str, message: str) -> None:
+        """One line of history."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for, in words, since when, and when it is looked at again."""
+
+    what: str
+    why: str
+    since: datetime
+    next_check: datetime
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "what": self.what,
+            "why": self.why,
+            "since": self.since.isoformat(),
+            "next_check": self.next_check.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class Done:
+    """Everything is as desired."""
+
+    def joined(self, other: Outcome) -> Outcome:
+        return other
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing more can be done now."""
+
+    waits: tuple[Wait, ...]
+
+    def joined(self, other: Outcome) -> Outcome:
+        match other:
+            case Waiting(waits=waits):
+                return Waiting(self.waits + waits)
+            case Failed():
+                return other
+        return self
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What depends on ``error`` was not done; the rest was."""
+
+    error: ResourceFailed
+
+    @property
+    def permanent(self) -> bool:
+        return self.error.permanent
+
+    def joined(self, other: Outcome) -> Outcome:
+        return self
+
+
+Outcome = Done | Waiting | Failed
+
+
+def plan(stack: Stack, clients: Clients, store: Store) -> Plan:
+    """What ``advance`` would do until it is done. Writes nothing. Raises ResourceFailed."""
+    hand = _Planner()
+    _walk(stack, clients, store.records(), hand)
+    return Plan(tuple(hand.changes))
+
+
+def advance(stack: Stack, clients: Clients, store: Store, *, now: datetime) -> Outcome:
+    """Make every change that is possible now."""
+    hand = _Maker(clients, store, now)
+    _walk(stack, clients, hand.records, hand)
+    return hand.outcome()
+
+
+def destroy(stack: Stack, clients: Clients, store: Store, *, now: datetime) -> Outcome:
+    """Delete every recorded resource, backwards, each as soon as nothing recorded needs it.
+
+    The stack tells what needs what; a resource that it no longer describes is deleted as well.
+    """
+    hand = _Maker(clients, store, now)
+    left = dict(hand.records)
+    needs = {step.logical_id: step.needs for step in stack.steps}
+    for logical_id, record in reversed(hand.records.items()):
+        if any(logical_id in needs.get(other, ()) for other in left):
+            continue
+        hand.remove(logical_id, record)
+        if logical_id in hand.gone:
+            del left[logical_id]
+        elif hand.stopped:
+            break
+    return hand.outcome()
+
+
+def next_check(since: datetime, now: datetime) -> datetime:
+    """Soon at first, then at every tenth of the time that it has taken already."""
+    return now + min(max((now - since) / 10, FIRST_CHECK), LAST_CHECK)
+
+
+class _Hand(Protocol):
+    missing: Missing
+    stopped: bool
+
+    @contextmanager
+    def trying(self, logical_id: str, action: str) -> Iterator[None]: ...
+    def put_off(self, logical_id: str, needed: str) -> None: ...
+    def make(self, change: Change, resource: Resource, current: State | None) -> State | None: ...
+    def remove(self, logical_id: str, record: Record) -> None: ...
+
+
+def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Hand) -> None:
+    states = dict(stack.shared)
+    for step in stack.steps:
+        record = records.get(step.logical_id)
+        known_id = ""
+        if record and record.physical_id:
+            known_id = record.physical_id
+            # For those that come later, should this one be put off now.
+            states[step.logical_id] = record.state
+        try:
+            resource = step.build(States(states, hand.missing))
+        except NotYet as error:
+            hand.put_off(step.logical_id, error.logical_id)
+            continue
+        with hand.trying(step.logical_id, "read"):
+            current = resource.read(clients, known_id)
+            change = _compare(step.logical_id, resource, current)
+            state = hand.make(change, resource, current)
+            if state is None:
+                states.pop(step.logical_id, None)
+            else:
+                states[step.logical_id] = state
+        if hand.stopped:
+            return
+    described = {step.logical_id for step in stack.steps}
+    for logical_id, record in reversed(records.items()):
+        if logical_id not in described and not hand.stopped:
+            hand.remove(logical_id, record)
+
+
+def _compare(logical_id: str, resource: Resource, current: State | None) -> Change:
+    about = (logical_id, resource.type, resource.label, resource.keeps_data)
+    if current is None or not current.physical_id:
+        return Create(*about)
+    differences = resource.changes(current)
+    if not differences:
+        return NoOp(*about)
+    if any(path.partition(".")[0] in resource.replace_on for path in differences):
+        return Replace(*about, differences)
+    return Update(*about, differences)
+
+
+class _Planner:
+    """Notes what would be done, as if everything that is waited for were ready."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.missing: Missing = known_after
+        self.stopped = False
+
+    @contextmanager
+    def trying(self, logical_id: str, action: str) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            raise ResourceFailed(logical_id, action, error) from error
+
+    def put_off(self, logical_id: str, needed: str) -> None:
+        raise AssertionError(f"{logical_id}: {needed} has a stand-in in a plan")
+
+    def make(self, change: Change, resource: Resource, current: State | None) -> State | None:
+        self.changes.append(change)
+        return current
+
+    def remove(self, logical_id: str, record: Record) -> None:
+        resource = record.resource
+        self.changes.append(Delete(logical_id, record.type, resource.label, resource.keeps_data))
+
+
+class _Maker:
+    """Makes the changes, and records each one before the next call.
+
+    A refusal stops what depends on it; an AWS that is busy or out of reach stops the pass.
+    """
+
+    def __init__(self, clients: Clients, store: Store, now: datetime) -> None:
+        self.clients = clients
+        self.store = store
+        self.now = now
+        self.records = store.records()
+        self.missing: Missing = not_yet
+        self.stopped = False
+        self.waits: list[Wait] = []
+        self.blocked: dict[str, str] = {}
+        self.errors: list[ResourceFailed] = []
+        self.gone: set[str] = set()
+
+    @contextmanager
+    def trying(self, logical_id: str, action: str) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError, ResourceGaveUp) as error:
+            self._failed(ResourceFailed(logical_id, action, error))
+        except ResourceFailed as error:
+            self._failed(error)
+
+    def put_off(self, logical_id: str, needed: str) -> None:
+        self.blocked[logical_id] = needed
+
+    def make(self, change: Change, resource: Resource, current: State | None) -> State | None:
+        logical_id = change.logical_id
+        if current is not None and current.failure:
+            current = self._given_up(logical_id, resource, current)
+            if current is None:
+                change = Create(logical_id, resource.type, resource.label)
+        if isinstance(change, Replace) and current is not None:
+            current = self._delete(change, resource, current)
+            if current is not None:
+                return self._noted(logical_id, resource, current)
+        match change:
+            case NoOp() if current is not None:
+                state = current
+            case Update() if current is not None:
+                with _named(logical_id, "update"):
+                    state = resource.update(self.clients, current)
+            case _:
+                self.store.intend(logical_id, resource)
+                with _named(logical_id, "create"):
+                    state = resource.create(self.clients)
+        self._noted(logical_id, resource, state)
+        if not isinstance(change, NoOp) and state.physical_id:
+            self.store.event(logical_id, change.as_text())
+        return state
+
+    def remove(self, logical_id: str, record: Record) -> None:
+        if self.errors or self.blocked:
+            return  # What is wanted comes first: it may be using this one until it is changed.
+        resource = record.resource
+        with self.trying(logical_id, "delete"):
+            current = resource.read(self.clients, record.physical_id)
+            change = Delete(logical_id, record.type, resource.label, resource.keeps_data)
+            remains = current and self._delete(change, resource, current)
+            if remains is not None:
+                self._noted(logical_id, resource, remains)
+                return
+            self.store.forget(logical_id)
+            self.gone.add(logical_id)
+
+    def outcome(self) -> Outcome:
+        if self.errors:
+            return Failed(self.errors[0])
+        waits = list(self.waits)
+        waiting = {wait.what for wait in waits}
+        for logical_id, needed in self.blocked.items():
+            # Needs of this stack tell for themselves; those of another stack are told here.
+            if needed not in self.blocked and needed not in waiting:
+                since = self.now
+                waits.append(
+                    Wait(logical_id, f"{needed} is not ready yet.", since, self._next(since))
+                )
+        return Waiting(tuple(waits)) if waits else Done()
+
+    def _delete(self, change: Change, resource: Resource, current: State) -> State | None:
+        with _named(change.logical_id, "delete"):
+            remains = resource.delete(self.clients, current)
+        if remains is None:
+            self.store.event(change.logical_id, f"- {resource.type}  {resource.label}")
+        return remains
+
+    def _given_up(self, logical_id: str, resource: Resource, current: State) -> State | None:
+        """AWS gave up. Said once; whoever asks again after that gets a new one."""
+        known = self.records.get(logical_id)
+        was_told = known is not None and known.aws_status == current.aws_status
+        if was_told and not resource.keeps_data:
+            with _named(logical_id, "delete"):
+                return resource.delete(self.clients, current)
+        self._noted(logical_id, resource, current, waits=False)
+        raise ResourceGaveUp(current.failure)
+
+    def _noted(
+        self, logical_id: str, resource: Resource, state: State, *, waits: bool = True
+    ) -> State:
+        before = self.records.get(logical_id)
+        since = None
+        if not state.ready:
+            since = (before and before.waiting_since) or self.now
+            if waits:
+                why = state.waiting_for
+                self.waits.append(Wait(logical_id, why, since, self._next(since)))
+        self.store.record(logical_id, resource, state, since=since)
+        return state
+
+    def _next(self, since: datetime) -> datetime:
+        return next_check(since, self.now)
+
+    def _failed(self, error: ResourceFailed) -> None:
+        self.errors.append(error)
+        self.stopped = not error.permanent
+
+
+@contextmanager
+def _named(logical_id: str, action: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise ResourceFailed(logical_id, action, error) from error

@@ -1,0 +1,131 @@
+"""``AWS::RDS::DBInstance``: the counters of all the account's sites, in one small PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sites.provisioning.resources.base import Resource, State, tag_dict, tag_list
+
+if TYPE_CHECKING:
+    from cloudadmin.aws import Clients
+
+FAILED = frozenset({"failed", "incompatible-create", "incompatible-network", "restore-error"})
+
+
+@dataclass(frozen=True)
+class DbInstance(Resource):
+    type = "db_instance"
+    keeps_data = True
+    not_found = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault"})
+    exists = frozenset({"DBInstanceAlreadyExists"})
+    busy = frozenset({"InvalidDBInstanceState"})
+    name: str
+    database_name: str
+    user: str
+    tags: dict[str, str]
+    deletion_protection: bool = True
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def desired(self) -> dict[str, Any]:
+        return {
+            "DeletionProtection": self.deletion_protection,
+            "IAMDatabaseAuthenticationEnabled": True,
+            "PubliclyAccessible": False,
+            "Tags": self.tags,
+        }
+
+    def _read(self, clients: Clients, known_id: str) -> State | None:
+        answer = clients.rds.describe_db_instances(DBInstanceIdentifier=self.name)
+        instance: Any = answer["DBInstances"][0]
+        status = instance["DBInstanceStatus"]
+        return State(
+            self.name,
+            {
+                "DeletionProtection": instance["DeletionProtection"],
+                "IAMDatabaseAuthenticationEnabled": instance["IAMDatabaseAuthenticationEnabled"],
+                "PubliclyAccessible": instance["PubliclyAccessible"],
+                "Tags": tag_dict(instance.get("TagList", []), self.tags),
+            },
+            _attributes(instance),
+            aws_status=status,
+            # A running one that changes or backs itself up still serves; one without an address
+            # is not running yet.
+            ready=status not in FAILED | {"creating", "deleting"} and "Endpoint" in instance,
+            waiting_for="RDS to start the database, which takes about 5 minutes",
+            failure=f"RDS reports the database as {status}" if status in FAILED else "",
+        )
+
+    def _create(self, clients: Clients) -> str:
+        clients.rds.create_db_instance(
+            DBInstanceIdentifier=self.name,
+            Engine="postgres",
+            DBInstanceClass="db.t4g.micro",
+            AllocatedStorage=20,
+            StorageType="gp3",
+            StorageEncrypted=True,
+            DBName=self.database_name,
+            MasterUsername=self.user,
+            # No password exists: functions connect with a token that their role signs.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+            MasterUserAuthenticationType="iam-db-auth",
+            EnableIAMDatabaseAuthentication=True,
+            PubliclyAccessible=False,
+            DeletionProtection=self.deletion_protection,
+            BackupRetentionPeriod=7,
+            CopyTagsToSnapshot=True,
+            Tags=tag_list(self.tags),
+        )
+        return self.name
+
+    def _update(self, clients: Clients, current: State) -> None:
+        clients.rds.modify_db_instance(
+            DBInstanceIdentifier=self.name,
+            DeletionProtection=self.deletion_protection,
+            EnableIAMDatabaseAuthentication=True,
+            PubliclyAccessible=False,
+            ApplyImmediately=True,
+        )
+        clients.rds.add_tags_to_resource(
+            ResourceName=current.attributes["arn"], Tags=tag_list(self.tags)
+        )
+
+    def _delete(self, clients: Clients, current: State) -> State | None:
+        """Leaves a final snapshot: counters cannot be counted again."""
+        if current.aws_status == "deleting":
+            return replace(current, ready=False, waiting_for="RDS to delete the database")
+        if current.properties["DeletionProtection"]:
+            clients.rds.modify_db_instance(
+                DBInstanceIdentifier=self.name, DeletionProtection=False, ApplyImmediately=True
+            )
+        resource_id = current.attributes["resource_id"].lower()
+        clients.rds.delete_db_instance(
+            DBInstanceIdentifier=self.name,
+            FinalDBSnapshotIdentifier=f"{self.name}-{resource_id}",
+            DeleteAutomatedBackups=True,
+        )
+        remains = self.read(clients)
+        return remains and replace(
+            remains, ready=False, waiting_for="RDS to save a final snapshot, then delete it"
+        )
+
+
+def _attributes(instance: Any) -> dict[str, Any]:
+    """What a function needs to reach it; no address as long as it has none."""
+    network = instance.get("DBSubnetGroup", {}).get("Subnets", [])
+    groups = instance.get("VpcSecurityGroups", [])
+    attributes = {
+        "arn": instance["DBInstanceArn"],
+        "resource_id": instance["DbiResourceId"],
+        "database_name": instance["DBName"],
+        "user": instance["MasterUsername"],
+        "subnet_ids": [subnet["SubnetIdentifier"] for subnet in network],
+        "security_group_ids": [group["VpcSecurityGroupId"] for group in groups],
+    }
+    if endpoint := instance.get("Endpoint"):
+        attributes["endpoint_address"] = endpoint["Address"]
+        attributes["endpoint_port"] = endpoint["Port"]
+    return attributes

@@ -1,0 +1,226 @@
+"""``AWS::CloudFront::Distribution``: the site's edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sites.provisioning.documents import overlay, project
+from sites.provisioning.resources.base import Resource, State, listed, tag_dict, tag_list
+
+if TYPE_CHECKING:
+    from cloudadmin.aws import Clients
+
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+
+
+@dataclass(frozen=True)
+class Distribution(Resource):
+    """Without ``function_url_domain_name`` there is no counter.
+
+    ``aliases`` is None while the certificate is not issued: the aliases of now stay as they are.
+    """
+
+    type = "distribution"
+    not_found = frozenset({"NoSuchDistribution"})
+    busy = frozenset({"PreconditionFailed", "InvalidIfMatchVersion", "DistributionNotDisabled"})
+    name: str
+    bucket_domain_name: str
+    origin_access_control_id: str
+    response_headers_policy_id: str
+    function_arn: str
+    price_class: str
+    tags: dict[str, str]
+    aliases: tuple[str, ...] | None = None
+    certificate_arn: str = ""
+    function_url_domain_name: str = ""
+    lambda_origin_access_control_id: str = ""
+    origin_request_policy_id: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def desired(self) -> dict[str, Any]:
+        return {**self._config(), "Tags": self.tags}
+
+    def _read(self, clients: Clients, known_id: str) -> State | None:
+        distribution_id = known_id or self._find(clients)
+        if not distribution_id:
+            return None
+        found: Any = clients.cloudfront.get_distribution(Id=distribution_id)["Distribution"]
+        tags = clients.cloudfront.list_tags_for_resource(Resource=found["ARN"])["Tags"]
+        config = found["DistributionConfig"]
+        actual = config | {"Tags": tag_dict(tags.get("Items", []), self.tags)}
+        return State(
+            distribution_id,
+            {**project(self.desired(), actual), "Enabled": config["Enabled"]},
+            {"arn": found["ARN"], "domain_name": found["DomainName"]},
+            aws_status=found["Status"],
+            ready=found["Status"] == "Deployed",
+            waiting_for="CloudFront to bring the change to its edges, usually 3 to 6 minutes",
+        )
+
+    def _find(self, clients: Clients) -> str:
+        # A list carries the comment, not the CallerReference; both are the derived name.
+        for item in listed(clients.cloudfront.list_distributions, "DistributionList"):
+            if item["Comment"] == self.name:
+                return str(item["Id"])
+        return ""
+
+    def _create(self, clients: Clients) -> str:
+        unnamed: Any = {
+            "Aliases": _items([]),
+            "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
+        }
+        created = clients.cloudfront.create_distribution_with_tags(
+            DistributionConfigWithTags={
+                "DistributionConfig": unnamed | self._config(),
+                "Tags": {"Items": tag_list(self.tags)},
+            }
+        )
+        return created["Distribution"]["Id"]
+
+    def _update(self, clients: Clients, current: State) -> None:
+        # An update replaces everything, so it starts from what is there.
+        self._edit(clients, current.physical_id, self._config())
+        clients.cloudfront.tag_resource(
+            Resource=current.attributes["arn"], Tags={"Items": tag_list(self.tags)}
+        )
+
+    def _delete(self, clients: Clients, current: State) -> State | None:
+        if current.properties["Enabled"]:
+            self._edit(clients, current.physical_id, {"Enabled": False})
+            current = self._settled(clients, current.physical_id)
+        if not current.ready:
+            return replace(
+                current,
+                waiting_for="CloudFront to switch it off at its edges, usually 3 to 6 minutes; "
+                "then it can be deleted",
+            )
+        etag = clients.cloudfront.get_distribution_config(Id=current.physical_id)["ETag"]
+        clients.cloudfront.delete_distribution(Id=current.physical_id, IfMatch=etag)
+        return None
+
+    def _edit(self, clients: Clients, distribution_id: str, changes: dict[str, Any]) -> None:
+        now = clients.cloudfront.get_distribution_config(Id=distribution_id)
+        clients.cloudfront.update_distribution(
+            Id=distribution_id,
+            IfMatch=now["ETag"],
+            DistributionConfig=overlay(now["DistributionConfig"], changes),
+        )
+
+    def _config(self) -> dict[str, Any]:
+        counter = self._counter_behaviors() if self.function_url_domain_name else []
+        return {
+            "CallerReference": self.name,
+            "Comment": self.name,
+            "Enabled": True,
+            "HttpVersion": "http2and3",
+            "IsIPV6Enabled": True,
+            "PriceClass": self.price_class,
+            # The router answers "/", not a fixed object.
+            "DefaultRootObject": "",
+            "Origins": _items([self._bucket_origin(), *self._counter_origins()]),
+            "DefaultCacheBehavior": self._default_behavior(),
+            "CacheBehaviors": _items([*counter, self._behavior("bucket", PathPattern="/data/*")]),
+            # CloudFront fetches these without running the router.
+            "CustomErrorResponses": _items([_error_page(403), _error_page(404)]),
+            **self._names(),
+        }
+
+    def _names(self) -> dict[str, Any]:
+        if self.aliases is None:
+            return {}
+        if not self.aliases:
+            return {
+                "Aliases": _items([]),
+                "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
+            }
+        return {
+            "Aliases": _items([*self.aliases]),
+            "ViewerCertificate": {
+                "CloudFrontDefaultCertificate": False,
+                "ACMCertificateArn": self.certificate_arn,
+                "SSLSupportMethod": "sni-only",
+                "MinimumProtocolVersion": "TLSv1.2_2025",
+            },
+        }
+
+    def _bucket_origin(self) -> dict[str, Any]:
+        return {
+            "Id": "bucket",
+            "DomainName": self.bucket_domain_name,
+            "OriginPath": "",
+            "CustomHeaders": {"Quantity": 0},
+            "OriginAccessControlId": self.origin_access_control_id,
+            "S3OriginConfig": {"OriginAccessIdentity": ""},
+        }
+
+    def _counter_origins(self) -> list[dict[str, Any]]:
+        if not self.function_url_domain_name:
+            return []
+        return [
+            {
+                "Id": "counter",
+                "DomainName": self.function_url_domain_name,
+                "OriginPath": "",
+                "CustomHeaders": {"Quantity": 0},
+                "OriginAccessControlId": self.lambda_origin_access_control_id,
+                "CustomOriginConfig": {
+                    "HTTPPort": 80,
+                    "HTTPSPort": 443,
+                    "OriginProtocolPolicy": "https-only",
+                    "OriginSslProtocols": _items(["TLSv1.2"]),
+                    "OriginReadTimeout": 30,
+                    "OriginKeepaliveTimeout": 5,
+                },
+            }
+        ]
+
+    def _default_behavior(self) -> dict[str, Any]:
+        router = {"EventType": "viewer-request", "FunctionARN": self.function_arn}
+        return self._behavior("bucket") | {"FunctionAssociations": _items([router])}
+
+    def _counter_behaviors(self) -> list[dict[str, Any]]:
+        return [
+            self._behavior("counter", PathPattern="/_cloudadmin/count")
+            | {
+                "CachePolicyId": CACHING_DISABLED,
+                "OriginRequestPolicyId": self.origin_request_policy_id,
+            },
+            self._behavior("counter", PathPattern="/_cloudadmin/*"),
+        ]
+
+    def _behavior(self, origin_id: str, **more: str) -> dict[str, Any]:
+        return {
+            **more,
+            "TargetOriginId": origin_id,
+            "ViewerProtocolPolicy": "redirect-to-https",
+            "AllowedMethods": {
+                **_items(["GET", "HEAD"]),
+                "CachedMethods": _items(["GET", "HEAD"]),
+            },
+            "Compress": True,
+            "SmoothStreaming": False,
+            "FieldLevelEncryptionId": "",
+            "LambdaFunctionAssociations": {"Quantity": 0},
+            "FunctionAssociations": {"Quantity": 0},
+            "CachePolicyId": CACHING_OPTIMIZED,
+            "ResponseHeadersPolicyId": self.response_headers_policy_id,
+        }
+
+
+def _items(items: list[Any]) -> dict[str, Any]:
+    return {"Quantity": len(items), "Items": items}
+
+
+def _error_page(code: int) -> dict[str, Any]:
+    return {
+        "ErrorCode": code,
+        "ResponsePagePath": "/errors/404.html",
+        "ResponseCode": "404",
+        "ErrorCachingMinTTL": 10,
+    }

@@ -1,0 +1,137 @@
+"""``AWS::Lambda::Function``: a function's code, settings and role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudadmin.aws import ClientError, error_code
+from sites.provisioning.resources.base import Resource, State
+
+if TYPE_CHECKING:
+    from cloudadmin.aws import Clients
+
+
+@dataclass(frozen=True)
+class LambdaFunction(Resource):
+    """``code_sha256`` is Lambda's own digest of the zip: base64.
+
+    ``timeout`` is in seconds, ``memory_size`` in MB. Without subnets it is outside of any VPC.
+    """
+
+    type = "lambda_function"
+    not_found = frozenset({"ResourceNotFoundException"})
+    exists = frozenset({"ResourceConflictException"})
+    busy = frozenset({"ResourceConflictException"})
+    name: str
+    role_arn: str
+    bucket_name: str
+    key: str
+    code_sha256: str
+    environment: dict[str, str]
+    tags: dict[str, str]
+    subnet_ids: list[str]
+    security_group_ids: list[str]
+    runtime: str = "python3.13"
+    handler: str = "handler.handler"
+    timeout: int = 5
+    memory_size: int = 256
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def desired(self) -> dict[str, Any]:
+        return {
+            "CodeSha256": self.code_sha256,
+            "Role": self.role_arn,
+            "Runtime": self.runtime,
+            "Handler": self.handler,
+            "Timeout": self.timeout,
+            "MemorySize": self.memory_size,
+            "Environment": self.environment,
+            "SubnetIds": self.subnet_ids,
+            "SecurityGroupIds": self.security_group_ids,
+            "Tags": self.tags,
+        }
+
+    def _read(self, clients: Clients, known_id: str) -> State | None:
+        function: Any = clients.lambda_.get_function(FunctionName=self.name)
+        config = function["Configuration"]
+        network = config.get("VpcConfig", {})
+        found = config | {
+            "Environment": config.get("Environment", {}).get("Variables", {}),
+            "SubnetIds": network.get("SubnetIds", []),
+            "SecurityGroupIds": network.get("SecurityGroupIds", []),
+            "Tags": {
+                key: value for key, value in function.get("Tags", {}).items() if key in self.tags
+            },
+        }
+        state, update = config.get("State", "Active"), config.get("LastUpdateStatus", "Successful")
+        reason = config.get("StateReason") or config.get("LastUpdateStatusReason") or ""
+        return State(
+            self.name,
+            {key: found.get(key) for key in self.desired()},
+            {"arn": config["FunctionArn"]},
+            aws_status=state if state != "Active" or update == "Successful" else update,
+            # An idle function of a VPC wakes up at its next call.
+            ready=state in ("Active", "Inactive") and update == "Successful",
+            waiting_for="Lambda to get the function ready, which takes up to a minute",
+            failure=f"Lambda gave up: {reason}" if "Failed" in (state, update) else "",
+        )
+
+    def _create(self, clients: Clients) -> str | State:
+        try:
+            clients.lambda_.create_function(
+                FunctionName=self.name,
+                Runtime=self._runtime(),
+                Architectures=["arm64"],
+                Code={"S3Bucket": self.bucket_name, "S3Key": self.key},
+                Tags=self.tags,
+                **self._settings(),
+            )
+        except ClientError as error:
+            if not _role_is_too_new(error):
+                raise
+            return State("", ready=False, waiting_for="IAM to let Lambda use the new role")
+        return self.name
+
+    def _update(self, clients: Clients, current: State) -> None:
+        """One change at a time: Lambda is busy after each, so the next pass makes the next."""
+        changes = self.changes(current)
+        if "CodeSha256" in changes:
+            clients.lambda_.update_function_code(
+                FunctionName=self.name, S3Bucket=self.bucket_name, S3Key=self.key
+            )
+        elif all(path.startswith("Tags") for path in changes):
+            clients.lambda_.tag_resource(Resource=current.attributes["arn"], Tags=self.tags)
+        else:
+            clients.lambda_.update_function_configuration(
+                FunctionName=self.name, Runtime=self._runtime(), **self._settings()
+            )
+
+    def _delete(self, clients: Clients, current: State) -> None:
+        clients.lambda_.delete_function(FunctionName=self.name)
+
+    def _runtime(self) -> Any:
+        return self.runtime
+
+    def _settings(self) -> Any:
+        return {
+            "Role": self.role_arn,
+            "Handler": self.handler,
+            "Timeout": self.timeout,
+            "MemorySize": self.memory_size,
+            "Environment": {"Variables": self.environment},
+            "VpcConfig": {
+                "SubnetIds": [*self.subnet_ids],
+                "SecurityGroupIds": [*self.security_group_ids],
+            },
+        }
+
+
+def _role_is_too_new(error: ClientError) -> bool:
+    # IAM takes seconds to spread a role; Lambda calls that an invalid parameter.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+    message = error.response.get("Error", {}).get("Message", "")
+    return error_code(error) == "InvalidParameterValueException" and "assume" in message

@@ -1,0 +1,170 @@
+"""``AWS::Route53::RecordSet``: records in a hosted zone that the account has already.
+
+Zones are the person's own: never created here, never deleted.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sites.provisioning.documents import project
+from sites.provisioning.resources.base import Resource, State
+
+if TYPE_CHECKING:
+    from cloudadmin.aws import Clients
+
+# The zone of every CloudFront alias.
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+CLOUDFRONT_ZONE_ID = "Z2FDTNDATAQYW2"
+
+
+def find_zone(clients: Clients, domain: str) -> str | None:
+    """The id of the account's public hosted zone that ends ``domain``, the longest first."""
+    labels = domain.rstrip(".").split(".")
+    for start in range(len(labels) - 1):
+        name = ".".join(labels[start:]) + "."
+        page = clients.route53.list_hosted_zones_by_name(DNSName=name, MaxItems="10")
+        for zone in page["HostedZones"]:
+            if zone["Name"] == name and not zone.get("Config", {}).get("PrivateZone"):
+                return zone["Id"].removeprefix("/hostedzone/")
+    return None
+
+
+@dataclass(frozen=True)
+class RecordSet(Resource):
+    """``physical_id`` is ``zone id/name/type``."""
+
+    not_found = frozenset({"NoSuchHostedZone"})
+
+    @property
+    @abstractmethod
+    def domain(self) -> str:
+        """The domain whose zone it goes to."""
+
+    @abstractmethod
+    def record_set(self) -> dict[str, Any]:
+        """In Route 53's own shape."""
+
+    @property
+    @abstractmethod
+    def advice(self) -> str:
+        """The record to make by hand where Route 53 has no zone."""
+
+    @property
+    def label(self) -> str:
+        record = self.record_set()
+        return f"{record['Name']} {record['Type']}"
+
+    def desired(self) -> dict[str, Any]:
+        return self.record_set()
+
+    def _read(self, clients: Clients, known_id: str) -> State | None:
+        zone_id = known_id.partition("/")[0] or find_zone(clients, self.domain)
+        return self._in_zone(clients, zone_id) if zone_id else None
+
+    def _in_zone(self, clients: Clients, zone_id: str) -> State | None:
+        wanted = self.record_set()
+        page = clients.route53.list_resource_record_sets(
+            HostedZoneId=zone_id,
+            StartRecordName=wanted["Name"],
+            StartRecordType=wanted["Type"],
+            MaxItems="1",
+        )
+        for record in page["ResourceRecordSets"]:
+            if record["Name"].rstrip(".") == wanted["Name"] and record["Type"] == wanted["Type"]:
+                found: Any = project(wanted, _without_dots(record))
+                return State(f"{zone_id}/{self.label.replace(' ', '/')}", found)
+        return None
+
+    def _create(self, clients: Clients) -> str | State:
+        zone_id = find_zone(clients, self.domain)
+        if zone_id is None:
+            return State(
+                "",
+                ready=False,
+                waiting_for=f"a hosted zone: Route 53 has none for {self.domain} in this account. "
+                f"Create one, or ask your DNS for {self.advice}",
+            )
+        self._change(clients, zone_id, "UPSERT")
+        return f"{zone_id}/{self.label.replace(' ', '/')}"
+
+    def _update(self, clients: Clients, current: State) -> None:
+        self._change(clients, current.physical_id.partition("/")[0], "UPSERT")
+
+    def _delete(self, clients: Clients, current: State) -> None:
+        # A record that points elsewhere by now is someone else's.
+        if not self.changes(current):
+            self._change(clients, current.physical_id.partition("/")[0], "DELETE")
+
+    def _change(self, clients: Clients, zone_id: str, action: Any) -> None:
+        record: Any = self.record_set()
+        clients.route53.change_resource_record_sets(
+            HostedZoneId=zone_id,
+            ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+        )
+
+
+@dataclass(frozen=True)
+class ValidationRecord(RecordSet):
+    """Proves a domain to ACM. It stays, since ACM looks again at each renewal."""
+
+    type = "validation_record"
+    certified_domain: str
+    name: str
+    value: str
+
+    @property
+    def domain(self) -> str:
+        return self.certified_domain
+
+    @property
+    def advice(self) -> str:
+        return f"CNAME {self.name} -> {self.value}"
+
+    def record_set(self) -> dict[str, Any]:
+        return {
+            "Name": self.name.rstrip("."),
+            "Type": "CNAME",
+            "TTL": 300,
+            "ResourceRecords": [{"Value": self.value.rstrip(".")}],
+        }
+
+
+@dataclass(frozen=True)
+class AliasRecord(RecordSet):
+    """Points a domain at its distribution."""
+
+    type = "alias_record"
+    domain_name: str
+    record_type: Literal["A", "AAAA"]
+    distribution_domain_name: str
+
+    @property
+    def domain(self) -> str:
+        return self.domain_name
+
+    @property
+    def advice(self) -> str:
+        return f"CNAME (or ALIAS) {self.domain_name} -> {self.distribution_domain_name}"
+
+    def record_set(self) -> dict[str, Any]:
+        return {
+            "Name": self.domain_name,
+            "Type": self.record_type,
+            "AliasTarget": {
+                "HostedZoneId": CLOUDFRONT_ZONE_ID,
+                "DNSName": self.distribution_domain_name,
+                "EvaluateTargetHealth": False,
+            },
+        }
+
+
+def _without_dots(value: Any) -> Any:
+    """Route 53 ends every name with a dot."""
+    if isinstance(value, dict):
+        return {key: _without_dots(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_dots(item) for item in value]
+    return value.rstrip(".") if isinstance(value, str) else value

@@ -1,0 +1,293 @@
+"""The whole of an account and of a site, each on one screen.
+
+In a step, ``s[x]`` wants x to exist, ``s.ready(x)`` wants it ready, and ``s.when_ready(x)`` is
+None until it is; see ``steps.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from sites.provisioning.resources import (
+    AliasRecord,
+    Artifact,
+    Bucket,
+    BucketPolicy,
+    Certificate,
+    CounterSchema,
+    DbInstance,
+    Distribution,
+    Function,
+    FunctionPermission,
+    FunctionUrl,
+    KeyValueStore,
+    LambdaFunction,
+    LogGroup,
+    OriginAccessControl,
+    OriginRequestPolicy,
+    PermissionBoundary,
+    ResponseHeadersPolicy,
+    Role,
+    ValidationRecord,
+)
+from sites.provisioning.resources.base import State
+from sites.provisioning.steps import Stack, States, Step
+
+# Ten, AWS's default quota. A desktop is what is neither mobile nor tablet.
+COUNTER_HEADERS = (
+    "CloudFront-Is-Mobile-Viewer",
+    "CloudFront-Is-Tablet-Viewer",
+    "CloudFront-Viewer-Address",
+    "CloudFront-Viewer-Country",
+    "DNT",
+    "Purpose",
+    "Referer",
+    "Sec-GPC",
+    "Sec-Purpose",
+    "User-Agent",
+)
+
+
+@dataclass(frozen=True)
+class AccountSpec:
+    """``uid``: 12 hex digits, from which every name is derived."""
+
+    uid: str
+    account_id: str
+    region: str
+
+    @property
+    def name(self) -> str:
+        return f"cloudadmin-{self.uid}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            "Name": self.name,
+            "cloudadmin:account": self.uid,
+            "cloudadmin:managed-by": "cloudadmin",
+        }
+
+
+@dataclass(frozen=True)
+class SiteSpec:
+    """``uid``: 12 hex digits, from which every name is derived. ``name`` is the site's own."""
+
+    uid: str
+    name: str
+    account_id: str
+    region: str
+    domains: tuple[str, ...] = ()
+    has_counter: bool = True
+    price_class: str = "PriceClass_100"
+
+    @property
+    def prefix(self) -> str:
+        return f"cloudadmin-{self.uid}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            "Name": self.name,
+            "cloudadmin:site": self.uid,
+            "cloudadmin:managed-by": "cloudadmin",
+        }
+
+
+def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
+    """What the sites of an account share; without a package, nothing of the counter."""
+    name, tags = spec.name, spec.tags
+    artifacts = f"{name}-artifacts-{spec.account_id}"
+    steps = [
+        Step("origin_access_control.s3", lambda s: OriginAccessControl(f"{name}-s3", "s3")),
+        Step("response_headers_policy", lambda s: ResponseHeadersPolicy(name)),
+    ]
+    if counter_package:
+        digest = sha256(counter_package.read_bytes()).hexdigest()
+        steps += [
+            # First, since it takes minutes.
+            Step(
+                "db_instance",
+                lambda s: DbInstance(name, "cloudadmin_counter", "cloudadmin", tags),
+            ),
+            Step(
+                "origin_access_control.lambda",
+                lambda s: OriginAccessControl(f"{name}-lambda", "lambda"),
+            ),
+            Step("origin_request_policy", lambda s: OriginRequestPolicy(name, COUNTER_HEADERS)),
+            Step(
+                "permission_boundary",
+                lambda s: PermissionBoundary(f"{name}-boundary", spec.account_id, tags),
+            ),
+            Step("artifact_bucket", lambda s: Bucket(artifacts, spec.region, tags)),
+            Step(
+                "artifact",
+                lambda s: Artifact(
+                    s.ready("artifact_bucket").physical_id,
+                    "functions/counter/",
+                    digest,
+                    counter_package,
+                ),
+            ),
+        ]
+    return Stack(tuple(steps), {})
+
+
+def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str) -> Stack:
+    """One site. ``shared`` are the states of its account's stack, by logical id."""
+    name, tags = spec.prefix, spec.tags
+    bucket_name = f"{name}-{spec.account_id}"
+    code_sha256 = sha256(router_code.encode()).hexdigest()
+    steps = [
+        Step("bucket", lambda s: Bucket(bucket_name, spec.region, tags)),
+        Step("key_value_store", lambda s: KeyValueStore(name, tags)),
+        *([_certificate(spec)] if spec.domains else []),
+        *(Step(f"validation_record.{d}", partial(_validation, spec, d)) for d in spec.domains),
+        Step(
+            "function",
+            lambda s: Function(
+                name, s.ready("key_value_store").attributes["arn"], code_sha256, router_code
+            ),
+        ),
+        *(_counter(spec) if spec.has_counter else []),
+        Step("distribution", partial(_distribution, spec)),
+        Step(
+            "bucket_policy",
+            lambda s: BucketPolicy(s["bucket"].physical_id, s["distribution"].attributes["arn"]),
+        ),
+        *(_permissions() if spec.has_counter else []),
+        *(
+            Step(f"alias_record.{record_type}.{d}", partial(_alias, d, record_type))
+            for d in spec.domains
+            for record_type in ("A", "AAAA")
+        ),
+    ]
+    return Stack(tuple(steps), shared)
+
+
+def _distribution(spec: SiteSpec, s: States) -> Distribution:
+    """Needs neither the certificate nor the counter to go live: both join when they are ready."""
+    certificate = s.when_ready(certificate_id(spec)) if spec.domains else None
+    counter = s.when_ready("function_url") if spec.has_counter else None
+    keeping = spec.domains and not certificate
+    return Distribution(
+        name=spec.prefix,
+        bucket_domain_name=s["bucket"].attributes["domain_name"],
+        origin_access_control_id=s["origin_access_control.s3"].physical_id,
+        response_headers_policy_id=s["response_headers_policy"].physical_id,
+        function_arn=s.ready("function").attributes["arn"],
+        price_class=spec.price_class,
+        tags=spec.tags,
+        aliases=None if keeping else spec.domains,
+        certificate_arn=certificate.physical_id if certificate else "",
+        **_counter_origin(s, counter) if counter else {},
+    )
+
+
+def _counter_origin(s: States, function_url: State) -> dict[str, str]:
+    return {
+        "function_url_domain_name": function_url.attributes["domain_name"],
+        "lambda_origin_access_control_id": s["origin_access_control.lambda"].physical_id,
+        "origin_request_policy_id": s["origin_request_policy"].physical_id,
+    }
+
+
+def certificate_id(spec: SiteSpec) -> str:
+    """Other domains are another certificate; see its module."""
+    return f"certificate.{sha256(' '.join(sorted(spec.domains)).encode()).hexdigest()[:8]}"
+
+
+def _certificate(spec: SiteSpec) -> Step:
+    name = f"{spec.prefix}-{certificate_id(spec).partition('.')[2]}"
+    return Step(certificate_id(spec), lambda s: Certificate(name, spec.domains, spec.tags))
+
+
+def _validation(spec: SiteSpec, domain: str, s: States) -> ValidationRecord:
+    told = s[certificate_id(spec)].attributes
+    return ValidationRecord(
+        domain, told[f"validation_name:{domain}"], told[f"validation_value:{domain}"]
+    )
+
+
+def _alias(domain: str, record_type: Any, s: States) -> AliasRecord:
+    return AliasRecord(domain, record_type, s["distribution"].attributes["domain_name"])
+
+
+def _counter(spec: SiteSpec) -> list[Step]:
+    name = f"{spec.prefix}-counter"
+    return [
+        Step("log_group", lambda s: LogGroup(f"/aws/lambda/{name}", 14, spec.tags)),
+        Step("role", partial(_role, spec, name)),
+        Step("lambda_function", partial(_lambda_function, spec, name)),
+        Step("counter_schema", lambda s: CounterSchema(s.ready("lambda_function").physical_id)),
+        Step("function_url", lambda s: FunctionUrl(s["lambda_function"].physical_id)),
+    ]
+
+
+def _permissions() -> list[Step]:
+    actions: tuple[Any, ...] = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
+    return [
+        Step(
+            f"function_permission.{action.partition(':')[2]}",
+            partial(_permission, action),
+        )
+        for action in actions
+    ]
+
+
+def _permission(action: Any, s: States) -> FunctionPermission:
+    return FunctionPermission(
+        s["lambda_function"].physical_id, action, s["distribution"].attributes["arn"]
+    )
+
+
+def _role(spec: SiteSpec, name: str, s: States) -> Role:
+    database = s.ready("db_instance").attributes
+    user = f"{database['resource_id']}/{database['user']}"
+    return Role(
+        name,
+        s["permission_boundary"].attributes["arn"],
+        s["log_group"].attributes["arn"],
+        f"arn:aws:rds-db:{spec.region}:{spec.account_id}:dbuser:{user}",
+        spec.tags,
+    )
+
+
+def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
+    database = s.ready("db_instance").attributes
+    artifact = s["artifact"].attributes
+    host = database["endpoint_address"]
+    is_local = _is_loopback(host)
+    return LambdaFunction(
+        name=name,
+        role_arn=s["role"].attributes["arn"],
+        bucket_name=artifact["bucket_name"],
+        key=artifact["key"],
+        code_sha256=artifact["code_sha256"],
+        environment={
+            "SITE_UID": spec.uid,
+            "DATABASE_HOST": host,
+            "DATABASE_PORT": str(database["endpoint_port"]),
+            "DATABASE_NAME": database["database_name"],
+            "DATABASE_USER": database["user"],
+            "DATABASE_AUTH": "iam",
+            "DATABASE_TLS": "disable" if is_local else "require",
+        },
+        tags=spec.tags,
+        # Beside the database: the same subnets, and its security group, which admits its own.
+        subnet_ids=[] if is_local else database["subnet_ids"],
+        security_group_ids=[] if is_local else database["security_group_ids"],
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
