@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -28,7 +29,9 @@ class Command(SiteCommand):
         site = self.site(options["name"])
         if options["plan"]:
             plan = operations.plan(site)
-            self.stdout.write(plan.as_json() if options["json"] else plan.as_text())
+            self.stdout.write(
+                json.dumps(plan.as_json(), indent=2) if options["json"] else plan.as_text()
+            )
             return
         operations.clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
         try:

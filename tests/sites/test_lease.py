@@ -1,0 +1,77 @@
+"""One worker at a time, and a dead one is replaced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sites.models import Account, Operation, Site
+from sites.models.lease import LeaseLost
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operation() -> Operation:
+    account = Account.objects.create(name="local", aws_account_id="000000000000")
+    site = Site.objects.create(account=account, name="blog")
+    return Operation.objects.create(site=site, site_name=site.name, kind=Operation.Kind.PROVISION)
+
+
+def same_row(operation: Operation) -> Operation:
+    """The row as another worker reads it."""
+    return Operation.objects.get(pk=operation.pk)
+
+
+def expire(operation: Operation) -> None:
+    Operation.objects.filter(pk=operation.pk).update(
+        lease_until=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def test_only_one_of_two_workers_gets_the_row(operation):
+    other = same_row(operation)
+
+    assert operation.claim()
+    assert not other.claim()
+
+
+def test_a_released_row_can_be_claimed_again(operation):
+    operation.claim()
+    operation.release()
+
+    assert same_row(operation).claim()
+    assert same_row(operation).attempts == 0
+
+
+def test_a_dead_holder_is_replaced_and_counted(operation):
+    operation.claim()
+    expire(operation)
+    successor = same_row(operation)
+
+    assert successor.claim()
+    assert successor.attempts == 1
+    assert successor.fence > operation.fence
+
+
+def test_who_was_taken_for_dead_cannot_write(operation):
+    operation.claim()
+    expire(operation)
+    same_row(operation).claim()
+
+    with pytest.raises(LeaseLost):
+        operation.write(error_message="I am still here")
+    assert same_row(operation).error_message == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heartbeat_renews_the_lease(operation, monkeypatch):
+    monkeypatch.setattr("sites.models.lease.HEARTBEAT_SECONDS", 0.01)
+    operation.claim()
+    expire(operation)
+    with operation.heartbeat():
+        deadline = timezone.now() + timedelta(seconds=10)
+        while not same_row(operation).is_held:
+            assert timezone.now() < deadline
