@@ -252,7 +252,7 @@ def _account_stack(account: Account) -> provisioning.Stack:
 
 def _site_stack(site: Site, shared: Mapping[str, State]) -> provisioning.Stack:
     spec = provisioning.SiteSpec(
-        uid=site.short_uid,
+        uid=str(site.uid),
         name=site.name,
         account_id=site.account.aws_account_id,
         region=site.account.region,

@@ -37,6 +37,7 @@ from sites.provisioning.resources import (
     ValidationRecord,
 )
 from sites.provisioning.resources.base import State
+from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
 from sites.provisioning.steps import Stack, States, Step
 
 # Ten, AWS's default quota. A desktop is what is neither mobile nor tablet.
@@ -77,7 +78,10 @@ class AccountSpec:
 
 @dataclass(frozen=True)
 class SiteSpec:
-    """``uid``: 12 hex digits, from which every name is derived. ``name`` is the site's own."""
+    """``uid``: the site's UUID; every name on AWS is derived from its first 12 hex digits.
+
+    ``name`` is the site's own.
+    """
 
     uid: str
     name: str
@@ -89,7 +93,7 @@ class SiteSpec:
 
     @property
     def prefix(self) -> str:
-        return f"cloudadmin-{self.uid}"
+        return f"cloudadmin-{self.uid.replace('-', '')[:12]}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -129,7 +133,7 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
             Step(
                 "artifact",
                 lambda s: Artifact(
-                    s.ready("artifact_bucket").physical_id,
+                    s.named("artifact_bucket", artifacts),
                     "functions/counter/",
                     digest,
                     counter_package,
@@ -142,7 +146,7 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
 def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str) -> Stack:
     """One site. ``shared`` are the states of its account's stack, by logical id."""
     name, tags = spec.prefix, spec.tags
-    bucket_name = f"{name}-{spec.account_id}"
+    bucket_name, counter = f"{name}-{spec.account_id}", f"{name}-counter"
     code_sha256 = sha256(router_code.encode()).hexdigest()
     steps = [
         Step("bucket", lambda s: Bucket(bucket_name, spec.region, tags)),
@@ -155,13 +159,15 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
                 name, s.ready("key_value_store").attributes["arn"], code_sha256, router_code
             ),
         ),
-        *(_counter(spec) if spec.has_counter else []),
+        *(_counter(spec, counter) if spec.has_counter else []),
         Step("distribution", partial(_distribution, spec)),
         Step(
             "bucket_policy",
-            lambda s: BucketPolicy(s["bucket"].physical_id, s["distribution"].attributes["arn"]),
+            lambda s: BucketPolicy(
+                s.named("bucket", bucket_name), s["distribution"].attributes["arn"]
+            ),
         ),
-        *(_permissions() if spec.has_counter else []),
+        *(_permissions(counter) if spec.has_counter else []),
         *(
             Step(f"alias_record.{record_type}.{d}", partial(_alias, d, record_type))
             for d in spec.domains
@@ -219,32 +225,32 @@ def _alias(domain: str, record_type: Any, s: States) -> AliasRecord:
     return AliasRecord(domain, record_type, s["distribution"].attributes["domain_name"])
 
 
-def _counter(spec: SiteSpec) -> list[Step]:
-    name = f"{spec.prefix}-counter"
+def _counter(spec: SiteSpec, name: str) -> list[Step]:
     return [
         Step("log_group", lambda s: LogGroup(f"/aws/lambda/{name}", 14, spec.tags)),
         Step("role", partial(_role, spec, name)),
         Step("lambda_function", partial(_lambda_function, spec, name)),
-        Step("counter_schema", lambda s: CounterSchema(s.ready("lambda_function").physical_id)),
-        Step("function_url", lambda s: FunctionUrl(s["lambda_function"].physical_id)),
+        Step("counter_schema", partial(_counter_schema, name)),
+        Step("function_url", lambda s: FunctionUrl(s.named("lambda_function", name))),
     ]
 
 
-def _permissions() -> list[Step]:
-    actions: tuple[Any, ...] = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
+def _permissions(function_name: str) -> list[Step]:
     return [
-        Step(
-            f"function_permission.{action.partition(':')[2]}",
-            partial(_permission, action),
-        )
-        for action in actions
+        Step("function_permission.url", partial(_permission, function_name, URL_ACTION)),
+        Step("function_permission.call", partial(_permission, function_name, CALL_ACTION)),
     ]
 
 
-def _permission(action: Any, s: States) -> FunctionPermission:
+def _permission(function_name: str, action: str, s: States) -> FunctionPermission:
     return FunctionPermission(
-        s["lambda_function"].physical_id, action, s["distribution"].attributes["arn"]
+        s.named("lambda_function", function_name), action, s["distribution"].attributes["arn"]
     )
+
+
+def _counter_schema(function_name: str, s: States) -> CounterSchema:
+    s.ready("lambda_function")
+    return CounterSchema(function_name)
 
 
 def _role(spec: SiteSpec, name: str, s: States) -> Role:
