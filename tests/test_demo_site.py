@@ -206,7 +206,8 @@ def test_pages_fit_and_stay_quiet(
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
-    page.on("request", lambda request: request.url.startswith(address) or noise.append(request.url))
+    foreign = re.compile(f"^(?!{re.escape(address)})")
+    page.route(foreign, lambda route: noise.append(route.request.url))
     answer_counter(page, 1_234_567)
     page.goto(address + path, wait_until="networkidle")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
