@@ -109,7 +109,7 @@ class Instance:
         self._write_run_file()
         if demo and self.is_local_cloud:
             self._bring_up_demo()
-        self._say_addresses()
+        self._say_addresses(demo=demo)
 
     def wait(self) -> None:
         while self._supervisor.is_running():
@@ -204,12 +204,13 @@ class Instance:
         except SupervisionError as error:
             self.say(f"The demo site is not live: {error}")
 
-    def _say_addresses(self) -> None:
+    def _say_addresses(self, *, demo: bool) -> None:
         self.say("")
         self.say("cloudadmin is ready.")
         self.say(f"  dashboard   {self.dashboard}")
         if self.is_local_cloud:
-            self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
+            if demo:
+                self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
             self.say(f"  local AWS   {self.aws_endpoint}")
         if self._state.pop("admin_is_new", False):
             self._write_state()

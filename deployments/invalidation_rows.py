@@ -8,8 +8,8 @@ from cloudadmin.aws import BotoCoreError, ClientError, is_permanent
 from deployments.invalidation import cover
 from deployments.models import Invalidation
 from deployments.target import target_of
+from sites.access import clients_for
 from sites.models import Site
-from sites.operations import clients_for
 
 Status = Invalidation.Status
 

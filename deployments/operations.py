@@ -28,8 +28,8 @@ from deployments.manifest import Manifest
 from deployments.models import Deployment
 from deployments.target import Target, target_of
 from deployments.upload import upload as upload_objects
+from sites.access import clients_for
 from sites.models import Site
-from sites.operations import clients_for
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

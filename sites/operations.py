@@ -19,8 +19,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from cloudadmin.aws import Access, Clients
 from sites import provisioning
+from sites.access import clients_for
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
 from sites.provisioning.package import build
@@ -110,17 +110,6 @@ def plan(site: Site) -> provisioning.Plan:
         _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
     )
     return shared + own
-
-
-def clients_for(account: Account) -> Clients:
-    return Clients(
-        Access(
-            region=account.region,
-            role_arn=account.role_arn,
-            external_id=str(account.external_id),
-            endpoint_url=settings.AWS_ENDPOINT_URL,
-        )
-    )
 
 
 def due() -> list[int]:

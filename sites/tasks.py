@@ -5,8 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from sites import operations
-from sites.models import Account
-from sites.visits.pull import pull
+from sites.visits.sync import sync_all
 
 # A message that waits longer than this is dropped; beat finds the row again.
 LONGEST_COUNTDOWN = 30.0
@@ -28,5 +27,5 @@ def requeue_operations() -> None:
 
 @shared_task(name="sites.sync_visits")
 def sync_visits() -> None:
-    for account in Account.objects.filter(resources__logical_id="db_instance").distinct():
-        pull(account)
+    for _ in sync_all():
+        pass

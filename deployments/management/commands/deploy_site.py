@@ -20,6 +20,7 @@ from deployments.models import Deployment
 from deployments.source import SourceRefused, open_source
 from deployments.target import address
 from deployments.upload import UploadError
+from sites.access import clients_for
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Site
 
@@ -59,7 +60,7 @@ class Command(SiteCommand):
     def _deploy(
         self, site: Site, manifest: Manifest, root: Path, options: dict[str, Any]
     ) -> Deployment:
-        operations.clients_for(site.account).sts.get_caller_identity()
+        clients_for(site.account).sts.get_caller_identity()
         deployment = operations.create(site, options["source"], message=options["message"])
         deployment.claim(state=Deployment.State.IN_PROGRESS)
         with deployment.heartbeat():

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
+from sites.access import clients_for
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.management.commands.provision_site import follow
 from sites.models import Operation, Site
@@ -31,7 +32,7 @@ class Command(SiteCommand):
                 f"This removes {site.name} with its files, deployments and statistics. "
                 f"If that is meant: `manage.py destroy_site {site.name} --yes`"
             )
-        operations.clients_for(site.account).sts.get_caller_identity()
+        clients_for(site.account).sts.get_caller_identity()
         operation = _request(site)
         tasks.run_operation.delay(operation.pk)
         follow(self, operation)

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
+from sites.access import clients_for
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Operation, Site
 from sites.operations import OperationRefused
@@ -33,7 +34,7 @@ class Command(SiteCommand):
                 json.dumps(plan.as_json(), indent=2) if options["json"] else plan.as_text()
             )
             return
-        operations.clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
+        clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
         try:
             operation = operations.request(site, Operation.Kind.PROVISION)
         except OperationRefused as error:

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Account
 from sites.visits import query
-from sites.visits.pull import pull
+from sites.visits.sync import sync
 
 
 class Command(SiteCommand):
@@ -22,7 +22,7 @@ class Command(SiteCommand):
         site = self.site(options["name"]) if options["name"] else None
         accounts = [site.account] if site else list(Account.objects.all())
         for account in accounts:
-            pulled = pull(account)
+            pulled = sync(account)
             if pulled.error:
                 raise CommandError(pulled.error, returncode=TRY_AGAIN_LATER)
             self.stdout.write(f"{account}: {pulled.rows} rows changed.")
