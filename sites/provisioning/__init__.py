@@ -12,20 +12,11 @@ until it converges. ``engine.plan`` is the same walk, writing nothing.
 
 from __future__ import annotations
 
-from sites.provisioning.engine import (
-    Done,
-    Failed,
-    Outcome,
-    Record,
-    Store,
-    Wait,
-    Waiting,
-    advance,
-    destroy,
-    plan,
-)
+from sites.provisioning.engine import advance, destroy, plan
 from sites.provisioning.errors import PlanChanged, ProvisioningError, ResourceFailed, UnsafePlan
+from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting
 from sites.provisioning.plan import Plan
+from sites.provisioning.records import Record, Store
 from sites.provisioning.resources.base import State
 from sites.provisioning.stack import AccountSpec, SiteSpec, account_stack, site_stack
 from sites.provisioning.steps import Stack

@@ -8,125 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites.provisioning.errors import NotYet, ResourceFailed, ResourceGaveUp
+from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting, next_check
 from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
-from sites.provisioning.resources import TYPES
+from sites.provisioning.records import Record, Store
 from sites.provisioning.resources.base import Resource, State
-from sites.provisioning.steps import Missing, Stack, States, known_after, not_yet
+from sites.provisioning.steps import UNKNOWN, Missing, Stack, States, known_after, not_yet
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
-
-FIRST_CHECK = timedelta(seconds=2)
-LAST_CHECK = timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What was written down about one resource. Without ``physical_id`` it is an intent."""
-
-    type: str
-    inputs: dict[str, Any]
-    physical_id: str = ""
-    properties: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
-    aws_status: str = ""
-    ready: bool = False
-    waiting_since: datetime | None = None
-
-    @property
-    def state(self) -> State:
-        return State(
-            self.physical_id, self.properties, self.attributes, self.aws_status, self.ready
-        )
-
-    @property
-    def resource(self) -> Resource:
-        return TYPES[self.type].from_inputs(self.inputs)
-
-
-class Store(Protocol):
-    """Where the engine writes down what it does; each call is committed before it returns."""
-
-    def records(self) -> dict[str, Record]:
-        """By logical id, in the order of creation."""
-
-    def intend(self, logical_id: str, resource: Resource) -> None:
-        """A create is about to be sent."""
-
-    def record(
-        self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
-    ) -> None:
-        """What AWS says now; ``since`` when it is waited for, None when it is not."""
-
-    def forget(self, logical_id: str) -> None:
-        """It is gone."""
-
-    def event(self, logical_id: str, message: str) -> None:
-        """One line of history."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """What is waited for, in words, since when, and when it is looked at again."""
-
-    what: str
-    why: str
-    since: datetime
-    next_check: datetime
-
-    def as_json(self) -> dict[str, str]:
-        return {
-            "what": self.what,
-            "why": self.why,
-            "since": self.since.isoformat(),
-            "next_check": self.next_check.isoformat(),
-        }
-
-
-@dataclass(frozen=True)
-class Done:
-    """Everything is as desired."""
-
-    def joined(self, other: Outcome) -> Outcome:
-        return other
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Nothing more can be done now."""
-
-    waits: tuple[Wait, ...]
-
-    def joined(self, other: Outcome) -> Outcome:
-        match other:
-            case Waiting(waits=waits):
-                return Waiting(self.waits + waits)
-            case Failed():
-                return other
-        return self
-
-
-@dataclass(frozen=True)
-class Failed:
-    """What depends on ``error`` was not done; the rest was."""
-
-    error: ResourceFailed
-
-    @property
-    def permanent(self) -> bool:
-        return self.error.permanent
-
-    def joined(self, other: Outcome) -> Outcome:
-        return self
-
-
-Outcome = Done | Waiting | Failed
 
 
 def plan(stack: Stack, clients: Clients, store: Store) -> Plan:
@@ -162,11 +56,6 @@ def destroy(stack: Stack, clients: Clients, store: Store, *, now: datetime) -> O
     return hand.outcome()
 
 
-def next_check(since: datetime, now: datetime) -> datetime:
-    """Soon at first, then at every tenth of the time that it has taken already."""
-    return now + min(max((now - since) / 10, FIRST_CHECK), LAST_CHECK)
-
-
 class _Hand(Protocol):
     missing: Missing
     stopped: bool
@@ -193,7 +82,9 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
             hand.put_off(step.logical_id, error.logical_id)
             continue
         with hand.trying(step.logical_id, "read"):
-            current = resource.read(clients, known_id)
+            # What has no name yet cannot be there; only a plan meets such.
+            named = UNKNOWN not in resource.label
+            current = resource.read(clients, known_id) if named else None
             change = _compare(step.logical_id, resource, current)
             state = hand.make(change, resource, current)
             if state is None:

@@ -16,6 +16,8 @@ from sites.provisioning.resources.base import Resource, State
 # Answers for a logical id that is not known: a stand-in, or NotYet.
 Missing = Callable[[str], str]
 
+UNKNOWN = "(known after"
+
 
 class Attributes(dict[str, Any]):
     """Attributes of one resource; ``missing`` answers for those that are not known yet."""
@@ -44,6 +46,11 @@ class States:
             state = State(self.missing(logical_id))
         return replace(state, attributes=Attributes(logical_id, state.attributes, self.missing))
 
+    def named(self, logical_id: str, name: str) -> str:
+        """The name that it is known to have, once it is there."""
+        _ = self[logical_id]
+        return name
+
     def ready(self, logical_id: str) -> State:
         state = self[logical_id]
         if not state.ready:
@@ -63,7 +70,7 @@ def not_yet(logical_id: str) -> str:
 
 def known_after(logical_id: str) -> str:
     """For plans: what an apply would know by then."""
-    return f"(known after {logical_id})"
+    return f"{UNKNOWN} {logical_id})"
 
 
 @dataclass(frozen=True)

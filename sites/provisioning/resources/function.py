@@ -42,7 +42,9 @@ class Function(Resource):
             if error_code(error) not in self.not_found:
                 raise
             # Created, then never published: half a create, finished by an update.
-            made = cloudfront.describe_function(Name=self.name)["FunctionSummary"]
+            made = cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")[
+                "FunctionSummary"
+            ]
             return State(
                 self.name,
                 {"code_sha256": ""},
@@ -70,7 +72,7 @@ class Function(Resource):
         return self.name
 
     def _update(self, clients: Clients, current: State) -> None:
-        etag = clients.cloudfront.describe_function(Name=self.name)["ETag"]
+        etag = clients.cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")["ETag"]
         updated = clients.cloudfront.update_function(
             Name=self.name,
             IfMatch=etag,
@@ -80,7 +82,7 @@ class Function(Resource):
         clients.cloudfront.publish_function(Name=self.name, IfMatch=updated["ETag"])
 
     def _delete(self, clients: Clients, current: State) -> None:
-        etag = clients.cloudfront.describe_function(Name=self.name)["ETag"]
+        etag = clients.cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")["ETag"]
         clients.cloudfront.delete_function(Name=self.name, IfMatch=etag)
 
     def _config(self) -> Any:

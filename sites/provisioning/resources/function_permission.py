@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sites.provisioning.resources.base import Resource, State
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
+
+URL_ACTION = "lambda:InvokeFunctionUrl"
+CALL_ACTION = "lambda:InvokeFunction"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class FunctionPermission(Resource):
     # AWS has no way to change a statement.
     replace_on = frozenset({"source_arn", "action"})
     function_name: str
-    action: Literal["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
+    action: str
     source_arn: str
 
     @property
@@ -53,7 +56,7 @@ class FunctionPermission(Resource):
     def _create(self, clients: Clients) -> str:
         url_only: Any = (
             {"FunctionUrlAuthType": "AWS_IAM"}
-            if self.action == "lambda:InvokeFunctionUrl"
+            if self.action == URL_ACTION
             else {"InvokedViaFunctionUrl": True}
         )
         clients.lambda_.add_permission(

@@ -1,0 +1,74 @@
+"""How a pass of the engine ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sites.provisioning.errors import ResourceFailed
+
+FIRST_CHECK = timedelta(seconds=2)
+LAST_CHECK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for, in words, since when, and when it is looked at again."""
+
+    what: str
+    why: str
+    since: datetime
+    next_check: datetime
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "what": self.what,
+            "why": self.why,
+            "since": self.since.isoformat(),
+            "next_check": self.next_check.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class Done:
+    """Everything is as desired."""
+
+    def joined(self, other: Outcome) -> Outcome:
+        return other
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing more can be done now."""
+
+    waits: tuple[Wait, ...]
+
+    def joined(self, other: Outcome) -> Outcome:
+        match other:
+            case Waiting(waits=waits):
+                return Waiting(self.waits + waits)
+            case Failed():
+                return other
+        return self
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What depends on ``error`` was not done; the rest was."""
+
+    error: ResourceFailed
+
+    @property
+    def permanent(self) -> bool:
+        return self.error.permanent
+
+    def joined(self, other: Outcome) -> Outcome:
+        return self
+
+
+Outcome = Done | Waiting | Failed
+
+
+def next_check(since: datetime, now: datetime) -> datetime:
+    """Soon at first, then at every tenth of the time that it has taken already."""
+    return now + min(max((now - since) / 10, FIRST_CHECK), LAST_CHECK)

@@ -1,0 +1,55 @@
+"""What the engine writes down, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from sites.provisioning.resources import TYPES
+from sites.provisioning.resources.base import Resource, State
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was written down about one resource. Without ``physical_id`` it is an intent."""
+
+    type: str
+    inputs: dict[str, Any]
+    physical_id: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    aws_status: str = ""
+    ready: bool = False
+    waiting_since: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        return State(
+            self.physical_id, self.properties, self.attributes, self.aws_status, self.ready
+        )
+
+    @property
+    def resource(self) -> Resource:
+        return TYPES[self.type].from_inputs(self.inputs)
+
+
+class Store(Protocol):
+    """Where the engine writes down what it does; each call is committed before it returns."""
+
+    def records(self) -> dict[str, Record]:
+        """By logical id, in the order of creation."""
+
+    def intend(self, logical_id: str, resource: Resource) -> None:
+        """A create is about to be sent."""
+
+    def record(
+        self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
+    ) -> None:
+        """What AWS says now; ``since`` when it is waited for, None when it is not."""
+
+    def forget(self, logical_id: str) -> None:
+        """It is gone."""
+
+    def event(self, logical_id: str, message: str) -> None:
+        """One line of history."""

@@ -1,0 +1,203 @@
+"""Whole stacks against the emulator: up, down, changed, killed at any call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from cloudadmin.aws import Access, Clients
+from sites import provisioning
+from sites.provisioning import Done, Waiting
+from sites.provisioning.resources.base import listed
+from tests.fakes import Killed
+from tests.sites.provisioning.conftest import World, package
+
+NO_CHANGES = "No changes. What is on AWS matches what is asked for."
+# Where to kill: a sample over the about 250 calls of bringing a whole account and site up.
+BEFORE, AFTER = "before-send", "after-call"
+SAMPLE = [(event, k) for event, first in ((BEFORE, 3), (AFTER, 13)) for k in range(first, 230, 23)]
+
+
+class FatalClients(Clients):
+    """Ends the process at the ``fatal`` th call: before it is sent, or with its answer lost."""
+
+    def __init__(self, access: Access, event: str, fatal: int) -> None:
+        super().__init__(access)
+        self.event = event
+        self.fatal = fatal
+        self.calls = count(1)
+
+    def _client(self, service: Any, region: str | None = None) -> Any:
+        client = super()._client(service, region)
+        client.meta.events.register(self.event, self._count)
+        return client
+
+    def _count(self, **_: Any) -> None:
+        if next(self.calls) == self.fatal:
+            raise Killed
+
+
+def comments(world: World) -> Counter[str]:
+    """How many distributions there are of each name."""
+    cloudfront = world.clients.cloudfront
+    found = listed(cloudfront.list_distributions, "DistributionList")
+    return Counter(item["Comment"] for item in found)
+
+
+def certificates(world: World) -> int:
+    found = world.clients.acm.list_certificates()["CertificateSummaryList"]
+    return sum(item["DomainName"] in world.site.domains for item in found)
+
+
+def assert_gone(world: World) -> None:
+    assert world.site_store.rows == {}
+    assert world.account_store.rows == {}
+    assert comments(world)[world.site.prefix] == 0
+    assert certificates(world) == 0
+    buckets = world.clients.s3.list_buckets()["Buckets"]
+    assert not [item["Name"] for item in buckets if world.site.uid in item["Name"]]
+
+
+def test_up_and_down(world: World):
+    first = world.plan()
+    assert all(change.action == "create" for change in first.changes)
+    assert world.converge() == Done()
+    assert {row.type for row in world.site_store.rows.values()} | {
+        row.type for row in world.account_store.rows.values()
+    } == {change.type for change in first.changes}
+    assert world.plan().as_text() == NO_CHANGES
+    assert world.vanish() == Done()
+    assert_gone(world)
+
+
+def test_up_without_domains_and_counter(world: World):
+    world.site = replace(world.site, domains=(), has_counter=False)
+    world.counter_package = None
+    assert world.converge() == Done()
+    assert sorted(world.site_store.rows) == [
+        "bucket",
+        "bucket_policy",
+        "distribution",
+        "function",
+        "key_value_store",
+    ]
+    assert world.plan().as_text() == NO_CHANGES
+    assert world.vanish() == Done()
+
+
+def test_the_distribution_points_at_everything(world: World):
+    world.converge()
+    rows = world.site_store.rows
+    config = world.clients.cloudfront.get_distribution_config(Id=rows["distribution"].physical_id)[
+        "DistributionConfig"
+    ]
+    assert config["Aliases"]["Items"] == [*world.site.domains]
+    assert config["ViewerCertificate"]["ACMCertificateArn"].startswith("arn:aws:acm:us-east-1:")
+    patterns = [item["PathPattern"] for item in config["CacheBehaviors"]["Items"]]
+    assert patterns == ["/_cloudadmin/count", "/_cloudadmin/*", "/data/*"]
+    origins = {item["Id"]: item["DomainName"] for item in config["Origins"]["Items"]}
+    assert origins == {
+        "bucket": f"{rows['bucket'].physical_id}.s3.us-east-1.amazonaws.com",
+        "counter": rows["function_url"].attributes["domain_name"],
+    }
+    tags = world.clients.cloudfront.list_tags_for_resource(
+        Resource=rows["distribution"].attributes["arn"]
+    )["Tags"]["Items"]
+    assert {"Key": "Name", "Value": world.site.name} in tags
+
+
+def test_a_site_without_a_hosted_zone_lives_on_its_own_name(world: World):
+    world.site = replace(world.site, domains=(f"nobody-{world.site.uid}.org",))
+    outcome = world.converge()
+    assert isinstance(outcome, Waiting)
+    assert world.site_store.rows["distribution"].ready
+    assert all("Route 53 has none for nobody-" in wait.why for wait in outcome.waits)
+    advice = " ".join(wait.why for wait in outcome.waits)
+    assert world.site_store.rows["distribution"].attributes["domain_name"] in advice
+    assert world.vanish() == Done()
+    assert_gone(world)
+
+
+def test_another_domain_changes_over_without_a_gap(world: World):
+    world.converge()
+    before = world.site_store.rows["distribution"].physical_id
+    kept, dropped = world.site.domains
+    world.site = replace(world.site, domains=(kept, f"new.{kept}"))
+    text = world.plan().as_text()
+    assert f"+ certificate  {kept} new.{kept}" in text
+    assert f"- alias_record  {dropped} A" in text
+    assert world.converge() == Done()
+    assert world.site_store.rows["distribution"].physical_id == before
+    assert certificates(world) == 1
+    assert world.plan().as_text() == NO_CHANGES
+
+
+def test_new_code_is_brought_to_the_edge_and_to_the_function(world: World, tmp_path):
+    world.converge()
+    world.router_code += "\n// another"
+    world.counter_package = package(
+        tmp_path, "def handler(event, context):\n    return {'version': 2}"
+    )
+    actions = {change.type: change.action for change in world.plan().effective}
+    # The function's new code is known only when its artifact is there.
+    assert actions == {"artifact": "update", "function": "update", "lambda_function": "update"}
+    assert world.converge() == Done()
+    assert world.plan().as_text() == NO_CHANGES
+
+
+def test_a_counter_that_is_no_longer_wanted_goes(world: World):
+    world.converge()
+    world.site = replace(world.site, has_counter=False)
+    assert world.converge() == Done()
+    assert not {"lambda_function", "role", "function_url"} & set(world.site_store.rows)
+    assert world.plan().as_text() == NO_CHANGES
+
+
+def test_drift_is_seen_and_put_right(world: World):
+    world.converge()
+    bucket = world.site_store.rows["bucket"].physical_id
+    world.clients.s3.delete_public_access_block(Bucket=bucket)
+    assert [change.logical_id for change in world.plan().effective] == ["bucket"]
+    assert world.converge() == Done()
+    assert world.clients.s3.get_public_access_block(Bucket=bucket)[
+        "PublicAccessBlockConfiguration"
+    ]["BlockPublicAcls"]
+
+
+@pytest.mark.parametrize(("event", "k"), SAMPLE)
+def test_killed_on_the_way_up_leaks_and_doubles_nothing(world: World, event: str, k: int):
+    alive = world.clients
+    world.clients = FatalClients(alive.access, event, k)
+    with pytest.raises(Killed):
+        world.converge()
+    world.clients = alive
+    assert world.converge() == Done()
+    assert world.plan().as_text() == NO_CHANGES
+    assert comments(world)[world.site.prefix] == 1
+    assert certificates(world) == 1
+    assert world.vanish() == Done()
+    assert_gone(world)
+
+
+@pytest.mark.parametrize(("event", "k"), [(BEFORE, 7), (AFTER, 8), (AFTER, 23), (BEFORE, 41)])
+def test_killed_on_the_way_down_leaks_nothing(world: World, event: str, k: int):
+    world.converge()
+    alive = world.clients
+    world.clients = FatalClients(alive.access, event, k)
+    with pytest.raises(Killed):
+        world.vanish()
+    world.clients = alive
+    assert world.vanish() == Done()
+    assert_gone(world)
+
+
+def test_plan_of_an_empty_stack_is_the_destroy_plan(world: World):
+    world.converge()
+    plan = provisioning.plan(provisioning.Stack((), {}), world.clients, world.site_store)
+    assert {change.action for change in plan.changes} == {"delete"}
+    with pytest.raises(provisioning.UnsafePlan, match="delete bucket"):
+        plan.raise_if_unsafe()
