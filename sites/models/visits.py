@@ -40,7 +40,10 @@ class VisitCursor(models.Model):
     """How far the counter database of an account was read: rows and cursor move together."""
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="visit_cursor")
-    position = models.BigIntegerField(default=0)
+    epoch = models.UUIDField(null=True, help_text="Which database the position belongs to.")
+    position = models.BigIntegerField(
+        default=0, help_text="The oldest transaction that the last pull may have missed."
+    )
     pulled_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)
 

@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,36 +57,50 @@ def request(
     }
 
 
-@pytest.fixture(scope="session")
-def counter_url() -> Iterator[str]:
-    """A database of its own in the tests' PostgreSQL, migrated by the function itself."""
-    name = f"counter_{uuid.uuid4().hex[:8]}"
-    url = urlsplit(os.environ["DATABASE_URL"])
-    with psycopg.connect(url.geturl(), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield url._replace(path=f"/{name}").geturl()
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def environment(counter_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Lambda's environment for a new site, whose uid it is; the schema is there."""
+def lambda_environment(counter_url: str, site_uid: str) -> dict[str, str]:
     url = urlsplit(counter_url)
-    uid = str(uuid.uuid4())
-    for name, value in {
-        "SITE_UID": uid,
-        "DATABASE_HOST": url.hostname,
+    return {
+        "SITE_UID": site_uid,
+        "DATABASE_HOST": url.hostname or "",
         "DATABASE_PORT": str(url.port),
         "DATABASE_NAME": url.path.lstrip("/"),
-        "DATABASE_USER": url.username,
+        "DATABASE_USER": url.username or "",
         "DATABASE_AUTH": "iam",
         "DATABASE_TLS": "disable",
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-    }.items():
-        monkeypatch.setenv(name, value or "")
-    container().handler({"action": "migrate"}, None)
+    }
+
+
+@contextmanager
+def migrated_database() -> Iterator[str]:
+    """A new database in the tests' PostgreSQL, migrated by the function itself."""
+    name = f"counter_{uuid.uuid4().hex[:8]}"
+    server = urlsplit(os.environ["DATABASE_URL"])
+    with psycopg.connect(server.geturl(), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        url = server._replace(path=f"/{name}").geturl()
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in lambda_environment(url, str(uuid.uuid4())).items():
+                patch.setenv(key, value)
+            container().handler({"action": "migrate"}, None)
+        yield url
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def counter_url() -> Iterator[str]:
+    with migrated_database() as url:
+        yield url
+
+
+@pytest.fixture
+def environment(counter_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Lambda's environment for a new site, whose uid it is."""
+    uid = str(uuid.uuid4())
+    for name, value in lambda_environment(counter_url, uid).items():
+        monkeypatch.setenv(name, value)
     return uid
 
 
