@@ -206,9 +206,12 @@ def test_pages_fit_and_stay_quiet(
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
-    foreign = re.compile(f"^(?!{re.escape(address)})")
-    page.on("requestfailed", lambda request: noise.append(request.url))
-    page.route(foreign, lambda route: route.abort())
+
+    def refuse(route: Route) -> None:
+        noise.append(route.request.url)
+        route.abort()
+
+    page.route(re.compile(f"^(?!{re.escape(address)})"), refuse)
     answer_counter(page, 1_234_567)
     page.goto(address + path, wait_until="networkidle")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
