@@ -72,18 +72,20 @@ class Function(Resource):
         return self.name
 
     def _update(self, clients: Clients, current: State) -> None:
-        etag = clients.cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")["ETag"]
-        updated = clients.cloudfront.update_function(
+        clients.cloudfront.update_function(
             Name=self.name,
-            IfMatch=etag,
+            IfMatch=self._etag(clients),
             FunctionConfig=self._config(),
             FunctionCode=self.code.encode(),
         )
-        clients.cloudfront.publish_function(Name=self.name, IfMatch=updated["ETag"])
+        # Asked again: the answer of an update carries its ETag under a misspelt name.
+        clients.cloudfront.publish_function(Name=self.name, IfMatch=self._etag(clients))
 
     def _delete(self, clients: Clients, current: State) -> None:
-        etag = clients.cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")["ETag"]
-        clients.cloudfront.delete_function(Name=self.name, IfMatch=etag)
+        clients.cloudfront.delete_function(Name=self.name, IfMatch=self._etag(clients))
+
+    def _etag(self, clients: Clients) -> str:
+        return clients.cloudfront.describe_function(Name=self.name, Stage="DEVELOPMENT")["ETag"]
 
     def _config(self) -> Any:
         return {

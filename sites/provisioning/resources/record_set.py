@@ -94,9 +94,11 @@ class RecordSet(Resource):
         self._change(clients, current.physical_id.partition("/")[0], "UPSERT")
 
     def _delete(self, clients: Clients, current: State) -> None:
+        zone_id = current.physical_id.partition("/")[0]
+        now = self._in_zone(clients, zone_id)
         # A record that points elsewhere by now is someone else's.
-        if not self.changes(current):
-            self._change(clients, current.physical_id.partition("/")[0], "DELETE")
+        if now is not None and not self.changes(now):
+            self._change(clients, zone_id, "DELETE")
 
     def _change(self, clients: Clients, zone_id: str, action: Any) -> None:
         record: Any = self.record_set()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cloudadmin.aws import Clients
+from cloudadmin.aws import Access, Clients
 from sites import provisioning
 from sites.provisioning.outcomes import Outcome
 from tests.fakes import MemoryStore
@@ -109,6 +109,12 @@ class World:
             if not isinstance(outcome, provisioning.Waiting):
                 return outcome
         return outcome
+
+
+@pytest.fixture(scope="session")
+def clients(ministack: str) -> Clients:
+    """One set for all tests: making them costs more than most calls."""
+    return Clients(Access(region="us-east-1", endpoint_url=ministack))
 
 
 @pytest.fixture
