@@ -8,7 +8,6 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpcore
 import psycopg
 import uvicorn
 
@@ -25,6 +24,7 @@ from localcloud.physics.s3 import S3
 from localcloud.propagation import Propagation
 from localcloud.proxy import Proxy
 from localcloud.reader import Reader
+from localcloud.upstream import Unreachable, Upstream
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Cloud:
             await self.emulator.stop()
 
     async def _serve(self) -> int:
-        url = self.emulator.url
-        reader = Reader(url)
+        reader = Reader(self.emulator.url)
         pops = [Pop(name) for name in NAMES]
         propagation = Propagation(pops, reader, self.settings.propagation)
         await propagation.load()
-        edge = Edge(pops, url)
-        proxy = Proxy(url, self._rules(reader, propagation), self._healthy)
+        upstream = Upstream("127.0.0.1", self.emulator.port)
+        edge = Edge(pops, upstream)
+        proxy = Proxy(upstream, self._rules(reader, propagation), self._healthy)
         servers = [
             server(proxy, self.settings.aws_port),
             server(edge, self.settings.edge_port),
@@ -82,8 +82,7 @@ class Cloud:
         for each in servers:
             each.should_exit = True
         await asyncio.gather(*running)
-        await proxy.close()
-        await edge.close()
+        await upstream.close()
         return 0 if self.stopping.is_set() else 1
 
     def _rules(self, reader: Reader, propagation: Propagation) -> Rules:
@@ -101,8 +100,8 @@ class Cloud:
 
     async def _healthy(self) -> dict[str, bool]:
         ministack, edge, postgres = await asyncio.gather(
-            _answers(f"{self.emulator.url}/_ministack/ready"),
-            _answers(f"http://127.0.0.1:{self.settings.edge_port}/"),
+            _answers(self.emulator.port, b"/_ministack/ready"),
+            _answers(self.settings.edge_port, b"/"),
             self._postgres_answers(),
         )
         return {"ministack": ministack, "edge": edge, "postgres": postgres}
@@ -118,12 +117,13 @@ class Cloud:
         return True
 
 
-async def _answers(url: str) -> bool:
-    async with httpcore.AsyncConnectionPool() as pool:
-        try:
-            return (await pool.request("GET", url)).status < 500
-        except (httpcore.NetworkError, httpcore.TimeoutException):
-            return False
+async def _answers(port: int, target: bytes) -> bool:
+    try:
+        response = await Upstream("127.0.0.1", port).request("GET", target, [(b"host", b"health")])
+    except Unreachable:
+        return False
+    response.close()
+    return response.status < 500
 
 
 def server(app: object, port: int) -> Server:

@@ -10,9 +10,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-import httpcore
-
 from localcloud.physics import Rules
+from localcloud.upstream import Unreachable, Upstream
 from localcloud.wire import Answer, Call
 
 HOP_BY_HOP = frozenset(
@@ -28,14 +27,14 @@ class Proxy:
     """ASGI app. ``healthy`` tells whether every part answers; see ``GET /_localcloud/health``."""
 
     def __init__(
-        self, upstream: str, rules: Rules, healthy: Callable[[], Awaitable[dict[str, bool]]]
+        self,
+        upstream: Upstream,
+        rules: Rules,
+        healthy: Callable[[], Awaitable[dict[str, bool]]],
     ) -> None:
-        self.upstream = httpcore.URL(upstream)
+        self.upstream = upstream
         self.rules = rules
         self.healthy = healthy
-        self.pool = httpcore.AsyncConnectionPool(
-            max_connections=256, max_keepalive_connections=64, keepalive_expiry=30
-        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -54,9 +53,8 @@ class Proxy:
                 await self.ruled(call, scope, receive, send)
             else:
                 await self.stream(scope, receive, send)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            message = f"MiniStack did not answer {call.method} {call.path}: {error!r}"
-            await reply(send, Answer(503, [("Content-Type", "text/plain")], message.encode()))
+        except Unreachable as error:
+            await reply(send, Answer(503, [("Content-Type", "text/plain")], str(error).encode()))
 
     def is_ruled(self, call: Call) -> bool:
         if call.service == "s3":
@@ -74,12 +72,8 @@ class Proxy:
         await reply(send, await self.rules(call, forward))
 
     async def forward(self, method: str, target: bytes, headers: Headers, body: bytes) -> Answer:
-        request = httpcore.Request(method, self.url(target), headers=headers, content=body)
-        response = await self.pool.handle_async_request(request)
-        try:
-            content = await response.aread()
-        finally:
-            await response.aclose()
+        response = await self.upstream.request(method, target, headers, body)
+        content = await response.read()
         kept = [
             (k.decode("latin-1"), v.decode("latin-1"))
             for k, v in passed_on(response.headers)
@@ -92,13 +86,9 @@ class Proxy:
         has_body = any(k in (b"content-length", b"transfer-encoding") for k, _ in scope["headers"])
         if has_body and not any(k == b"content-length" for k, _ in headers):
             headers.append((b"transfer-encoding", b"chunked"))
-        request = httpcore.Request(
-            scope["method"],
-            self.url(target_of(scope)),
-            headers=headers,
-            content=body_of(receive) if has_body else None,
+        response = await self.upstream.request(
+            scope["method"], target_of(scope), headers, body_of(receive) if has_body else b""
         )
-        response = await self.pool.handle_async_request(request)
         try:
             await send(
                 {
@@ -107,24 +97,17 @@ class Proxy:
                     "headers": passed_on(response.headers),
                 }
             )
-            async for chunk in response.aiter_stream():
+            async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body"})
         finally:
-            await response.aclose()
-
-    def url(self, target: bytes) -> httpcore.URL:
-        up = self.upstream
-        return httpcore.URL(scheme=up.scheme, host=up.host, port=up.port, target=target)
+            response.close()
 
     async def health(self, send: Any) -> None:
         parts = await self.healthy()
         body = json.dumps(parts).encode()
         status = 200 if all(parts.values()) else 503
         await reply(send, Answer(status, [("Content-Type", "application/json")], body))
-
-    async def close(self) -> None:
-        await self.pool.aclose()
 
 
 def target_of(scope: Any) -> bytes:

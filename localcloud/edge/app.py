@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from localcloud.edge import pages
 from localcloud.edge.cache import Stored, ttl
 from localcloud.edge.config import Behavior, CachePolicy, Distribution
@@ -27,6 +25,7 @@ from localcloud.edge.origins import fetch, viewer_headers
 from localcloud.edge.pop import Pop
 from localcloud.edge.respond import finish, with_policy, without
 from localcloud.function_runtime import FunctionError
+from localcloud.upstream import Unreachable, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +33,20 @@ log = logging.getLogger(__name__)
 CACHED_ERRORS = frozenset({404, 414, 500, 501, 502, 503, 504})
 ERROR_TTL = 10
 
+NOT_PASSED = frozenset(
+    ("connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "te")
+    + ("trailer", "upgrade", "x-amz-request-id", "x-amz-id-2", "x-amzn-requestid")
+)
+
 Key = tuple[Hashable, ...]
 
 
 class Edge:
     """Which POP answers: header ``X-Localcloud-Pop`` (name or index), else the first."""
 
-    def __init__(self, pops: Sequence[Pop], upstream: str) -> None:
+    def __init__(self, pops: Sequence[Pop], upstream: Upstream) -> None:
         self.pops = pops
-        self.client = httpx.AsyncClient(
-            base_url=upstream,
-            timeout=60,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64),
-        )
+        self.upstream = upstream
         self._asking: dict[tuple[str, Key], asyncio.Future[Stored]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -195,13 +194,28 @@ class Edge:
     ) -> Stored:
         try:
             return await fetch(request, distribution, behavior, pop, self._ask)
-        except httpx.HTTPError as error:
-            return pages.origin_failed(repr(error))
+        except Unreachable as error:
+            return pages.origin_failed(str(error))
 
     async def _ask(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> httpx.Response:
-        return await self.client.request(method, target, headers=dict(headers), content=body)
+    ) -> Stored:
+        sent = {"host": f"{self.upstream.host}:{self.upstream.port}", **headers}
+        if body or method not in ("GET", "HEAD"):
+            sent["content-length"] = str(len(body))
+        response = await self.upstream.request(
+            method,
+            target.encode(),
+            [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
+            body,
+        )
+        content = await response.read()
+        kept = (
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
+        )
+        return Stored(
+            response.status, tuple(pair for pair in kept if pair[0] not in NOT_PASSED), content
+        )
 
     async def _error(
         self, stored: Stored, request: Request, distribution: Distribution, pop: Pop
@@ -223,9 +237,6 @@ class Edge:
                 stored = replace(page, status=configured.code, x_cache=stored.x_cache)
         floor = CachePolicy(min_ttl=configured.min_ttl, default_ttl=0)
         return replace(stored, ttl=ttl(floor, stored.header("cache-control")))
-
-    async def close(self) -> None:
-        await self.client.aclose()
 
 
 def cache_key(request: Request, distribution: Distribution, policy: CachePolicy) -> Key:

@@ -6,27 +6,21 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import quote, unquote_plus
 
-import httpx
-
-from localcloud.edge.cache import Headers, Stored
+from localcloud.edge.cache import Stored
 from localcloud.edge.config import Behavior, Distribution, FunctionUrl, Origin, Passes
 from localcloud.edge.event import Request
 from localcloud.edge.policy import SERVICE, allows
 from localcloud.edge.pop import Pop
 
-NOT_PASSED = frozenset(
-    ("connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "te")
-    + ("trailer", "upgrade", "x-amz-request-id", "x-amz-id-2", "x-amzn-requestid")
-)
 SIGNED = "AWS4-HMAC-SHA256 Credential=cloudfront/localcloud"
 
 
 class Ask(Protocol):
-    """One request to MiniStack."""
+    """One request to MiniStack. Raises :class:`localcloud.upstream.Unreachable`."""
 
     async def __call__(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> httpx.Response: ...
+    ) -> Stored: ...
 
 
 async def fetch(
@@ -69,7 +63,7 @@ async def _from_function_url(
         headers["authorization"] = SIGNED
     query = _query(request, behavior, pop)
     target = origin.path + request.uri + (f"?{query}" if query else "")
-    return _stored(await ask(request.method, target, headers, request.body))
+    return await ask(request.method, target, headers, request.body)
 
 
 def _context(distribution: Distribution) -> dict[str, str]:
@@ -93,22 +87,11 @@ async def _from_s3(
     if not allows(policy, "s3:GetObject", f"{arn}/{key}", context, service=caller):
         return _denied()
     response = await ask("GET", "/" + quote(f"{origin.bucket}/{key}", safe="/~"), {})
-    if response.status_code == 404 and not allows(
-        policy, "s3:ListBucket", arn, context, service=caller
-    ):
+    if response.status == 404 and not allows(policy, "s3:ListBucket", arn, context, service=caller):
         # Who may not list may not learn that a key does not exist.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         return _denied()
-    return _stored(response)
-
-
-def _stored(response: httpx.Response) -> Stored:
-    headers: Headers = tuple(
-        (name, value)
-        for name, value in response.headers.multi_items()
-        if name.lower() not in NOT_PASSED
-    )
-    return Stored(response.status_code, headers, response.content)
+    return response
 
 
 def _plain(status: int, text: str, content_type: str) -> Stored:
