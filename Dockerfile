@@ -2,7 +2,8 @@
 FROM python:3.11-slim-bookworm AS base
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    STATIC_ROOT=/app/staticfiles
 WORKDIR /app
 
 
