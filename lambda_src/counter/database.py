@@ -142,8 +142,7 @@ def iam_token(host: str, port: int, user: str, now: datetime) -> str:
 
 def migrate() -> dict[str, int]:
     """Apply the versions of ``schema.sql`` that are missing, all or none, one caller at a time."""
-    pieces = re.split(r"^-- version (\d+)$", SCHEMA.read_text(), flags=re.MULTILINE)
-    versions = {int(number): sql for number, sql in zip(pieces[1::2], pieces[2::2], strict=True)}
+    versions = _versions()
     connection = connect(MIGRATE_SECONDS)
     try:
         connection.run("BEGIN")
@@ -159,11 +158,17 @@ def migrate() -> dict[str, int]:
 
 
 def version() -> dict[str, int]:
+    """The version of the tables, 0 without tables, and the latest that this code brings."""
     connection = connect(STATEMENT_SECONDS)
     try:
-        return {"version": _version(connection)}
+        return {"version": _version(connection), "latest": max(_versions())}
     finally:
         close(connection)
+
+
+def _versions() -> dict[int, str]:
+    pieces = re.split(r"^-- version (\d+)$", SCHEMA.read_text(), flags=re.MULTILINE)
+    return {int(number): sql for number, sql in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
 def _version(connection: pg8000.native.Connection) -> int:

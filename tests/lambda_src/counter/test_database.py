@@ -248,11 +248,11 @@ def empty_database(environment, connection, monkeypatch):
 
 
 def test_migrate_is_idempotent(counter, empty_database):
-    assert counter.handler({"action": "version"}, None) == {"version": 0}
+    assert counter.handler({"action": "version"}, None) == {"version": 0, "latest": 1}
     assert counter.handler({"action": "forget"}, None) == {"deleted": 0}
     assert counter.handler({"action": "migrate"}, None) == {"version": 1}
     assert counter.handler({"action": "migrate"}, None) == {"version": 1}
-    assert counter.handler({"action": "version"}, None) == {"version": 1}
+    assert counter.handler({"action": "version"}, None) == {"version": 1, "latest": 1}
 
 
 def test_eight_migrations_at_once_are_one(empty_database):
