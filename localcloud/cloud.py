@@ -50,6 +50,7 @@ class Cloud:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.emulator = Emulator(settings.data_dir)
+        self.rds = Rds(settings.postgres_url)
         self.stopping = asyncio.Event()
 
     async def run(self) -> int:
@@ -68,6 +69,8 @@ class Cloud:
         pops = [Pop(name) for name in NAMES]
         propagation = Propagation(pops, reader, self.settings.propagation)
         await propagation.load()
+        instances = await asyncio.to_thread(reader.client("rds").describe_db_instances)
+        await asyncio.to_thread(self.rds.reconcile, instances["DBInstances"])
         upstream = Upstream("127.0.0.1", self.emulator.port)
         edge = Edge(pops, upstream)
         proxy = Proxy(upstream, self._rules(reader, propagation), self._healthy)
@@ -93,7 +96,7 @@ class Cloud:
                 "cloudfront": CloudFront(propagation, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
                 "lambda": Lambda(propagation),
-                "rds": Rds(self.settings.postgres_url),
+                "rds": self.rds,
                 "s3": S3(propagation),
             }
         )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 from xml.sax.saxutils import unescape
 
@@ -51,7 +53,13 @@ class Rds:
         # The database before the answer: an instance that is described can be connected to.
         password = asked.get("MasterUserPassword", "")
         if creates or (call.action == "ModifyDBInstance" and password):
-            await asyncio.to_thread(self._ensure, answer.text, password)
+            await asyncio.to_thread(
+                self.ensure,
+                _text(answer.text, "DBInstanceIdentifier"),
+                _text(answer.text, "MasterUsername"),
+                _text(answer.text, "DBName"),
+                password,
+            )
         elif call.action == "DeleteDBInstance":
             await asyncio.to_thread(self._drop, answer.text)
         return answer.with_body(INSTANCE.sub(self._with_endpoint, answer.text).encode())
@@ -76,8 +84,17 @@ class Rds:
         comment = str(row[0] or "")
         return comment.removeprefix(MARK) if comment.startswith(MARK) else "another program"
 
-    def _ensure(self, instance: str, password: str) -> None:
-        user, database = _text(instance, "MasterUsername"), _text(instance, "DBName")
+    def reconcile(self, instances: Iterable[Mapping[str, Any]]) -> None:
+        """Makes the databases that are missing: after a crash, or on a new PostgreSQL.
+
+        ``instances`` are DescribeDBInstances' own. A lost role comes back without its password.
+        """
+        for each in instances:
+            if _is_postgres(each["Engine"]):
+                self.ensure(each["DBInstanceIdentifier"], each["MasterUsername"], each["DBName"])
+
+    def ensure(self, instance: str, user: str, database: str, password: str = "") -> None:
+        """Role and database, unless they are there; blocking, and safe to repeat."""
         with self._connect() as connection:
             self._ensure_role(connection, user, password)
             if self._owner(database):
@@ -86,7 +103,7 @@ class Rds:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(user))
             )
-            mark = MARK + _text(instance, "DBInstanceIdentifier")
+            mark = MARK + instance
             connection.execute(
                 sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark))
             )

@@ -132,7 +132,7 @@ class Website:
             **more,
         }
 
-    def config(self, **more: Any) -> dict[str, Any]:
+    def config(self, **more: Any) -> Any:
         return {
             "CallerReference": self.name,
             "Comment": "",

@@ -41,11 +41,11 @@ def handler(event, context):
 """
 
 
-def keys(store_clients, arn):
-    return store_clients.keyvaluestore.describe_key_value_store(KvsARN=arn)["ETag"]
+def etag(clients, arn):
+    return clients.keyvaluestore.describe_key_value_store(KvsARN=arn)["ETag"]
 
 
-def publish(website, values: dict[str, str]) -> str:
+def publish(website, values: dict[str, str]):
     """A store with the values and a live router that reads it; the store's ARN."""
     clients = website.cloud.clients
     store = clients.cloudfront.create_key_value_store(Name=website.name)["KeyValueStore"]["ARN"]
@@ -66,12 +66,12 @@ def write(website, store: str, values: dict[str, str]) -> None:
     client = website.cloud.clients.keyvaluestore
     client.update_keys(
         KvsARN=store,
-        IfMatch=keys(website.cloud.clients, store),
+        IfMatch=etag(website.cloud.clients, store),
         Puts=[{"Key": key, "Value": value} for key, value in values.items()],
     )
 
 
-def with_router(website) -> dict:
+def with_router(website):
     return website.behavior(
         FunctionAssociations={
             "Quantity": 1,

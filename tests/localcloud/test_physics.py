@@ -10,13 +10,13 @@ import pytest
 from cloudadmin.aws import ClientError, error_code
 
 
-def request_certificate(clients, domain: str, **more) -> str:
+def request_certificate(clients, domain: str, **more):
     return clients.acm.request_certificate(DomainName=domain, ValidationMethod="DNS", **more)[
         "CertificateArn"
     ]
 
 
-def status(clients, arn: str) -> str:
+def status(clients, arn: str):
     return clients.acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"]
 
 
@@ -152,7 +152,7 @@ def test_a_bucket_policy_is_json(website):
     assert error_code(refused.value) == "MalformedPolicy"
 
 
-def create_instance(clients, name: str, database: str, **more) -> dict:
+def create_instance(clients, name: str, database: str, **more):
     return clients.rds.create_db_instance(
         DBInstanceIdentifier=name,
         DBName=database,

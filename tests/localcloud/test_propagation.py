@@ -46,7 +46,7 @@ def test_points_of_presence_flip_one_after_the_other(slow_cloud):
 
     write(site, store, {"release": "v2"})
     assert site.get("/page", headers={"X-Localcloud-Pop": NAMES[2]}).text == "one"
-    states = []
+    states: list[list[str]] = []
     deadline = time.monotonic() + 20
     while not states or states[-1] != ["two"] * 3:
         assert time.monotonic() < deadline, states
@@ -62,7 +62,7 @@ def test_a_change_is_in_progress_until_everybody_has_it(slow_cloud):
     site, _ = routed(slow_cloud, "progress")
     cloudfront = slow_cloud.clients.cloudfront
 
-    def status() -> str:
+    def status():
         return cloudfront.get_distribution(Id=site.id)["Distribution"]["Status"]
 
     assert eventually(lambda: status() == "Deployed")
