@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 from environs import Env
 
 env = Env()
@@ -65,9 +67,10 @@ ASGI_APPLICATION = "cloudadmin.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [BASE_DIR / "cloudadmin" / "templates"],  # before unfold's own
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["sites.admin.tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -78,7 +81,102 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", "") or None
+# Without a collectstatic (the embedded default) the files are served from where they are.
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+
+# --- The dashboard ----------------------------------------------------------------------------
+
+
+def page(title: str, icon: str, view: str, permission: str = "") -> dict[str, Any]:
+    """A line of the sidebar, for those who may see what it leads to."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}"),
+        "permission": lambda request: not permission or request.user.has_perm(permission),
+    }
+
+
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+
+UNFOLD = {
+    "SITE_TITLE": "cloudadmin",
+    "SITE_HEADER": "cloudadmin",
+    "SITE_SYMBOL": "cloud_upload",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "cloudadmin.dashboard.home.environment",
+    "DASHBOARD_CALLBACK": "cloudadmin.dashboard.home.home",
+    "STYLES": [lambda request: static("cloudadmin/dashboard.css")],
+    "SCRIPTS": [lambda request: static("cloudadmin/dashboard.js")],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        # Paper, ink, and one colour for what can be done.
+        "base": {
+            "50": "oklch(98.2% .004 91)",
+            "100": "oklch(96.2% .005 91)",
+            "200": "oklch(91.5% .007 91)",
+            "300": "oklch(86% .009 91)",
+            "400": "oklch(70% .01 91)",
+            "500": "oklch(54% .01 91)",
+            "600": "oklch(44% .009 285)",
+            "700": "oklch(36% .009 285)",
+            "800": "oklch(27% .008 285)",
+            "900": "oklch(20.5% .007 285)",
+            "950": "oklch(15% .006 285)",
+        },
+        "primary": {
+            "50": "oklch(97.5% .012 195)",
+            "100": "oklch(94% .03 195)",
+            "200": "oklch(88% .05 195)",
+            "300": "oklch(81% .075 195)",
+            "400": "oklch(73% .09 195)",
+            "500": "oklch(61% .085 200)",
+            "600": "oklch(49% .078 205)",
+            "700": "oklch(43% .07 205)",
+            "800": "oklch(37% .058 208)",
+            "900": "oklch(31% .046 210)",
+            "950": "oklch(22% .033 212)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "items": [
+                    page("Home", "home", "index"),
+                    page("Sites", "language", "sites_site_changelist", "sites.view_site"),
+                    page(
+                        "Deployments",
+                        "rocket_launch",
+                        "deployments_deployment_changelist",
+                        "deployments.view_deployment",
+                    ),
+                    page(
+                        "Operations",
+                        "construction",
+                        "sites_operation_changelist",
+                        "sites.view_operation",
+                    ),
+                    page(
+                        "Invalidations",
+                        "cached",
+                        "deployments_invalidation_changelist",
+                        "deployments.view_invalidation",
+                    ),
+                ],
+            },
+            {
+                "separator": True,
+                "items": [
+                    page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
+                    page("Users", "group", "auth_user_changelist", "auth.view_user"),
+                ],
+            },
+        ],
+    },
+}
 
 # --- Database ---------------------------------------------------------------------------------
 

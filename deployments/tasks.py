@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from deployments import invalidation_rows, operations
+from deployments import invalidation_rows, operations, uploads
 
 
 @shared_task(name="deployments.resume_deployment")
@@ -12,6 +12,12 @@ def resume_deployment(pk: int) -> None:
     pause = operations.resume(pk)
     if pause is not None:
         resume_deployment.apply_async((pk,), countdown=pause)
+
+
+@shared_task(name="deployments.deploy_upload")
+def deploy_upload(pk: int) -> None:
+    if uploads.run(pk):
+        resume_deployment.delay(pk)
 
 
 @shared_task(name="deployments.requeue_deployments")

@@ -1,0 +1,5 @@
+"""The admin of deployments, and of sites with their deployments."""
+
+from deployments.admin import history, site
+
+__all__ = ["history", "site"]

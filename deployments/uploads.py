@@ -1,0 +1,98 @@
+"""A zip that came through the browser: kept on disk until a worker has deployed it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.management.base import CommandError
+
+from deployments import manifest as manifests
+from deployments import operations
+from deployments.errors import DeploymentRefused
+from deployments.models import Deployment
+from deployments.source import SourceRefused, open_source
+from deployments.upload import UploadError
+from sites.management.command import for_people
+from sites.models import Site
+from sites.models.lease import LeaseLost
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+logger = logging.getLogger(__name__)
+
+
+def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: User) -> Deployment:
+    """The row and its file. The caller enqueues ``deployments.tasks.deploy_upload`` after commit.
+
+    Raises DeploymentRefused.
+    """
+    deployment = operations.create(
+        site, file.name or "upload.zip", message=message, creator=creator
+    )
+    path = path_of(deployment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_abandoned(path.parent)
+    with path.open("wb") as target:
+        for chunk in file.chunks():
+            target.write(chunk)
+    return deployment
+
+
+def path_of(deployment: Deployment) -> Path:
+    """Derived from the row, so that a worker needs the primary key alone."""
+    folder: Path = settings.DATA_DIR / "uploads"
+    return folder / f"{deployment.pk}.zip"
+
+
+def run(pk: int) -> bool:
+    """Upload the objects of a received zip; whether the deployment can go on from there.
+
+    Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
+    """
+    deployment = (
+        Deployment.objects.select_related("site__account")
+        .filter(pk=pk, state__in=Deployment.ACTIVE, phase=Deployment.Phase.UPLOAD)
+        .first()
+    )
+    if deployment is None or not deployment.claim(state=Deployment.State.IN_PROGRESS):
+        return False
+    path = path_of(deployment)
+    try:
+        with deployment.heartbeat():
+            problem = _upload(deployment, path)
+        if problem:
+            operations.fail(deployment, problem)
+        else:
+            deployment.release()
+    except LeaseLost:
+        return False
+    path.unlink(missing_ok=True)
+    return not problem
+
+
+def _upload(deployment: Deployment, path: Path) -> str:
+    """Upload, or say in a sentence why not."""
+    try:
+        with for_people(), open_source(path) as root:
+            operations.upload(deployment, manifests.build(root), root, lambda files, sent: None)
+    except (SourceRefused, DeploymentRefused, UploadError, CommandError) as refused:
+        return str(refused)
+    except LeaseLost:
+        raise
+    except Exception:
+        logger.exception("the upload of deployment %s failed by a mistake of ours", deployment.pk)
+        return "cloudadmin itself failed here; the worker's log has the details."
+    return ""
+
+
+def _drop_abandoned(folder: Path) -> None:
+    """Files of deployments that ended without a worker having had them."""
+    numbers = {int(path.stem): path for path in folder.glob("*.zip") if path.stem.isdigit()}
+    active = Deployment.objects.filter(pk__in=numbers, state__in=Deployment.ACTIVE)
+    for pk in numbers.keys() - set(active.values_list("pk", flat=True)):
+        numbers[pk].unlink(missing_ok=True)

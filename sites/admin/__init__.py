@@ -1,0 +1,5 @@
+"""The admin of sites."""
+
+from sites.admin import account, operation
+
+__all__ = ["account", "operation"]

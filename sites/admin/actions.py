@@ -1,0 +1,186 @@
+"""What a person can have done to a site: a page that says what would happen, then a POST.
+
+An action answers GET with its confirm page and acts on POST alone; what refuses it is said in a
+sentence on the same page.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import CommandError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminTextInputWidget  # type: ignore[import-untyped]
+
+from sites import operations, tasks
+from sites.access import clients_for
+from sites.management.command import for_people
+from sites.models import Operation, Site
+from sites.operations import OperationRefused
+from sites.provisioning.errors import ProvisioningError
+from sites.visits import query
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from sites.admin.base import ModelAdmin
+
+
+class ActionRefused(Exception):
+    """The action cannot be done; the message says why, and what to try."""
+
+
+class SiteForm(forms.Form):
+    """What an action asks before it acts; ``site`` is the one it is about."""
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.site = site
+
+
+class SiteAction:
+    """``slug`` ends its address, ``title`` is its button, ``icon`` a Material symbol."""
+
+    slug: ClassVar[str]
+    title: ClassVar[str]
+    icon: ClassVar[str]
+    permission: ClassVar[str] = "sites.change_site"
+    form_class: ClassVar[type[SiteForm]] = SiteForm
+    template: ClassVar[str] = "sites/confirm.html"
+    danger: ClassVar[bool] = False
+
+    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
+        """Whether the site's page has the button; ``ready`` are the logical ids that are ready."""
+        return True
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        """What the confirm page says: ``says`` (sentences) and whatever its template needs."""
+        return {}
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        """Do it; the sentence for the person. Raises ActionRefused."""
+        raise NotImplementedError
+
+    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
+        if not request.user.has_perm(self.permission):
+            raise PermissionDenied
+        form = self.form_class(
+            request.POST if request.method == "POST" else None,
+            request.FILES if request.method == "POST" else None,
+            initial=request.GET.dict(),
+            site=site,
+        )
+        if request.method == "POST" and form.is_valid():
+            try:
+                with for_people():
+                    message = self.act(site, form, cast("User", request.user))
+            except (ActionRefused, CommandError) as refused:
+                form.add_error(None, str(refused))
+            else:
+                model_admin.log_change(request, site, message)
+                model_admin.message_user(request, message)
+                return redirect("admin:sites_site_change", site.pk)
+        return self._confirm_page(request, site, form, model_admin)
+
+    def _confirm_page(
+        self, request: HttpRequest, site: Site, form: SiteForm, model_admin: ModelAdmin[Site]
+    ) -> HttpResponse:
+        context = {
+            **model_admin.admin_site.each_context(request),
+            **self.explain(site, form),
+            "title": f"{self.title}: {site.name}",
+            "opts": Site._meta,
+            "original": site,
+            "site": site,
+            "action": self,
+            "form": form,
+        }
+        return TemplateResponse(request, self.template, context)
+
+
+class Provision(SiteAction):
+    slug, title, icon = "provision", "Provision", "rocket_launch"
+
+    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
+        return site.state != Site.State.DESTROYING
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        says = [
+            "This is what would be done on AWS, in this order. Nothing has been done yet.",
+            "Certificates and content delivery can take minutes on AWS: the site's page says what "
+            "is waited for, and the site answers on its own address before its domains do.",
+        ]
+        try:
+            with for_people():
+                return {"says": says, "plan": operations.plan(site).as_text()}
+        except (CommandError, ProvisioningError) as error:
+            return {"says": [], "problem": f"The plan cannot be shown. {error}"}
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        clients_for(site.account).sts.get_caller_identity()  # fail here, not later
+        _request(site, Operation.Kind.PROVISION, user)
+        return f"Provisioning of {site.name} has started; this page shows how far it is."
+
+
+class NameForm(SiteForm):
+    name = forms.CharField(
+        label="Type the site's name to confirm",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name != self.site.name:
+            raise forms.ValidationError(f"That is not the name; it is “{self.site.name}”.")
+        return name
+
+
+class Destroy(SiteAction):
+    slug, title, icon = "destroy", "Destroy", "delete_forever"
+    permission = "sites.delete_site"
+    form_class = NameForm
+    template = "sites/destroy.html"
+    danger = True
+
+    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
+        return site.state not in (Site.State.DESTROYING, Site.State.DRAFT)
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        return {"resources": site.resources.all(), "visits": query.total(site)}
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        _request(site, Operation.Kind.DESTROY, user)
+        return f"{site.name} is being destroyed; this page shows how far it is."
+
+
+class SyncVisits(SiteAction):
+    slug, title, icon = "sync-visits", "Sync visits now", "sync"
+
+    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
+        return site.has_counter and site.state == Site.State.LIVE
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        return {
+            "says": [
+                "Pull the counters now instead of at the next round. Pulling twice counts nothing "
+                "twice."
+            ]
+        }
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        transaction.on_commit(tasks.sync_visits.delay)
+        return "The counters are being pulled; the numbers are here in a few seconds."
+
+
+def _request(site: Site, kind: str, user: User) -> None:
+    try:
+        operation = operations.request(site, kind, user)
+    except OperationRefused as refused:
+        raise ActionRefused(str(refused)) from refused
+    transaction.on_commit(partial(tasks.run_operation.delay, operation.pk))

@@ -1,0 +1,167 @@
+"""The pages of sites, as far as this app knows them; ``deployments.admin`` adds its part."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from unfold.views import ChangeList  # type: ignore[import-untyped]
+
+from sites.admin.actions import Destroy, Provision, SiteAction, SyncVisits
+from sites.admin.base import ModelAdmin, TabularInline, ago, badge
+from sites.admin.chart import chart
+from sites.admin.waits import readable
+from sites.models import Domain, Operation, Site
+from sites.visits import query
+
+DAYS = 30
+TOP_PATHS = 8
+OPERATIONS_SHOWN = 5
+
+
+class SiteChangeList(ChangeList):  # type: ignore[misc]
+    """Adds the visits of the sites of one page, in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        visits = query.totals(self.result_list)
+        for site in self.result_list:
+            site.visits = visits.get(site.pk, 0)
+
+
+class DomainInline(TabularInline[Domain, Site]):
+    model = Domain
+    fields = ("name",)
+    extra = 0
+    hide_title = True
+    verbose_name_plural = "Domains"
+
+
+class SiteAdmin(ModelAdmin[Site]):
+    actions = None
+    list_display = ("name", "state_badge", "visits", "created")
+    list_filter = ("state", "account")
+    list_per_page = 50
+    search_fields = ("name", "domains__name", "resources__physical_id")
+    search_help_text = "Name, domain or AWS id"
+    fields = ("name", "account", "price_class", "has_counter", "is_spa")
+    inlines = (DomainInline,)
+    change_form_template = "sites/site.html"
+    panel_template = "sites/panel.html"
+    site_actions: ClassVar[tuple[SiteAction, ...]] = (Provision(), SyncVisits(), Destroy())
+
+    # --- The list -----------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SiteChangeList
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, site: Site) -> SafeString:
+        return badge(site.state, site.get_state_display())
+
+    @admin.display(description="visits")
+    def visits(self, site: Any) -> str:
+        return f"{site.visits:,}"
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, site: Site) -> SafeString | str:
+        return ago(site.created_at)
+
+    # --- One site -----------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:
+        return ("name", "account") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Site | None = None) -> bool:
+        """A draft may be deleted; what exists on AWS is destroyed."""
+        is_draft = obj is None or (obj.state == Site.State.DRAFT and not obj.resources.exists())
+        return is_draft and super().has_delete_permission(request, obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        actions = [
+            path(
+                f"<int:pk>/{action.slug}/",
+                wrap(partial(self._act, action)),
+                name=f"sites_site_{action.slug}",
+            )
+            for action in self.site_actions
+        ]
+        panel = path("<int:pk>/panel/", self._panel, name="sites_site_panel")
+        return [panel, *actions, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        site = kwargs.get("obj")
+        if site is not None:
+            context |= self.panel_context(request, site)
+            context["panel_template"] = self.panel_template
+        context["show_save_and_add_another"] = False
+        context["show_save_and_continue"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def panel_context(self, request: HttpRequest, site: Site) -> dict[str, Any]:
+        """What the site's page shows above its form, and refreshes while work is under way."""
+        resources = list(site.resources.all())
+        ready = frozenset(row.logical_id for row in resources if row.is_ready)
+        shown = list(
+            site.operations.select_related("creator").prefetch_related("events")[:OPERATIONS_SHOWN]
+        )
+        running = next((row for row in shown if row.status in Operation.ACTIVE), None)
+        return {
+            "site": site,
+            "resources": resources,
+            "operations": shown,
+            "running": running,
+            "waits": readable(running.waits) if running else [],
+            "explained": shown[0] if shown and site.state == Site.State.FAILED else None,
+            "is_refreshed": running is not None,
+            "visits": query.total(site),
+            "chart": chart(query.daily(site, DAYS)),
+            "top_paths": query.top_paths(site, DAYS, TOP_PATHS),
+            "site_actions": [
+                action
+                for action in self.site_actions
+                if request.user.has_perm(action.permission) and action.is_offered(site, ready)
+            ],
+        }
+
+    def response_add(
+        self, request: HttpRequest, obj: Site, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        self.message_user(
+            request, f"{obj.name} is a draft: nothing exists on AWS until you provision it."
+        )
+        return redirect("admin:sites_site_change", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: Site) -> HttpResponse:
+        message = f"{obj.name} is saved."
+        if obj.state != Site.State.DRAFT:
+            message += " AWS gets the change with the next “Provision”, which shows it first."
+        self.message_user(request, message, messages.SUCCESS)
+        return redirect("admin:sites_site_change", obj.pk)
+
+    # --- Views --------------------------------------------------------------------------------
+
+    def _sites(self) -> QuerySet[Site]:
+        return Site.objects.select_related("account")
+
+    def _act(self, action: SiteAction, request: HttpRequest, pk: int) -> HttpResponse:
+        return action.view(request, get_object_or_404(self._sites(), pk=pk), self)
+
+    def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
+        if not self.has_view_permission(request):
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        site = self._sites().filter(pk=pk).first()
+        if site is None:
+            self.message_user(request, "The site is gone: everything of it was removed.")
+            return HttpResponse(headers={"HX-Redirect": reverse("admin:sites_site_changelist")})
+        return render(request, self.panel_template, self.panel_context(request, site))

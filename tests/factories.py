@@ -1,0 +1,136 @@
+"""Rows for tests, as the product would have written them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
+from factory.django import DjangoModelFactory, Password
+from factory.helpers import post_generation
+
+from deployments.models import Deployment, Invalidation
+from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = get_user_model()
+        skip_postgeneration_save = True
+
+    username = Sequence(lambda n: f"user{n}")
+    password = Password("secret")
+    is_staff = True
+
+
+class AccountFactory(DjangoModelFactory):
+    class Meta:
+        model = Account
+
+    name = Sequence(lambda n: f"Account {n}")
+    aws_account_id = Sequence(lambda n: f"{n:012d}")
+
+
+class SiteFactory(DjangoModelFactory):
+    class Meta:
+        model = Site
+
+    account = SubFactory(AccountFactory)
+    name = Sequence(lambda n: f"site-{n}")
+
+    class Params:
+        live = Trait(state=Site.State.LIVE)
+
+    @post_generation  # type: ignore[untyped-decorator]
+    def serving(site: Site, create: bool, wanted: bool | None, **kwargs: object) -> None:
+        """The resources that a deployment needs, for ``serving=True``."""
+        if wanted:
+            ResourceFactory(
+                site=site, logical_id="bucket", physical_id=f"cloudadmin-{site.short_uid}"
+            )
+            ResourceFactory(
+                site=site,
+                logical_id="key_value_store",
+                physical_id=f"store-{site.pk}",
+                attributes={"arn": f"arn:aws:cloudfront::000000000000:key-value-store/{site.pk}"},
+            )
+            ResourceFactory(
+                site=site,
+                logical_id="distribution",
+                physical_id=f"E{site.short_uid[:12].upper()}",
+                aws_status="Deployed",
+                attributes={"domain_name": f"d{site.short_uid}.cloudfront.net"},
+            )
+
+
+class DomainFactory(DjangoModelFactory):
+    class Meta:
+        model = Domain
+
+    site = SubFactory(SiteFactory)
+    name = Sequence(lambda n: f"www{n}.example.com")
+
+
+class ResourceFactory(DjangoModelFactory):
+    class Meta:
+        model = Resource
+
+    site = SubFactory(SiteFactory)
+    account = SelfAttribute("site.account")
+    logical_id = "bucket"
+    type = SelfAttribute("logical_id")
+    physical_id = Sequence(lambda n: f"cloudadmin-{n:012x}")
+    is_ready = True
+
+
+class OperationFactory(DjangoModelFactory):
+    class Meta:
+        model = Operation
+
+    site = SubFactory(SiteFactory)
+    site_name = SelfAttribute("site.name")
+    kind = Operation.Kind.PROVISION
+
+
+class OperationEventFactory(DjangoModelFactory):
+    class Meta:
+        model = OperationEvent
+
+    operation = SubFactory(OperationFactory)
+    logical_id = "bucket"
+    message = "bucket: created"
+
+
+class DeploymentFactory(DjangoModelFactory):
+    class Meta:
+        model = Deployment
+
+    site = SubFactory(SiteFactory)
+    number = Sequence(lambda n: n + 1)
+    source = "public.zip"
+    state = Deployment.State.SUCCESS
+    phase = Deployment.Phase.DONE
+
+    class Params:
+        served = Trait(published_at=LazyFunction(lambda: timezone.now() - timedelta(hours=1)))
+        current = Trait(served=True, is_published=True)
+
+
+class InvalidationFactory(DjangoModelFactory):
+    class Meta:
+        model = Invalidation
+
+    site = SubFactory(SiteFactory)
+    paths = LazyFunction(lambda: ["/data/*"])
+
+
+class VisitCountFactory(DjangoModelFactory):
+    class Meta:
+        model = VisitCount
+
+    site = SubFactory(SiteFactory)
+    date = LazyFunction(lambda: timezone.now().date())
+    path = "/"
+    pageviews = 3
+    visits = 1
