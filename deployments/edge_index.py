@@ -135,14 +135,25 @@ def append(
     """Add the records that make ``release`` answer ``wanted`` (path -> object hash), and no more.
 
     It is computed against what the index would answer at the new number, so records of failed or
-    rolled-back releases count. Paths in ``keep`` answer what they last did although they are not
-    wanted; every other path gets a tombstone. Releases of ``reachable`` stay as they are; those of
-    ``if_room``, most wanted first, as long as there is room. Calling it twice adds nothing.
+    rolled-back releases count. Paths in ``keep`` that are not wanted answer what they did in the
+    newest reachable release that had them; every other path gets a tombstone. Releases of
+    ``reachable`` stay as they are; those of ``if_room``, most wanted first, as long as there is
+    room. Calling it twice adds nothing.
 
     Raises :class:`IndexFull` and :class:`DigestCollision`.
     """
-    additions = _additions(index, _by_digest(wanted), {digest(path) for path in keep})
     number = release_key(release)
+    records = [record for value in index.values.values() for record in _records(value)]
+    if any(_fields(record)[1] > number for record in records):
+        raise ValueError(f"release {release} is not newer than those that the index has")
+    kept = {digest(path) for path in keep}
+    # What a failed release did to a kept file does not count: no open page comes from it.
+    served = _visible(
+        (record for record in records if record[:DIGEST] in kept),
+        sorted(map(release_key, {*reachable, *if_room})),
+    )
+    live = {owner: hash_ for owner, _, hash_ in map(_fields, served) if hash_ != TOMBSTONE}
+    additions = _additions(records, kept, live | _by_digest(wanted))
     fresh = [owner + number + object_hash for owner, object_hash in additions.items()]
     for optional in _fewer(if_room):
         seen = frozenset({release, *reachable, *optional})
@@ -195,24 +206,19 @@ def _by_digest(wanted: Mapping[str, str]) -> dict[str, str]:
     return {owner: wanted[path] for owner, path in owners.items()}
 
 
-def _additions(index: Index, wanted: Mapping[str, str], keep: Collection[str]) -> dict[str, str]:
+def _additions(
+    records: Iterable[str], kept: Collection[str], wanted: Mapping[str, str]
+) -> dict[str, str]:
     """Digest -> object hash or tombstone of the records that the new release needs."""
-    newest: dict[str, tuple[str, str]] = {}  # digest -> release, object hash
-    live: dict[str, tuple[str, str]] = {}
-    for value in index.values.values():
-        for record in _records(value):
-            owner, number, object_hash = _fields(record)
-            if number > newest.get(owner, ("",))[0]:
-                newest[owner] = number, object_hash
-            if object_hash != TOMBSTONE and number > live.get(owner, ("",))[0]:
-                live[owner] = number, object_hash
-    answers = {owner: object_hash for owner, (_, object_hash) in newest.items()}
-    target = dict.fromkeys(answers, TOMBSTONE)
-    # A kept file may be deleted at the newest release and yet be what an open page asks for: the
-    # one that is served now, after a rollback, still has it.
-    target |= {owner: live[owner][1] for owner in keep if owner in live}
-    target |= wanted
-    return {owner: value for owner, value in target.items() if answers.get(owner) != value}
+    newest: dict[str, str] = {}  # digest -> release, object hash
+    for record in records:
+        owner, rest = record[:DIGEST], record[DIGEST:]
+        if rest > newest.get(owner, ""):
+            newest[owner] = rest
+    answers = {owner: rest[RELEASE:] for owner, rest in newest.items()}
+    unwanted = (owner for owner in answers if owner not in kept)
+    target = {**dict.fromkeys(unwanted, TOMBSTONE), **wanted}
+    return {o: value for o, value in target.items() if answers.get(o, TOMBSTONE) != value}
 
 
 def _fewer(optional: Sequence[int]) -> Iterator[Sequence[int]]:
