@@ -97,6 +97,8 @@ class FakeResource(Resource):
 
     type = "fake"
     replace_on = frozenset({"color"})
+    in_use = frozenset({"FakeInUse"})
+    exists = frozenset({"FakeExists"})
     name: str
     size: int = 1
     color: str = "red"

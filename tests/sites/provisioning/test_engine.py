@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -17,13 +18,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def aws_error(code: str, status: int = 400) -> ClientError:
-    return ClientError(
-        {
-            "Error": {"Code": code, "Message": "what AWS says"},
-            "ResponseMetadata": {"HTTPStatusCode": status},
-        },
-        "CreateFake",
-    )
+    response: Any = {
+        "Error": {"Code": code, "Message": "what AWS says"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "CreateFake")
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +127,46 @@ def test_destroy_finds_what_only_an_intent_tells_of(cloud, store):
     assert store.rows["a"].physical_id == ""
     assert destroy(CHAIN, cloud, store) == Done()
     assert cloud.things == {}
+
+
+def test_destroy_keeps_what_something_that_remains_needs(cloud, store):
+    advance(CHAIN, cloud, store)
+    cloud.calls.clear()
+    cloud.fail_at, cloud.error = 2, aws_error("FakeInUse", 409)
+    outcome = destroy(CHAIN, cloud, store)
+    assert isinstance(outcome, Waiting)
+    assert outcome.waits[0].what == "c"
+    assert outcome.waits[0].why == "AWS to see that nothing uses it"
+    assert cloud.calls == ["delete d", "delete c"]
+    assert destroy(CHAIN, cloud, store) == Done()
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown"])
+def test_destroy_stops_at_a_failure(cloud, store, code):
+    advance(CHAIN, cloud, store)
+    cloud.calls.clear()
+    cloud.fail_at, cloud.error = 1, aws_error(code, 403)
+    outcome = destroy(CHAIN, cloud, store)
+    assert isinstance(outcome, Failed)
+    assert outcome.permanent == (code == "AccessDenied")
+    assert "d.delete: AWS said" in str(outcome.error)
+    assert cloud.calls == ["delete d"]
+    assert set(store.rows) == {"a", "b", "c", "d"}
+
+
+def test_advance_adopts_what_exists_already(cloud, store):
+    cloud.fail_at, cloud.error = 1, aws_error("FakeExists", 409)
+    cloud.answer_is_lost = True
+    assert advance(stack(fake("a")), cloud, store) == Done()
+    assert store.rows["a"].physical_id == "id-a"
+
+
+def test_advance_waits_for_a_list_that_trails_its_create(cloud, store, monkeypatch):
+    monkeypatch.setattr(FakeResource, "_read", lambda self, clients, known_id: None)
+    outcome = advance(stack(fake("a")), cloud, store)
+    assert isinstance(outcome, Waiting)
+    assert outcome.waits[0].why == "AWS to show what was just made"
+    assert store.rows["a"].physical_id == "id-a"
 
 
 def test_advance_waits_without_stopping_what_is_independent(cloud, store):

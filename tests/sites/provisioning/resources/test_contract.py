@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cloudadmin.aws import Clients
 from sites.provisioning import resources as r
@@ -234,20 +236,19 @@ def test_contract(case: tuple[Make, Make | None], ground: Ground, clients: Clien
     assert recorded.delete(clients, again) is None
 
 
-def test_read_refused_is_not_missing(case: tuple[Make, Make | None], ground: Ground, clients):
-    class Refused:
-        """Every call of every service is answered 403."""
+class Refused:
+    """Every call of every service is answered 403."""
 
-        def __getattr__(self, name):
-            return self if name in SERVICES else refuse
+    SERVICES = ("acm", "cloudfront", "iam", "lambda_", "logs", "rds", "route53", "s3")
 
-    resource = case[0](ground)
-    with pytest.raises(r.base.ClientError, match="AccessDenied"):
-        resource.read(Refused())
+    def __getattr__(self, name: str) -> Any:
+        return self if name in self.SERVICES else self._refuse
 
-
-SERVICES = {"acm", "cloudfront", "iam", "lambda_", "logs", "rds", "route53", "s3"}
+    def _refuse(self, *_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Any")
 
 
-def refuse(*_, **__):
-    raise r.base.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Any")
+def test_read_refused_is_not_missing(case: tuple[Make, Make | None], ground: Ground):
+    clients: Any = Refused()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        case[0](ground).read(clients)

@@ -1,0 +1,101 @@
+"""What Lambda's own answers mean; they are rare, so they are stubbed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from sites.provisioning.resources import CounterSchema, LambdaFunction
+
+FUNCTION = LambdaFunction(
+    "f", "arn:aws:iam::000000000000:role/r", "bucket", "key", "sha", {}, {}, [], []
+)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stubber]:
+    client = boto3.client(
+        "lambda",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def clients(stub: Stubber) -> Any:
+    return SimpleNamespace(lambda_=stub.client)
+
+
+def answer(payload: dict, **more: Any) -> dict:
+    body = json.dumps(payload).encode()
+    return {"Payload": StreamingBody(io.BytesIO(body), len(body)), **more}
+
+
+def configuration(**fields: Any) -> dict:
+    return {"Configuration": {"FunctionArn": "arn:aws:lambda:us-east-1:1:function:f", **fields}}
+
+
+def test_create_waits_for_a_new_role(stub: Stubber, clients):
+    stub.add_client_error(
+        "create_function",
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+    )
+    state = FUNCTION.create(clients)
+    assert state.physical_id == ""
+    assert state.waiting_for == "IAM to let Lambda use the new role"
+
+
+def test_update_waits_while_lambda_is_busy(stub: Stubber, clients):
+    stub.add_response("get_function", configuration(State="Active", CodeSha256="old"))
+    current = FUNCTION.read(clients)
+    assert current is not None
+    stub.add_client_error("update_function_code", "ResourceConflictException")
+    state = FUNCTION.update(clients, current)
+    assert not state.ready
+    assert state.waiting_for == "AWS to finish an earlier change"
+
+
+def test_read_tells_that_lambda_gave_up(stub: Stubber, clients):
+    stub.add_response(
+        "get_function", configuration(State="Failed", StateReason="no address left in the subnet")
+    )
+    state = FUNCTION.read(clients)
+    assert state is not None
+    assert state.failure == "Lambda gave up: no address left in the subnet"
+
+
+def test_schema_waits_until_the_database_answers(stub: Stubber, clients):
+    error = answer({"errorMessage": "connection timed out"}, FunctionError="Unhandled")
+    stub.add_response("invoke", error)
+    state = CounterSchema("f").create(clients)
+    assert not state.ready
+    assert state.waiting_for.endswith("reach its database: connection timed out")
+
+
+def test_schema_that_is_behind_its_code_is_migrated(stub: Stubber, clients):
+    schema = CounterSchema("f")
+    stub.add_response("invoke", answer({"version": 1, "latest": 2}))
+    behind = schema.read(clients)
+    assert behind is not None
+    assert schema.changes(behind) == {"is_latest": (False, True)}
+    stub.add_response("invoke", answer({"version": 2}))
+    stub.add_response("invoke", answer({"version": 2, "latest": 2}))
+    assert schema.changes(schema.update(clients, behind)) == {}
+
+
+def test_schema_of_a_function_that_is_gone_is_gone(stub: Stubber, clients):
+    stub.add_client_error("invoke", "ResourceNotFoundException")
+    assert CounterSchema("f").read(clients) is None

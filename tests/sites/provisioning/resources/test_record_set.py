@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloudadmin.aws import Clients
+from sites.provisioning.resources import AliasRecord
+from sites.provisioning.resources.record_set import find_zone
+
+
+@pytest.fixture
+def inner_zone(clients: Clients, zone: str) -> Iterator[str]:
+    created = clients.route53.create_hosted_zone(Name=f"dev.{zone}", CallerReference=f"dev.{zone}")
+    yield created["HostedZone"]["Id"].removeprefix("/hostedzone/")
+    clients.route53.delete_hosted_zone(Id=created["HostedZone"]["Id"])
+
+
+def test_find_zone_takes_the_longest(clients: Clients, zone: str, inner_zone: str):
+    outer = find_zone(clients, zone)
+    assert outer
+    assert find_zone(clients, f"www.{zone}") == outer
+    assert find_zone(clients, f"dev.{zone}") == inner_zone
+    assert find_zone(clients, f"a.b.dev.{zone}") == inner_zone
+    assert find_zone(clients, f"notdev.{zone}") == outer
+
+
+def test_find_zone_is_none_without_one(clients: Clients, zone: str):
+    assert find_zone(clients, f"prefixed-{zone}") is None
+
+
+def test_delete_leaves_what_points_elsewhere(clients: Clients, zone: str):
+    ours = AliasRecord(zone, "A", "d1.cloudfront.net")
+    state = ours.create(clients)
+    theirs = AliasRecord(zone, "A", "d2.cloudfront.net")
+    theirs.update(clients, state)
+    assert ours.delete(clients, state) is None
+    assert theirs.read(clients) is not None
+
+
+def test_create_without_a_zone_says_what_to_do(clients: Clients, uid: str):
+    state = AliasRecord(f"{uid}.org", "A", "d1.cloudfront.net").create(clients)
+    assert state.physical_id == ""
+    assert not state.ready
+    assert f"CNAME (or ALIAS) {uid}.org -> d1.cloudfront.net" in state.waiting_for
