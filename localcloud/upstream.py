@@ -35,10 +35,10 @@ class Connection:
     def usable(self) -> bool:
         return not self.reader.at_eof() and time.monotonic() - self.idle_since < IDLE_SECONDS
 
-    async def send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
-        if data := self.protocol.send(event):
-            self.writer.write(data)
-            await self.writer.drain()
+    async def send(self, *events: h11.Request | h11.Data | h11.EndOfMessage) -> None:
+        """All of them in one write: a small object is one packet."""
+        self.writer.write(b"".join(self.protocol.send(event) or b"" for event in events))
+        await self.writer.drain()
 
     async def receive(self) -> h11.Event:
         while (event := self.protocol.next_event()) is h11.NEED_DATA:
@@ -113,14 +113,16 @@ class Upstream:
         headers: Headers,
         body: AsyncIterable[bytes] | bytes,
     ) -> Response:
-        await connection.send(h11.Request(method=method, target=target, headers=list(headers)))
+        unsent: tuple[h11.Request | h11.Data, ...] = (
+            h11.Request(method=method, target=target, headers=list(headers)),
+        )
         if isinstance(body, bytes):
-            if body:
-                await connection.send(h11.Data(data=body))
+            unsent += (h11.Data(data=body),)
         else:
             async for chunk in body:
-                await connection.send(h11.Data(data=chunk))
-        await connection.send(h11.EndOfMessage())
+                await connection.send(*unsent, h11.Data(data=chunk))
+                unsent = ()
+        await connection.send(*unsent, h11.EndOfMessage())
         while True:
             event = await connection.receive()
             if isinstance(event, h11.Response):

@@ -16,10 +16,6 @@ def request_certificate(clients, domain: str, **more):
     ]
 
 
-def status(clients, arn: str):
-    return clients.acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"]
-
-
 def validate(clients, domain: str, arn: str) -> None:
     """Writes the validation records of the certificate into a zone of the domain."""
     zone = clients.route53.create_hosted_zone(Name=domain, CallerReference=str(uuid.uuid4()))
