@@ -35,6 +35,7 @@ class AccountFactory(DjangoModelFactory):
 class SiteFactory(DjangoModelFactory):
     class Meta:
         model = Site
+        skip_postgeneration_save = True
 
     account = SubFactory(AccountFactory)
     name = Sequence(lambda n: f"site-{n}")

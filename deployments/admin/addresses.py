@@ -40,4 +40,5 @@ def address_of(site: Site) -> str:
     first = next(iter(site.domains.all()), None)
     if first is not None and first.name in attached:
         return f"https://{first.name}/"
-    return f"https://{distributions[0].attributes['domain_name']}/"
+    own = distributions[0].attributes.get("domain_name")
+    return f"https://{own}/" if own else ""

@@ -45,7 +45,7 @@ class DomainInline(TabularInline[Domain, Site]):
 
 class SiteAdmin(ModelAdmin[Site]):
     actions = None
-    list_display = ("name", "state_badge", "visits", "created")
+    list_display: tuple[str, ...] = ("name", "state_badge", "visits", "created")
     list_filter = ("state", "account")
     list_per_page = 50
     search_fields = ("name", "domains__name", "resources__physical_id")

@@ -1,0 +1,113 @@
+"""The first page, empty and full, and what is said when something is not as it should be."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from deployments.models import Deployment
+from sites.models import Operation, Site, VisitCursor
+from tests.factories import (
+    AccountFactory,
+    DeploymentFactory,
+    OperationFactory,
+    SiteFactory,
+    UserFactory,
+    VisitCountFactory,
+)
+
+pytestmark = pytest.mark.django_db
+HOME = "/"
+
+
+def fill(count: int) -> None:
+    account = AccountFactory()
+    for _ in range(count):
+        live = SiteFactory(account=account, live=True, serving=True)
+        DeploymentFactory(site=live, number=1, current=True)
+        DeploymentFactory(site=live, number=2, state="failure", error_message="Taken back.")
+        VisitCountFactory(site=live)
+        OperationFactory(
+            site=live,
+            status=Operation.Status.IN_PROGRESS,
+            waits=[{"what": "certificate", "why": "DNS", "since": timezone.now().isoformat()}],
+        )
+        failed = SiteFactory(account=account, state=Site.State.FAILED)
+        OperationFactory(site=failed, status="failure", error_message="No more distributions.")
+
+
+def test_home_without_sites_leads_to_the_first_one(admin_client):
+    page = admin_client.get(HOME).content.decode()
+    assert reverse("admin:sites_site_add") in page
+
+
+def test_home_says_what_is_going_on(admin_client):
+    fill(1)
+    VisitCursor.objects.create(account=AccountFactory(), error_message="The database is away.")
+    VisitCountFactory(site=Site.objects.get(state="live"), path="/b", pageviews=1234)
+    page = admin_client.get(HOME).content.decode()
+    for said in ("No more distributions.", "Taken back.", "certificate", "The database is away."):
+        assert said in page
+    assert "1,237" in page
+
+
+def test_a_failure_that_was_made_up_for_needs_no_attention(admin_client):
+    site = SiteFactory(live=True)
+    DeploymentFactory(site=site, number=1, state="failure", error_message="Taken back.")
+    DeploymentFactory(site=site, number=2, current=True)
+    assert "Taken back." not in admin_client.get(HOME).content.decode()
+
+
+def test_home_takes_the_same_queries_for_more_rows(
+    admin_client, django_assert_max_num_queries, django_assert_num_queries
+):
+    fill(2)
+    with django_assert_max_num_queries(16) as few:
+        admin_client.get(HOME)
+    fill(8)
+    with django_assert_num_queries(len(few)):
+        admin_client.get(HOME)
+
+
+def test_home_shows_nothing_to_who_may_see_nothing(client):
+    fill(1)
+    client.force_login(UserFactory())
+    page = client.get(HOME).content.decode()
+    assert "may not see sites" in page
+    assert Deployment.objects.get(number=1).site.name not in page
+
+
+def test_the_banner_names_the_local_cloud_and_only_it(admin_client, settings):
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
+    assert "Local cloud" in admin_client.get(HOME).content.decode()
+    settings.AWS_ENDPOINT_URL = None
+    assert "Local cloud" not in admin_client.get(HOME).content.decode()
+
+
+def test_the_sidebar_names_only_what_may_be_seen(client):
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="view_site"))
+    client.force_login(user)
+    page = client.get(HOME).content.decode()
+    assert reverse("admin:sites_site_changelist") in page
+    assert reverse("admin:auth_user_changelist") not in page
+
+
+def test_a_login_without_a_destination_leads_home(client):
+    UserFactory(username="ada")
+    response = client.post("/login/", {"username": "ada", "password": "secret"})
+    assert response.url == HOME
+
+
+@pytest.mark.parametrize("model", ["auth_user", "auth_group"])
+def test_users_and_groups_can_be_managed(admin_client, model):
+    assert admin_client.get(reverse(f"admin:{model}_changelist")).status_code == 200
+    assert admin_client.get(reverse(f"admin:{model}_add")).status_code == 200
+
+
+def test_what_is_not_there_is_said_in_words(admin_client):
+    response = admin_client.get("/sites/site/999/destroy/")
+    assert response.status_code == 404
+    assert "nothing at this address" in response.content.decode()

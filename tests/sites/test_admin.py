@@ -1,0 +1,366 @@
+"""The pages of sites: what they show, who may act, and that nothing acts on GET."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from unittest import mock
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudadmin.aws import ClientError
+from sites import operations, tasks
+from sites.access import clients_for
+from sites.admin import actions
+from sites.admin.chart import HEIGHT, WIDTH, chart
+from sites.admin.waits import readable
+from sites.models import Account, Operation, Site
+from sites.provisioning.errors import ProvisioningError
+from tests.factories import (
+    AccountFactory,
+    DeploymentFactory,
+    DomainFactory,
+    OperationEventFactory,
+    OperationFactory,
+    ResourceFactory,
+    SiteFactory,
+    UserFactory,
+    VisitCountFactory,
+)
+
+pytestmark = pytest.mark.django_db
+LIST = "/sites/site/"
+ACTIONS = ("provision", "destroy", "sync-visits", "deploy", "rollback", "invalidate")
+
+
+def page(site: Site) -> str:
+    return reverse("admin:sites_site_change", args=[site.pk])
+
+
+def action(site: Site, slug: str) -> str:
+    return reverse(f"admin:sites_site_{slug}", args=[site.pk])
+
+
+@pytest.fixture
+def run_operation(monkeypatch) -> mock.Mock:
+    delay = mock.create_autospec(tasks.run_operation.delay)
+    monkeypatch.setattr(tasks.run_operation, "delay", delay)
+    return delay
+
+
+@pytest.fixture
+def reachable(monkeypatch) -> None:
+    """AWS answers, and there is nothing to plan."""
+    monkeypatch.setattr(actions, "clients_for", mock.create_autospec(clients_for))
+    plan = mock.create_autospec(operations.plan)
+    plan.return_value.as_text.return_value = "+ bucket  shop\nPlan: 1 to add, 0 to change."
+    monkeypatch.setattr(operations, "plan", plan)
+
+
+# --- The list -------------------------------------------------------------------------------------
+
+
+def test_list_without_sites(admin_client):
+    assert admin_client.get(LIST).status_code == 200
+
+
+def test_list_takes_the_same_queries_for_more_sites(
+    admin_client, django_assert_max_num_queries, django_assert_num_queries
+):
+    account = AccountFactory()
+
+    def fill(count: int) -> None:
+        for _ in range(count):
+            site = SiteFactory(account=account, live=True, serving=True)
+            DomainFactory(site=site)
+            DeploymentFactory(site=site, current=True)
+            VisitCountFactory(site=site)
+
+    fill(2)
+    with django_assert_max_num_queries(16) as few:
+        admin_client.get(LIST)
+    fill(20)
+    with django_assert_num_queries(len(few)):
+        admin_client.get(LIST)
+
+
+@pytest.mark.parametrize("words", ["corner-shop", "shop.example.com", "E1ABC"])
+def test_search_finds_by_name_domain_and_aws_id(admin_client, words):
+    wanted, other = SiteFactory(name="corner-shop"), SiteFactory(name="museum")
+    DomainFactory(site=wanted, name="shop.example.com")
+    ResourceFactory(site=wanted, logical_id="distribution", physical_id="E1ABC")
+    ResourceFactory(site=other, logical_id="distribution", physical_id="E2XYZ")
+    found = admin_client.get(LIST, {"q": words}).content.decode()
+    assert page(wanted) in found
+    assert page(other) not in found
+
+
+def test_list_filters_by_state(admin_client):
+    draft, live = SiteFactory(), SiteFactory(live=True)
+    found = admin_client.get(LIST, {"state__exact": "live"}).content.decode()
+    assert page(live) in found
+    assert page(draft) not in found
+
+
+# --- One site -------------------------------------------------------------------------------------
+
+
+def test_page_of_a_draft_offers_provision_and_its_deletion(admin_client):
+    site = SiteFactory()
+    content = admin_client.get(page(site)).content.decode()
+    assert "action-provision" in content
+    assert "action-destroy" not in content
+    assert reverse("admin:sites_site_delete", args=[site.pk]) in content
+    assert "every 2s" not in content
+
+
+def test_page_shows_everything_that_is_known(admin_client):
+    site = SiteFactory(live=True, serving=True)
+    VisitCountFactory(site=site, path="/prices/", pageviews=4321)
+    done = OperationFactory(site=site, status="failure", error_message="Denied by AWS.")
+    OperationEventFactory(operation=done, message="+ bucket made")
+    now = timezone.now()
+    OperationFactory(
+        site=site,
+        status=Operation.Status.IN_PROGRESS,
+        waits=[
+            {
+                "what": "certificate",
+                "why": "Validation takes minutes.",
+                "since": now.isoformat(),
+                "next_check": (now + timedelta(seconds=9)).isoformat(),
+            }
+        ],
+    )
+    content = admin_client.get(page(site)).content.decode()
+    for said in (
+        "Validation takes minutes.",
+        "Looks again at",
+        "4,321",
+        "/prices/",
+        "Denied by AWS.",
+        "+ bucket made",
+        site.resources.get(logical_id="distribution").physical_id,
+    ):
+        assert said in content
+    assert "every 2s" in content
+
+
+def test_page_takes_the_same_queries_for_more_rows(admin_client, django_assert_num_queries):
+    site = SiteFactory(live=True, serving=True)
+
+    def fill(numbers: range) -> int:
+        for number in numbers:
+            DeploymentFactory(site=site, number=number, served=True)
+            done = OperationFactory(site=site, status="success", creator=UserFactory())
+            OperationEventFactory(operation=done)
+            ResourceFactory(site=site, logical_id=f"record_set.{number}")
+            VisitCountFactory(site=site, path=f"/{number}")
+        return len(numbers)
+
+    fill(range(1, 3))
+    admin_client.get(page(site))
+    with django_assert_num_queries(30, exact=False) as few:
+        admin_client.get(page(site))
+    fill(range(3, 12))
+    with django_assert_num_queries(len(few)):
+        admin_client.get(page(site))
+
+
+def test_panel_refreshes_alone_and_leaves_when_the_site_is_gone(admin_client, client):
+    site = SiteFactory()
+    panel = reverse("admin:sites_site_panel", args=[site.pk])
+    assert admin_client.get(panel).content.decode().startswith('<div id="site-panel"')
+    assert client.get(panel).headers["HX-Refresh"] == "true"
+    site.delete()
+    assert admin_client.get(panel).headers["HX-Redirect"] == LIST
+
+
+def test_name_is_settled_after_creation(admin_client):
+    site = SiteFactory(name="shop", live=True)
+    form = {
+        "name": "other",
+        "price_class": "PriceClass_All",
+        "domains-TOTAL_FORMS": "1",
+        "domains-INITIAL_FORMS": "0",
+        "domains-0-name": "shop.example.com",
+    }
+    response = admin_client.post(page(site), form, follow=True)
+    site.refresh_from_db()
+    assert (site.name, site.price_class) == ("shop", "PriceClass_All")
+    assert site.domains.get().name == "shop.example.com"
+    assert "next “Provision”" in response.content.decode()
+
+
+def test_a_new_site_is_a_draft(admin_client):
+    form = {
+        "name": "shop",
+        "account": AccountFactory().pk,
+        "price_class": "PriceClass_100",
+        "domains-TOTAL_FORMS": "0",
+        "domains-INITIAL_FORMS": "0",
+    }
+    response = admin_client.post(reverse("admin:sites_site_add"), form, follow=True)
+    assert Site.objects.get().state == Site.State.DRAFT
+    assert "nothing exists on AWS" in response.content.decode()
+
+
+def test_only_drafts_can_be_deleted(admin_client):
+    draft, live = SiteFactory(), SiteFactory(live=True)
+    for site in (draft, live):
+        admin_client.post(reverse("admin:sites_site_delete", args=[site.pk]), {"post": "yes"})
+    assert list(Site.objects.all()) == [live]
+
+
+# --- Actions --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", ACTIONS)
+def test_get_shows_a_confirm_page_and_does_nothing(admin_client, reachable, run_operation, slug):
+    site = SiteFactory(live=True, serving=True)
+    response = admin_client.get(action(site, slug))
+    assert response.status_code == 200
+    assert 'method="post"' in response.content.decode()
+    assert not Operation.objects.exists()
+    run_operation.assert_not_called()
+
+
+@pytest.mark.parametrize("slug", ACTIONS)
+def test_post_without_permission_is_forbidden(client, slug):
+    site = SiteFactory(live=True, serving=True)
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="view_site"))
+    client.force_login(user)
+    assert client.post(action(site, slug), {"name": site.name}).status_code == 403
+    assert f"action-{slug}" not in client.get(page(site)).content.decode()
+
+
+def test_changing_does_not_imply_destroying(client):
+    site = SiteFactory(live=True)
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="change_site"))
+    client.force_login(user)
+    assert client.post(action(site, "destroy"), {"name": site.name}).status_code == 403
+
+
+def test_provision_shows_the_plan_then_starts(
+    admin_client, admin_user, reachable, run_operation, django_capture_on_commit_callbacks
+):
+    site = SiteFactory()
+    assert "Plan: 1 to add" in admin_client.get(action(site, "provision")).content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        response = admin_client.post(action(site, "provision"))
+    operation = Operation.objects.get(site=site)
+    assert (operation.kind, operation.creator) == (Operation.Kind.PROVISION, admin_user)
+    run_operation.assert_called_once_with(operation.pk)
+    assert response.url == page(site)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "GetBucketAcl"),
+        ProvisioningError("bucket.read: AWS said AccessDenied"),
+    ],
+)
+def test_provision_says_when_aws_refuses(admin_client, reachable, error):
+    operations.plan.side_effect = error
+    content = admin_client.get(action(SiteFactory(), "provision")).content.decode()
+    assert "AccessDenied" in content
+    assert 'type="submit"' not in content.partition("confirm-title")[2].partition("</section>")[0]
+
+
+def test_a_busy_site_is_said_on_the_page(admin_client, reachable, run_operation):
+    site = SiteFactory()
+    operation = OperationFactory(site=site)
+    assert operation.claim()
+    content = admin_client.post(action(site, "provision")).content.decode()
+    assert "being worked on right now" in content
+
+
+def test_destroy_needs_the_name(admin_client, run_operation, django_capture_on_commit_callbacks):
+    site = SiteFactory(name="shop", live=True, serving=True)
+    for name in ("", "sho", "SHOP"):
+        response = admin_client.post(action(site, "destroy"), {"name": name})
+        assert response.status_code == 200
+        assert not Operation.objects.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(action(site, "destroy"), {"name": "shop"})
+    assert Operation.objects.get().kind == Operation.Kind.DESTROY
+    run_operation.assert_called_once()
+
+
+def test_visits_are_pulled_by_a_worker(
+    admin_client, monkeypatch, django_capture_on_commit_callbacks
+):
+    delay = mock.create_autospec(tasks.sync_visits.delay)
+    monkeypatch.setattr(tasks.sync_visits, "delay", delay)
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(action(SiteFactory(live=True), "sync-visits"))
+    delay.assert_called_once_with()
+
+
+# --- Operations and accounts ----------------------------------------------------------------------
+
+
+def test_operations_are_history(admin_client):
+    row = OperationFactory(status="failure", error_message="Denied by AWS.")
+    OperationEventFactory(operation=row, message="+ bucket made")
+    url = reverse("admin:sites_operation_change", args=[row.pk])
+    content = admin_client.get(url).content.decode()
+    assert "Denied by AWS." in content
+    assert "+ bucket made" in content
+    assert "Denied by AWS." in admin_client.get("/sites/operation/?q=denied").content.decode()
+    assert admin_client.post(url, {"status": "success"}).status_code == 403
+    assert admin_client.get("/sites/operation/add/").status_code == 403
+
+
+def test_accounts_are_changed_by_superusers(admin_client, client):
+    account = AccountFactory(name="agency")
+    url = reverse("admin:sites_account_change", args=[account.pk])
+    assert str(account.external_id) in admin_client.get(url).content.decode()
+    form = {"name": "studio", "region": "eu-central-1", "role_arn": "", "aws_account_id": "1" * 12}
+    admin_client.post(url, form)
+    user = UserFactory()
+    user.user_permissions.add(*Permission.objects.filter(codename__endswith="_account"))
+    client.force_login(user)
+    assert client.post(url, form | {"name": "mine"}).status_code == 403
+    changed = Account.objects.get()
+    assert (changed.name, changed.region) == ("studio", "eu-central-1")
+    assert changed.aws_account_id == account.aws_account_id
+
+
+def test_region_is_settled_once_something_exists(admin_client):
+    account = AccountFactory(region="us-east-1")
+    ResourceFactory(site__account=account)
+    url = reverse("admin:sites_account_change", args=[account.pk])
+    admin_client.post(url, {"name": "x", "region": "eu-central-1", "role_arn": ""})
+    account.refresh_from_db()
+    assert (account.name, account.region) == ("x", "us-east-1")
+
+
+# --- The parts ------------------------------------------------------------------------------------
+
+counts = st.integers(min_value=0, max_value=10**12)
+days = st.lists(st.tuples(counts, counts).map(lambda pair: (max(pair), min(pair))), max_size=60)
+
+
+@given(days)
+def test_bars_stay_inside_the_chart(pairs):
+    start = date(2026, 1, 1)
+    drawn = chart([(start + timedelta(days=n), *pair) for n, pair in enumerate(pairs)])
+    assert [(bar.pageviews, bar.visits) for bar in drawn.bars] == pairs
+    for bar in drawn.bars:
+        assert 0 <= bar.visits_height <= bar.height <= HEIGHT
+        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
+    if drawn.highest:
+        assert max(bar.height for bar in drawn.bars) == HEIGHT
+
+
+def test_a_wait_without_times_is_readable():
+    (wait,) = readable([{"what": "bucket", "why": "It is being made."}])
+    assert (wait.since, wait.next_check) == (None, None)
