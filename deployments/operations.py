@@ -94,7 +94,8 @@ def missing_objects(site: Site, manifest: Manifest) -> dict[str, manifests.Entry
     known: set[str] = set()
     uploaded = Deployment.objects.filter(site=site).exclude(phase=Phase.UPLOAD)
     for row in uploaded.order_by("-number").only("manifest")[:MANIFESTS_COMPARED]:
-        known |= Manifest.from_bytes(bytes(row.manifest)).object_keys()
+        earlier = Manifest.from_bytes(bytes(row.manifest))
+        known |= {manifests.object_key(path, entry) for path, entry in earlier.entries.items()}
     return {
         path: entry
         for path, entry in manifest.entries.items()
@@ -257,7 +258,8 @@ def _verify(deployment: Deployment, target: Target, clients: Clients) -> float |
     """Ask the edge. The first answers may be of the release before: it takes a moment to arrive."""
     site = deployment.site
     manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    changed = set(manifests.diff(published_manifest(site), manifest).to_upload())
+    diff = manifests.diff(published_manifest(site), manifest)
+    changed = {*diff.added, *diff.changed}
     mismatch = publish.check(target.hosts[0], publish.sample(manifest.entries, changed))
     if mismatch is None:
         deployment.release(phase=Phase.DONE, finished_at=timezone.now(), error_message="")

@@ -201,7 +201,7 @@ def _fail(operation: Operation, status: str, message: str) -> None:
             status=status, error_message=message, finished_at=timezone.now(), next_check_at=None
         )
         OperationEvent.objects.create(operation=operation, message=message)
-        Site.objects.filter(pk=operation.site_id).update(state=Site.State.FAILED)
+        Site.objects.filter(operations=operation).update(state=Site.State.FAILED)
 
 
 def _mark_live_when_serving(site: Site | None) -> None:

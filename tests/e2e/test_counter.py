@@ -30,7 +30,7 @@ def number_in_rds(up: Up) -> int:
         user=instance["MasterUsername"],
     ) as connection:
         row = connection.execute(
-            "SELECT coalesce(sum(pageviews), 0) FROM hits WHERE site = %s", [site_uid(up)]
+            "SELECT coalesce(sum(pageviews), 0) FROM counter.page WHERE site = %s", [site_uid(up)]
         ).fetchone()
     assert row
     return int(row[0])

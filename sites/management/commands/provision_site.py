@@ -15,6 +15,7 @@ from sites.models import Operation, Site
 from sites.operations import OperationRefused
 
 Status = Operation.Status
+JOINS_LATER = frozenset({"certificate", "validation_record", "alias_record"})
 
 
 class Command(SiteCommand):
@@ -67,5 +68,7 @@ def follow(command: SiteCommand, operation: Operation) -> None:
 
 
 def _only_waits(operation: Operation) -> bool:
+    """The site serves on its own name; what is left is a person's DNS, or an authority."""
     site = operation.site
-    return bool(site and site.state == Site.State.LIVE and operation.waits)
+    waits = [wait["what"].partition(".")[0] for wait in operation.waits]
+    return bool(site and site.state == Site.State.LIVE and waits and JOINS_LATER.issuperset(waits))
