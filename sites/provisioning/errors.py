@@ -5,9 +5,9 @@ from __future__ import annotations
 from cloudadmin.aws import BotoCoreError, ClientError, error_code, is_permanent
 
 SUGGESTIONS = {
-    "AccessDenied": "Give the role of this account the permissions listed in docs/iam-policy.",
-    "AccessDeniedException": "Give the role of this account the permissions in docs/iam-policy.",
-    "UnauthorizedOperation": "Give the role of this account the permissions in docs/iam-policy.",
+    "AccessDenied": "Give the account's role the permission that AWS names.",
+    "AccessDeniedException": "Give the account's role the permission that AWS names.",
+    "UnauthorizedOperation": "Give the account's role the permission that AWS names.",
     "BucketAlreadyExists": "Another AWS account owns that bucket name; create the site anew.",
     "CNAMEAlreadyExists": "Another distribution has that domain: remove it there, then try again.",
     "ExpiredToken": "The credentials ran out; renew them.",
@@ -64,7 +64,7 @@ class ResourceFailed(ProvisioningError):
                 message = self.cause.response.get("Error", {}).get("Message", "")
                 return f"AWS said {error_code(self.cause)}: {message.rstrip('.')}."
             case BotoCoreError():
-                return f"AWS was not reached: {str(self.cause).rstrip('.')}."
+                return f"The call did not get through: {str(self.cause).rstrip('.')}."
             case _:
                 return f"{str(self.cause).rstrip('.')}."
 

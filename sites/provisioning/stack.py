@@ -152,7 +152,10 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
         Step("bucket", lambda s: Bucket(bucket_name, spec.region, tags)),
         Step("key_value_store", lambda s: KeyValueStore(name, tags)),
         *([_certificate(spec)] if spec.domains else []),
-        *(Step(f"validation_record.{d}", partial(_validation, spec, d)) for d in spec.domains),
+        *(
+            Step(f"validation_record.{_slug(d)}", partial(_validation, spec, d))
+            for d in spec.domains
+        ),
         Step(
             "function",
             lambda s: Function(
@@ -169,7 +172,7 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
         ),
         *(_permissions(counter) if spec.has_counter else []),
         *(
-            Step(f"alias_record.{record_type}.{d}", partial(_alias, d, record_type))
+            Step(f"alias_record.{record_type}.{_slug(d)}", partial(_alias, d, record_type))
             for d in spec.domains
             for record_type in ("A", "AAAA")
         ),
@@ -207,6 +210,13 @@ def _counter_origin(s: States, function_url: State) -> dict[str, str]:
 def certificate_id(spec: SiteSpec) -> str:
     """Other domains are another certificate; see its module."""
     return f"certificate.{sha256(' '.join(sorted(spec.domains)).encode()).hexdigest()[:8]}"
+
+
+def _slug(domain: str) -> str:
+    """The domain, or a name of 40 characters for it: domains go up to 253."""
+    if len(domain) <= 40:
+        return domain
+    return f"{domain[:31]}-{sha256(domain.encode()).hexdigest()[:8]}"
 
 
 def _certificate(spec: SiteSpec) -> Step:

@@ -64,7 +64,9 @@ class World:
 
     @property
     def account_stack(self) -> provisioning.Stack:
-        spec = provisioning.AccountSpec(self.site.uid[::-1], self.site.account_id, self.site.region)
+        spec = provisioning.AccountSpec(
+            self.site.prefix[-12:][::-1], self.site.account_id, self.site.region
+        )
         return provisioning.account_stack(spec, counter_package=self.counter_package)
 
     @property

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudadmin.aws import Clients
 from sites import provisioning
@@ -88,6 +90,16 @@ def test_up_without_domains_and_counter(world: World):
     ]
     assert world.plan().as_text() == NO_CHANGES
     assert world.vanish() == Done()
+
+
+@given(
+    domains=st.lists(st.from_regex(r"[a-z]{1,60}\.[a-z]{1,60}\.com", fullmatch=True), unique=True)
+)
+def test_logical_ids_are_short_and_tell_resources_apart(domains: list[str]):
+    site = provisioning.SiteSpec("0" * 12, "site", "0" * 12, "us-east-1", tuple(domains))
+    steps = provisioning.site_stack(site, {}, router_code="").steps
+    assert len({step.logical_id for step in steps}) == len(steps)
+    assert max(len(step.logical_id) for step in steps) <= 60
 
 
 def test_the_distribution_points_at_everything(world: World):
