@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db.models import Model
 from django.utils import timezone
 from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory, Password
@@ -13,10 +15,18 @@ from factory.helpers import post_generation
 from deployments.models import Deployment, Invalidation
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
 
+Row = TypeVar("Row", bound=Model)
 
-class UserFactory(DjangoModelFactory):
+
+class RowFactory(DjangoModelFactory[Row]):
+    if TYPE_CHECKING:
+        # Calling a factory makes a row; its metaclass does not tell.
+        def __new__(cls, *args: Any, **kwargs: Any) -> Row: ...  # type: ignore[misc]
+
+
+class UserFactory(RowFactory[User]):
     class Meta:
-        model = get_user_model()
+        model = User
         skip_postgeneration_save = True
 
     username = Sequence(lambda n: f"user{n}")
@@ -24,7 +34,7 @@ class UserFactory(DjangoModelFactory):
     is_staff = True
 
 
-class AccountFactory(DjangoModelFactory):
+class AccountFactory(RowFactory[Account]):
     class Meta:
         model = Account
 
@@ -32,7 +42,7 @@ class AccountFactory(DjangoModelFactory):
     aws_account_id = Sequence(lambda n: f"{n:012d}")
 
 
-class SiteFactory(DjangoModelFactory):
+class SiteFactory(RowFactory[Site]):
     class Meta:
         model = Site
         skip_postgeneration_save = True
@@ -65,7 +75,7 @@ class SiteFactory(DjangoModelFactory):
             )
 
 
-class DomainFactory(DjangoModelFactory):
+class DomainFactory(RowFactory[Domain]):
     class Meta:
         model = Domain
 
@@ -73,7 +83,7 @@ class DomainFactory(DjangoModelFactory):
     name = Sequence(lambda n: f"www{n}.example.com")
 
 
-class ResourceFactory(DjangoModelFactory):
+class ResourceFactory(RowFactory[Resource]):
     class Meta:
         model = Resource
 
@@ -85,7 +95,7 @@ class ResourceFactory(DjangoModelFactory):
     is_ready = True
 
 
-class OperationFactory(DjangoModelFactory):
+class OperationFactory(RowFactory[Operation]):
     class Meta:
         model = Operation
 
@@ -94,7 +104,7 @@ class OperationFactory(DjangoModelFactory):
     kind = Operation.Kind.PROVISION
 
 
-class OperationEventFactory(DjangoModelFactory):
+class OperationEventFactory(RowFactory[OperationEvent]):
     class Meta:
         model = OperationEvent
 
@@ -103,7 +113,7 @@ class OperationEventFactory(DjangoModelFactory):
     message = "bucket: created"
 
 
-class DeploymentFactory(DjangoModelFactory):
+class DeploymentFactory(RowFactory[Deployment]):
     class Meta:
         model = Deployment
 
@@ -118,7 +128,7 @@ class DeploymentFactory(DjangoModelFactory):
         current = Trait(served=True, is_published=True)
 
 
-class InvalidationFactory(DjangoModelFactory):
+class InvalidationFactory(RowFactory[Invalidation]):
     class Meta:
         model = Invalidation
 
@@ -126,7 +136,7 @@ class InvalidationFactory(DjangoModelFactory):
     paths = LazyFunction(lambda: ["/data/*"])
 
 
-class VisitCountFactory(DjangoModelFactory):
+class VisitCountFactory(RowFactory[VisitCount]):
     class Meta:
         model = VisitCount
 

@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from unfold.widgets import (  # type: ignore[import-untyped]
+from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from unfold.views import ChangeList  # type: ignore[import-untyped]
+from unfold.views import ChangeList
 
 from sites.admin.actions import Destroy, Provision, SiteAction, SyncVisits
 from sites.admin.base import ModelAdmin, TabularInline, ago, badge

@@ -46,19 +46,20 @@ def action(site: Site, slug: str) -> str:
 
 
 @pytest.fixture
-def run_operation(monkeypatch) -> mock.Mock:
+def run_operation(monkeypatch):
     delay = mock.create_autospec(tasks.run_operation.delay)
     monkeypatch.setattr(tasks.run_operation, "delay", delay)
     return delay
 
 
 @pytest.fixture
-def reachable(monkeypatch) -> None:
-    """AWS answers, and there is nothing to plan."""
+def reachable(monkeypatch):
+    """AWS answers, and there is one thing to make; the mock that plans."""
     monkeypatch.setattr(actions, "clients_for", mock.create_autospec(clients_for))
     plan = mock.create_autospec(operations.plan)
     plan.return_value.as_text.return_value = "+ bucket  shop\nPlan: 1 to add, 0 to change."
     monkeypatch.setattr(operations, "plan", plan)
+    return plan
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -268,7 +269,7 @@ def test_provision_shows_the_plan_then_starts(
     ],
 )
 def test_provision_says_when_aws_refuses(admin_client, reachable, error):
-    operations.plan.side_effect = error
+    reachable.side_effect = error
     content = admin_client.get(action(SiteFactory(), "provision")).content.decode()
     assert "AccessDenied" in content
     assert 'type="submit"' not in content.partition("confirm-title")[2].partition("</section>")[0]
