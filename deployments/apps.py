@@ -13,4 +13,4 @@ class DeploymentsConfig(AppConfig):
 
     def name_heads_again(self, site: Any, **_: Any) -> None:
         """A provisioned site may have new hosts: beat writes the heads that are marked here."""
-        self.get_model("EdgeIndex").objects.filter(site=site).update(is_head_written=False)
+        self.get_model("EdgeIndex")._default_manager.filter(site=site).update(is_head_written=False)

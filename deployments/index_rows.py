@@ -27,21 +27,28 @@ GRACE = timedelta(days=7)
 
 
 def prepare(deployment: Deployment, manifest: Manifest) -> None:
-    """Commit the records of the deployment's release, unwritten. Running it again adds nothing."""
+    """Commit the records of the deployment's release, unwritten. Running it again adds nothing.
+
+    Raises IndexFull and DigestCollision, whose messages are for people.
+    """
     site = deployment.site
     with transaction.atomic():
         row, _ = EdgeIndex.objects.select_for_update().get_or_create(site=site)
         kept = _graced(row, deployment, manifest)
+        served = [row.head_release] if row.head_release else []
         change = edge_index.append(
             _index_of(row),
             deployment.number,
             {path: entry.hash for path, entry in manifest.entries.items()},
             keep=kept,
-            reachable=_reachable(site, deployment.number),
+            reachable=served,
+            if_room=[number for number in row.reachable if number not in served],
         )
         row.generation, row.buckets = change.index.generation, change.index.buckets
+        row.reachable = sorted(change.reachable, reverse=True)
         row.graced = kept
         row.save()
+        deployment.write(generation=row.generation)
         IndexBucket.objects.bulk_create(
             [
                 IndexBucket(
@@ -76,7 +83,13 @@ def name_head(site: Site, number: int | None) -> None:
 def head(site: Site) -> str:
     """The head value that makes the recorded release the one that is served."""
     row = EdgeIndex.objects.get(site=site)
-    return edge_index.head(row.head_release or 0, _index_of(row), "s" if site.is_spa else "")
+    shape = edge_index.Index(generation=row.generation, buckets=row.buckets)
+    return edge_index.head(row.head_release or 0, shape, "s" if site.is_spa else "")
+
+
+def can_name(site: Site, number: int) -> bool:
+    """Whether the index still answers for a release, so that going back to it is one flip."""
+    return number in EdgeIndex.objects.get(site=site).reachable
 
 
 def head_was_written(site: Site, written: str) -> None:
@@ -87,10 +100,10 @@ def head_was_written(site: Site, written: str) -> None:
         row.save(update_fields=["is_head_written"])
 
 
-def drop_old_generations(site: Site, clients: Clients, store_arn: str) -> None:
-    """Delete the keys of generations that no head names any more."""
-    row = EdgeIndex.objects.get(site=site)
-    old = IndexBucket.objects.filter(index=row).exclude(generation=row.generation)
+def drop_generations_before(generation: int, site: Site, clients: Clients, store_arn: str) -> None:
+    """Delete keys that no head names any more. The one before the current stays for a deployment:
+    a point of presence may still have the old head."""
+    old = IndexBucket.objects.filter(index__site=site, generation__lt=generation)
     keys = [edge_index.bucket_key(bucket.generation, bucket.number) for bucket in old]
     for start in range(0, len(keys), edge_index.MAX_KEYS_PER_CALL):
         update_keys(
@@ -142,12 +155,6 @@ def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[
         before = Manifest.from_bytes(bytes(published.manifest))
         graced |= {path: until for path in before.entries if survives(path)}
     return {path: until for path, until in graced.items() if path not in manifest.entries}
-
-
-def _reachable(site: Site, number: int) -> set[int]:
-    """Releases that a head may name: all that were ever served, and the new one."""
-    served = Deployment.objects.filter(site=site, published_at__isnull=False)
-    return {number, *served.values_list("number", flat=True)}
 
 
 def _by_row(puts: Mapping[str, str]) -> dict[tuple[int, int], str]:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
 from deployments import index_rows, publish
 from deployments import manifest as manifests
+from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment
@@ -51,13 +52,7 @@ def create(
     target_of(site)
     with transaction.atomic():
         Site.objects.select_for_update().get(pk=site.pk)
-        active = Deployment.objects.filter(site=site, state__in=Deployment.ACTIVE).first()
-        if active is not None:
-            raise DeploymentRefused(
-                f"Deployment #{active.number} of {site.name} is under way; try again when it is "
-                "done. If its process died, it is taken back by itself within a minute.",
-                try_again=True,
-            )
+        refuse_while_under_way(site)
         last = Deployment.objects.filter(site=site).aggregate(last=Max("number"))["last"]
         return Deployment.objects.create(
             site=site,
@@ -65,6 +60,16 @@ def create(
             source=source[:500],
             description=message[:500],
             creator=creator,
+        )
+
+
+def refuse_while_under_way(site: Site) -> None:
+    active = Deployment.objects.filter(site=site, state__in=Deployment.ACTIVE).first()
+    if active is not None:
+        raise DeploymentRefused(
+            f"Deployment #{active.number} of {site.name} is under way; try again when it is done. "
+            "If its process died, it is taken back by itself within a minute.",
+            try_again=True,
         )
 
 
@@ -94,8 +99,7 @@ def missing_objects(site: Site, manifest: Manifest) -> dict[str, manifests.Entry
     known: set[str] = set()
     uploaded = Deployment.objects.filter(site=site).exclude(phase=Phase.UPLOAD)
     for row in uploaded.order_by("-number").only("manifest")[:MANIFESTS_COMPARED]:
-        earlier = Manifest.from_bytes(bytes(row.manifest))
-        known |= {manifests.object_key(path, entry) for path, entry in earlier.entries.items()}
+        known |= Manifest.from_bytes(bytes(row.manifest)).object_keys()
     return {
         path: entry
         for path, entry in manifest.entries.items()
@@ -103,9 +107,13 @@ def missing_objects(site: Site, manifest: Manifest) -> dict[str, manifests.Entry
     }
 
 
+def published(site: Site) -> Deployment | None:
+    return Deployment.objects.filter(site=site, is_published=True).first()
+
+
 def published_manifest(site: Site) -> Manifest:
-    published = Deployment.objects.filter(site=site, is_published=True).first()
-    return Manifest.from_bytes(bytes(published.manifest)) if published else Manifest({})
+    row = published(site)
+    return Manifest.from_bytes(bytes(row.manifest)) if row else Manifest({})
 
 
 def advance(deployment: Deployment) -> float | None:
@@ -122,6 +130,12 @@ def advance(deployment: Deployment) -> float | None:
         Phase.VERIFY: _verify,
     }
     return steps[deployment.phase](deployment, target_of(site), clients)
+
+
+def finish(deployment: Deployment, pause: Callable[[float], None]) -> None:
+    """All the steps that are left, for who holds the deployment and can wait in between."""
+    while (seconds := advance(deployment)) is not None:
+        pause(seconds)
 
 
 def resume(pk: int) -> float | None:
@@ -149,6 +163,9 @@ def resume(pk: int) -> float | None:
     except (ClientError, BotoCoreError) as error:
         deployment.release(attempts=deployment.attempts + 1, error_message=str(error))
         return 5.0
+    except (IndexFull, DigestCollision, DeploymentRefused) as error:
+        fail(deployment, str(error))
+        return None
     if pause is not None:
         deployment.release()
     return pause
@@ -166,64 +183,6 @@ def due() -> list[int]:
 
 def fail(deployment: Deployment, message: str, state: str = State.FAILURE) -> None:
     deployment.release(state=state, error_message=message, finished_at=timezone.now())
-
-
-def rollback(site: Site, number: int | None = None) -> Deployment:
-    """Serve an earlier deployment again: one flip. Without a number, the one served before."""
-    target = target_of(site)
-    if Deployment.objects.filter(site=site, state__in=Deployment.ACTIVE).exists():
-        raise DeploymentRefused(
-            f"A deployment of {site.name} is under way; try again when it is done.", try_again=True
-        )
-    earlier = _earlier(site, number)
-    with transaction.atomic():
-        index_rows.name_head(site, earlier.number)
-        _mark_published(earlier)
-    clients = clients_for(site.account)
-    publish.flip(site, target, clients)
-    publish.put_error_page(Manifest.from_bytes(bytes(earlier.manifest)), target, clients)
-    return earlier
-
-
-def check(deployment: Deployment) -> publish.Mismatch | None:
-    """Whether the edge serves this deployment; the first file that is not so, or None."""
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    target = target_of(deployment.site)
-    return publish.check(target.hosts[0], publish.sample(manifest.entries, set()))
-
-
-def write_head(site: Site) -> None:
-    """Flip to what the row says."""
-    publish.flip(site, target_of(site), clients_for(site.account))
-
-
-def sites_with_unwritten_head() -> QuerySet[Site]:
-    return Site.objects.select_related("account").filter(
-        edge_index__is_head_written=False,
-        edge_index__head_release__isnull=False,
-        state=Site.State.LIVE,
-    )
-
-
-def _earlier(site: Site, number: int | None) -> Deployment:
-    served = Deployment.objects.filter(site=site, published_at__isnull=False)
-    published = served.filter(is_published=True).first()
-    if number is not None:
-        earlier = served.filter(number=number).first()
-        if earlier is None:
-            raise DeploymentRefused(
-                f"{site.name} has no deployment #{number} that was ever published."
-            )
-    else:
-        before = served.filter(is_published=False)
-        if published is not None:
-            before = before.filter(number__lt=published.number)
-        earlier = before.order_by("-number").first()
-        if earlier is None:
-            raise DeploymentRefused(f"{site.name} has no earlier deployment to go back to.")
-    if earlier.is_published:
-        raise DeploymentRefused(f"Deployment #{earlier.number} of {site.name} is live already.")
-    return earlier
 
 
 def _index(deployment: Deployment, target: Target, clients: Clients) -> float:
@@ -262,9 +221,11 @@ def _verify(deployment: Deployment, target: Target, clients: Clients) -> float |
     changed = {*diff.added, *diff.changed}
     mismatch = publish.check(target.hosts[0], publish.sample(manifest.entries, changed))
     if mismatch is None:
+        before = published(site)
         deployment.release(phase=Phase.DONE, finished_at=timezone.now(), error_message="")
-        _mark_published(deployment)
-        index_rows.drop_old_generations(site, clients, target.store_arn)
+        mark_published(deployment)
+        if before is not None:
+            index_rows.drop_generations_before(before.generation, site, clients, target.store_arn)
         return None
     if deployment.phase_until and timezone.now() < deployment.phase_until:
         return VERIFY_EVERY
@@ -278,14 +239,14 @@ def _verify(deployment: Deployment, target: Target, clients: Clients) -> float |
 
 def _take_back(deployment: Deployment, target: Target, clients: Clients) -> None:
     site = deployment.site
-    before = Deployment.objects.filter(site=site, is_published=True).first()
+    before = published(site)
     if before is not None:
         index_rows.name_head(site, before.number)
         publish.flip(site, target, clients)
         publish.put_error_page(Manifest.from_bytes(bytes(before.manifest)), target, clients)
 
 
-def _mark_published(deployment: Deployment) -> None:
+def mark_published(deployment: Deployment) -> None:
     with transaction.atomic():
         Deployment.objects.filter(site=deployment.site, is_published=True).exclude(
             pk=deployment.pk

@@ -28,6 +28,7 @@ ERROR_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <h1>Page not found</h1>
 <p>There is nothing at this address. <a href="/">Go to the start page</a>.</p>
 """
+HTML, BRIEFLY = "text/html; charset=utf-8", "public, max-age=60"
 # Files that one verification fetches at most, and the largest that it reads whole.
 MAX_CHECKED = 40
 MAX_CHECKED_BYTES = 5_000_000
@@ -42,7 +43,11 @@ class Mismatch:
 
 
 def flip(site: Site, target: Target, clients: Clients) -> None:
-    """Name the recorded release in the head of every host, in one all-or-nothing call."""
+    """Name the recorded release in the head of every host, in one all-or-nothing call.
+
+    Records first: a deploy that was killed may have left some that no head may go without.
+    """
+    index_rows.write(site, clients, target.store_arn)
     head = index_rows.head(site)
     index_rows.update_keys(clients, target.store_arn, {f"h:{host}": head for host in target.hosts})
     index_rows.head_was_written(site, head)
@@ -50,10 +55,13 @@ def flip(site: Site, target: Target, clients: Clients) -> None:
 
 def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None:
     entry = manifest.entries.get("404.html")
-    common = {"ContentType": "text/html; charset=utf-8", "CacheControl": "public, max-age=60"}
     if entry is None:
         clients.s3.put_object(
-            Bucket=target.bucket_name, Key=ERROR_PAGE_KEY, Body=ERROR_PAGE, **common
+            Bucket=target.bucket_name,
+            Key=ERROR_PAGE_KEY,
+            Body=ERROR_PAGE,
+            ContentType=HTML,
+            CacheControl=BRIEFLY,
         )
         return
     clients.s3.copy_object(
@@ -61,7 +69,8 @@ def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None
         Key=ERROR_PAGE_KEY,
         CopySource={"Bucket": target.bucket_name, "Key": object_key("404.html", entry)},
         MetadataDirective="REPLACE",
-        **common,
+        ContentType=HTML,
+        CacheControl=BRIEFLY,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from deployments import invalidation_rows, operations, uploads
+from deployments import invalidation_rows, operations, rollback, uploads
 
 
 @shared_task(name="deployments.resume_deployment")
@@ -30,8 +30,8 @@ def requeue_deployments() -> None:
 @shared_task(name="deployments.write_heads")
 def write_heads() -> None:
     """Flip what was recorded and not yet written: after a crash, or when a site got a new host."""
-    for site in operations.sites_with_unwritten_head():
-        operations.write_head(site)
+    for site in rollback.sites_with_unwritten_head():
+        rollback.write_head(site)
 
 
 @shared_task(name="deployments.send_invalidation")

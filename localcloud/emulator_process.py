@@ -15,14 +15,17 @@ import os
 import signal
 import sys
 import time
+from functools import partialmethod
 from typing import Any
 
 import ministack.app
+from ministack.core.lambda_runtime import Worker
 from ministack.core.persistence import save_all
 
 PR_SET_PDEATHSIG = 1
 SAVE_AFTER = 0.5  # seconds
 SAVE_SHARE = 20  # at most one part in this many of the time goes into saving
+LOG_WAIT = 0.002  # seconds
 
 
 def die_with_parent() -> None:
@@ -75,6 +78,11 @@ def main() -> None:
     # Lambda workers are started with sys.executable: the interpreter without our packages, since
     # on AWS a function has its own zip and nothing of ours.
     sys.executable = getattr(sys, "_base_executable", sys.executable)
+    # It holds each answer of a function that logs nothing for 50 ms, in case a line still comes.
+    # Such a line is not lost now, it is only written with the next call's.
+    Worker._drain_stderr_bounded = partialmethod(
+        Worker._drain_stderr_bounded, first_line_wait=LOG_WAIT
+    )
     ministack.app.app = SavesState(ministack.app.app)
     sys.argv = ["ministack"]
     try:

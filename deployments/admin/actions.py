@@ -15,8 +15,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from deployments import invalidation_rows, operations, tasks, uploads
+from deployments import invalidation_rows, tasks, uploads
 from deployments.errors import DeploymentRefused
+from deployments.models import Deployment
+from deployments.rollback import rollback
 from sites.admin.actions import ActionRefused, SiteAction, SiteForm
 from sites.models import Site
 
@@ -100,9 +102,12 @@ class Rollback(ServingAction):
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         try:
-            deployment = operations.rollback(site, form.cleaned_data["to"])
+            deployment = rollback(site, form.cleaned_data["to"], user)
         except DeploymentRefused as refused:
             raise ActionRefused(str(refused)) from refused
+        if deployment.state in Deployment.ACTIVE:
+            transaction.on_commit(partial(tasks.resume_deployment.delay, deployment.pk))
+            return f"Deployment #{deployment.number} brings the earlier files back; see below."
         return f"Deployment #{deployment.number} of {site.name} is served again."
 
 

@@ -43,6 +43,9 @@ class Deployment(Leased):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     manifest = models.BinaryField(default=b"", help_text="Manifest.to_bytes()")
+    generation = models.PositiveIntegerField(
+        default=1, help_text="Of the edge index, when this deployment was prepared."
+    )
     files = models.PositiveIntegerField(default=0)
     uploaded = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)

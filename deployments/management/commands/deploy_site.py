@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 
 from deployments import manifest as manifests
 from deployments import operations
+from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment
@@ -66,13 +67,14 @@ class Command(SiteCommand):
         with deployment.heartbeat():
             try:
                 self._upload(deployment, manifest, root)
-                while (pause := operations.advance(deployment)) is not None:
-                    time.sleep(pause)
+                operations.finish(deployment, time.sleep)
             except (Exception, KeyboardInterrupt) as error:
                 if deployment.state in Deployment.ACTIVE:
                     operations.fail(deployment, _reason(error))
                 if isinstance(error, UploadError):
                     raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
+                if isinstance(error, IndexFull | DigestCollision):
+                    raise CommandError(str(error)) from error
                 raise
         return deployment
 

@@ -10,6 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from deployments import operations
 from deployments.errors import DeploymentRefused
+from deployments.models import Deployment
+from deployments.rollback import check, rollback
 from deployments.target import address
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 
@@ -26,13 +28,17 @@ class Command(SiteCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
         try:
-            deployment = operations.rollback(site, options["to"])
+            deployment = rollback(site, options["to"])
         except DeploymentRefused as error:
             raise CommandError(
                 str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
             ) from error
+        if deployment.state in Deployment.ACTIVE:
+            deployment.claim(state=Deployment.State.IN_PROGRESS)
+            with deployment.heartbeat():
+                operations.finish(deployment, time.sleep)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (mismatch := operations.check(deployment)) is not None:
+        while (mismatch := check(deployment)) is not None:
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"The flip is made, but the edge does not serve #{deployment.number} yet: "

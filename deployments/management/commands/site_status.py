@@ -46,12 +46,12 @@ def status_of(site: Site) -> dict[str, Any]:
     resources = list(Resource.objects.filter(site=site))
     distribution = next((row for row in resources if row.logical_id == "distribution"), None)
     operation = Operation.objects.filter(site=site, status__in=Operation.ACTIVE).first()
-    own_host = [distribution.attributes["domain_name"]] if _has_host(distribution) else []
+    host = distribution.attributes.get("domain_name") if distribution else None
     return {
         "name": site.name,
         "state": site.state,
         "url": address(site, settings.CLOUDADMIN_EDGE_URL),
-        "hosts": [*own_host, *site.domains.values_list("name", flat=True)],
+        "hosts": [*([host] if host else []), *site.domains.values_list("name", flat=True)],
         "deployment": Deployment.objects.filter(site=site, is_published=True)
         .values_list("number", flat=True)
         .first(),
@@ -62,7 +62,3 @@ def status_of(site: Site) -> dict[str, Any]:
         "visits": query.total(site),
         "waits": operation.waits if operation else [],
     }
-
-
-def _has_host(distribution: Resource | None) -> bool:
-    return distribution is not None and "domain_name" in distribution.attributes
