@@ -104,6 +104,9 @@ UNFOLD = {
     "SITE_TITLE": "cloudadmin",
     "SITE_HEADER": "cloudadmin",
     "SITE_SYMBOL": "cloud_upload",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("cloudadmin/favicon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "cloudadmin.dashboard.home.environment",
@@ -217,6 +220,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sites.sync_visits",
         "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
     },
+}
+
+# --- Logs -------------------------------------------------------------------------------------
+
+# What fails inside a request is on stderr, whatever DEBUG says; Django itself would only mail it.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "loggers": {"django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
 }
 
 # --- Language and time ------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def readable(waits: Iterable[dict[str, Any]]) -> list[ReadableWait]:
     return [
         ReadableWait(
             what=str(wait.get("what", "")),
-            why=str(wait.get("why", "")),
+            why=str(wait.get("why", "")).rstrip(".") + ".",
             since=_time(wait.get("since")),
             next_check=_time(wait.get("next_check")),
         )
