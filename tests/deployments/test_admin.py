@@ -15,6 +15,7 @@ from deployments.admin import actions
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, Invalidation
+from deployments.rollback import rollback as roll_back
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.models import Site
@@ -165,7 +166,7 @@ def test_earlier_published_deployments_can_be_published_again(admin_client, site
     assert "publish-1" in content
     assert "publish-2" not in content
     assert "publish-3" not in content
-    rollback = mock.create_autospec(actions.rollback)
+    rollback = mock.create_autospec(roll_back)
     rollback.return_value = Deployment.objects.get(number=1)
     monkeypatch.setattr(actions, "rollback", rollback)
     confirm = admin_client.get(action(site, "rollback"), {"to": "1"}).content.decode()
