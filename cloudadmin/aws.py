@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ def error_code(error: ClientError) -> str:
 
 def is_permanent(error: Exception) -> bool:
     """Whether trying the same call again is pointless. Unreachable and busy are not permanent."""
+    if isinstance(error, ParamValidationError):
+        return True
     if not isinstance(error, ClientError):
         return False
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

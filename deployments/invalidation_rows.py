@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, is_permanent
+from deployments.errors import DeploymentRefused
 from deployments.invalidation import cover
 from deployments.models import Invalidation
 from deployments.target import target_of
@@ -26,7 +27,12 @@ def advance(pk: int) -> None:
     row = Invalidation.objects.select_related("site__account").get(pk=pk)
     if row.status not in Invalidation.ACTIVE:
         return
-    distribution_id = target_of(row.site).distribution_id
+    try:
+        distribution_id = target_of(row.site).distribution_id
+    except DeploymentRefused as refused:
+        row.status, row.error_message = Status.FAILURE, str(refused)
+        row.save()
+        return
     cloudfront = clients_for(row.site.account).cloudfront
     try:
         if row.invalidation_id:

@@ -83,7 +83,8 @@ CONTENT_TYPES = {
     }.items()
     for suffix in suffixes.split()
 }
-WITH_CHARSET = re.compile(r"text/|application/(?:\w+\+)?(?:json|xml)$|image/svg\+xml$")
+# XML says its own encoding, which a charset here would overrule (RFC 7303, section 3.2).
+WITH_CHARSET = re.compile(r"text/(?!xml$)|application/(?:\w+\+)?json$")
 
 CODE = frozenset(["js", "mjs", "cjs", "css", "wasm", "map", "woff", "woff2", "ttf", "otf", "ttc"])
 PAGES = frozenset(["html", "htm", "xhtml"])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
@@ -171,14 +171,10 @@ def resume(pk: int) -> float | None:
     return pause
 
 
-def due() -> list[int]:
+def due() -> QuerySet[Deployment]:
     """Deployments that are under way and that nobody holds: what beat re-queues."""
     stale = timezone.now() - timedelta(seconds=30)
-    return list(
-        Deployment.unclaimed()
-        .filter(state__in=Deployment.ACTIVE, created_at__lt=stale)
-        .values_list("pk", flat=True)
-    )
+    return Deployment.unclaimed().filter(state__in=Deployment.ACTIVE, created_at__lt=stale)
 
 
 def fail(deployment: Deployment, message: str, state: str = State.FAILURE) -> None:

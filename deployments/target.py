@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from deployments.errors import DeploymentRefused
-from sites.models import Resource, Site
+from sites.models import Domain, Resource, Site
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,23 @@ def target_of(site: Site) -> Target:
     )
 
 
-def address(site: Site, edge_url: str | None) -> str:
-    """The address to open in a browser, or "" while the site has none.
+def address(site: Site) -> str:
+    """The address to open in a browser, or "" while the site has none."""
+    distribution = Resource.objects.filter(
+        site=site, logical_id="distribution", is_ready=True
+    ).first()
+    return address_at(site, distribution, site.domains.all())
 
-    The first domain once it is attached, else the distribution's own name; on the local cloud the
-    name that a browser resolves.
-    """
-    row = Resource.objects.filter(site=site, logical_id="distribution", is_ready=True).first()
-    if row is None:
+
+def address_at(site: Site, distribution: Resource | None, domains: Iterable[Domain]) -> str:
+    """The first domain once it is attached, else the distribution's own name; on the local cloud
+    the name that a browser resolves."""
+    if distribution is None:
         return ""
+    edge_url: str | None = settings.CLOUDADMIN_EDGE_URL
     if edge_url:
-        scheme, _, rest = edge_url.partition("://")
-        _, _, port = rest.partition(":")
-        return f"{scheme}://{site.name}.localhost:{port}/" if port else f"{edge_url}/"
-    attached = row.properties.get("aliases") or []
-    first = site.domains.first()
-    if first is not None and first.name in attached:
-        return f"https://{first.name}/"
-    return f"https://{row.attributes['domain_name']}/"
+        edge = urlsplit(edge_url)
+        return f"{edge.scheme}://{site.name}.localhost:{edge.port or 80}/"
+    attached = distribution.properties.get("aliases") or []
+    own = distribution.attributes["domain_name"]
+    return f"https://{next((d.name for d in domains if d.name in attached), own)}/"

@@ -23,8 +23,9 @@ def deploy_upload(pk: int) -> None:
 @shared_task(name="deployments.requeue_deployments")
 def requeue_deployments() -> None:
     """Finish what a killed process left under way."""
-    for pk in operations.due():
-        resume_deployment.delay(pk)
+    for deployment in operations.due():
+        task = deploy_upload if uploads.is_waiting(deployment) else resume_deployment
+        task.delay(deployment.pk)
 
 
 @shared_task(name="deployments.write_heads")

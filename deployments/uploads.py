@@ -49,6 +49,11 @@ def path_of(deployment: Deployment) -> Path:
     return folder / f"{deployment.pk}.zip"
 
 
+def is_waiting(deployment: Deployment) -> bool:
+    """Whether the file is here and its objects are not in the bucket yet."""
+    return deployment.phase == Deployment.Phase.UPLOAD and path_of(deployment).exists()
+
+
 def run(pk: int) -> bool:
     """Upload the objects of a received zip; whether the deployment can go on from there.
 

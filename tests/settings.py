@@ -2,3 +2,5 @@
 
 import tests.services  # noqa: F401  starts PostgreSQL and sets DATABASE_URL
 from cloudadmin.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and secret from nobody

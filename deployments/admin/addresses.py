@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
+from deployments.target import address_at
 from sites.models import Resource, Site
 
 if TYPE_CHECKING:
@@ -29,16 +29,4 @@ def with_addresses(sites: QuerySet[Site]) -> QuerySet[Site]:
 def address_of(site: Site) -> str:
     """The address to open in a browser, or "" while the site has none."""
     distributions = cast("SiteWithAddress", site).distributions
-    if not distributions:
-        return ""
-    edge_url: str | None = settings.CLOUDADMIN_EDGE_URL
-    if edge_url:
-        scheme, _, rest = edge_url.partition("://")
-        _, _, port = rest.partition(":")
-        return f"{scheme}://{site.name}.localhost:{port}/" if port else f"{edge_url}/"
-    attached = distributions[0].properties.get("aliases") or []
-    first = next(iter(site.domains.all()), None)
-    if first is not None and first.name in attached:
-        return f"https://{first.name}/"
-    own = distributions[0].attributes.get("domain_name")
-    return f"https://{own}/" if own else ""
+    return address_at(site, next(iter(distributions), None), site.domains.all())

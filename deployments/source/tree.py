@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from deployments.source.rules import (
     is_junk,
     judge,
     judge_key,
+    judge_secrecy,
 )
 
 MAX_FILES = 200_000
+# Readable by everybody, and still nothing for a website.
+SYSTEM_FOLDERS = frozenset({"dev", "etc", "proc", "run", "sys"})
 # What a source project has at its top, and what its build makes of it.
 PROJECTS = {
     "package.json": "run `npm run build` and deploy its output, mostly “dist”, “build” or “out”",
@@ -31,7 +35,9 @@ PROJECTS = {
 def files_of(root: Path) -> Iterator[tuple[str, Path]]:
     """``(path, file)`` of every file, sorted by folder; links within the folder are followed.
 
-    Raises SourceRefused for links that leave the folder or go round in circles, and special files.
+    A link that leaves the folder is followed to a single file that everybody on the machine may
+    read, as Debian's packages link to shared scripts. Raises SourceRefused for the other ones, for
+    links that go round in circles, and for special files.
     """
     yield from _walk(root, "", root.resolve(), frozenset())
 
@@ -87,11 +93,21 @@ def _judge_link(path: str, link: Path, top: Path, above: frozenset[Path]) -> Non
         target = link.resolve()
     except (OSError, RuntimeError) as error:
         raise SourceRefused(f"“{path}” is a link that goes round in circles; remove it.") from error
-    if not target.is_relative_to(top):
-        raise SourceRefused(
-            f"“{path}” is a link to {target}, outside the folder; copy the file in."
-        )
     if target == top or target in above:
         raise SourceRefused(f"“{path}” is a link to a folder that it is in; remove it.")
     if not target.exists():
         raise SourceRefused(f"“{path}” is a link to {target}, which is not there; remove it.")
+    if not target.is_relative_to(top):
+        _judge_target(path, target)
+
+
+def _judge_target(path: str, target: Path) -> None:
+    """A link must not publish what a visitor of this machine could not read anyway."""
+    is_public = target.is_file() and target.stat().st_mode & stat.S_IROTH
+    if not is_public or target.parts[1] in SYSTEM_FOLDERS:
+        raise SourceRefused(
+            f"“{path}” is a link to {target}, outside the folder; copy the file in."
+        )
+    judge_secrecy(target.as_posix().lstrip("/"))
+    with target.open("rb") as stream:
+        judge_key(path, stream.read(KEY_HEADER_WITHIN))

@@ -40,15 +40,15 @@ from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
 from sites.provisioning.steps import Stack, States, Step
 
-# Ten, AWS's default quota. A desktop is what is neither mobile nor tablet.
+# Ten, AWS's default quota.
 COUNTER_HEADERS = (
     "CloudFront-Is-Mobile-Viewer",
-    "CloudFront-Is-Tablet-Viewer",
     "CloudFront-Viewer-Address",
     "CloudFront-Viewer-Country",
     "DNT",
     "Purpose",
     "Referer",
+    "Sec-Fetch-Site",
     "Sec-GPC",
     "Sec-Purpose",
     "User-Agent",

@@ -242,4 +242,4 @@ def test_many_addresses_are_those_asked_for_one_by_one(settings, site, edge, ali
     site.resources.filter(logical_id="distribution").update(properties={"aliases": aliases})
     SiteFactory()
     for each in with_addresses(Site.objects.all()):
-        assert address_of(each) == address(each, edge)
+        assert address_of(each) == address(each)

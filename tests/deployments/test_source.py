@@ -123,7 +123,27 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     assert "control characters" in refusal(tmp_path)
 
 
-def test_links_inside_are_followed_and_links_out_are_refused(tmp_path):
+def test_a_link_out_is_followed_to_a_file_that_everybody_may_read(tmp_path):
+    root = folder(tmp_path / "site", SITE)
+    shared = tmp_path / "jquery.js"
+    shared.write_text("// shared")
+    shared.chmod(0o644)
+    (root / "jquery.js").symlink_to(shared)
+    with open_source(root):
+        assert paths_in(root)["jquery.js"] == b"// shared"
+
+    shared.chmod(0o640)
+    assert "outside the folder" in refusal(root)
+    shared.chmod(0o644)
+    shared.write_text("-----BEGIN PRIVATE KEY-----")
+    assert "private key" in refusal(root)
+    shared.rename(tmp_path / "id_rsa")
+    (root / "jquery.js").unlink()
+    (root / "jquery.js").symlink_to(tmp_path / "id_rsa")
+    assert "id_rsa" in refusal(root)
+
+
+def test_links_inside_are_followed_and_other_links_are_refused(tmp_path):
     root = folder(tmp_path / "site", SITE)
     (root / "home.html").symlink_to("index.html")
     (root / "styles").symlink_to("css")

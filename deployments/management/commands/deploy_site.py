@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -111,7 +110,7 @@ class Command(SiteCommand):
     def _say_result(
         self, site: Site, deployment: Deployment, seconds: float, *, as_json: bool
     ) -> None:
-        url = address(site, settings.CLOUDADMIN_EDGE_URL)
+        url = address(site)
         if as_json:
             result = {
                 "number": deployment.number,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from deployments import operations
@@ -46,7 +45,4 @@ class Command(SiteCommand):
                     returncode=TRY_AGAIN_LATER,
                 )
             time.sleep(0.2)
-        self.stdout.write(
-            f"Deployment #{deployment.number} is live again at "
-            f"{address(site, settings.CLOUDADMIN_EDGE_URL)}"
-        )
+        self.stdout.write(f"Deployment #{deployment.number} is live again at {address(site)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
 
 from deployments.models import Deployment
@@ -50,7 +49,7 @@ def status_of(site: Site) -> dict[str, Any]:
     return {
         "name": site.name,
         "state": site.state,
-        "url": address(site, settings.CLOUDADMIN_EDGE_URL),
+        "url": address(site),
         "hosts": [*([host] if host else []), *site.domains.values_list("name", flat=True)],
         "deployment": Deployment.objects.filter(site=site, is_published=True)
         .values_list("number", flat=True)
