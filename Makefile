@@ -15,7 +15,7 @@ setup: $(READY)
 $(READY): pyproject.toml uv.lock
 	@command -v uv >/dev/null || test -x .uv/bin/uv || \
 		(python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv)
-	$(UV) sync --quiet --frozen
+	$(UV) sync --quiet --frozen --compile-bytecode
 	@touch $@
 
 lint: setup

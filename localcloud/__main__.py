@@ -23,6 +23,9 @@ async def main() -> int:
         default=0.3,
         help="seconds until a change has reached every point of presence; 0: at once",
     )
+    parser.add_argument(
+        "--bind", default="127.0.0.1", help="the address to listen on; nobody is asked who they are"
+    )
     given = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(name)s %(message)s"
@@ -30,7 +33,8 @@ async def main() -> int:
     for chatty in ("httpx", "httpcore", "botocore", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     given.data_dir.mkdir(parents=True, exist_ok=True)
-    return await Cloud(Settings(given.data_dir.resolve(), *list(vars(given).values())[1:])).run()
+    given.data_dir = given.data_dir.resolve()
+    return await Cloud(Settings(**vars(given))).run()
 
 
 if __name__ == "__main__":

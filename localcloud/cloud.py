@@ -36,6 +36,7 @@ class Settings:
     edge_port: int
     postgres_url: str
     propagation: float
+    bind: str = "127.0.0.1"
 
 
 class Server(uvicorn.Server):
@@ -75,8 +76,8 @@ class Cloud:
         edge = Edge(pops, upstream)
         proxy = Proxy(upstream, self._rules(reader, propagation), self._healthy)
         servers = [
-            server(proxy, self.settings.aws_port),
-            server(edge, self.settings.edge_port),
+            server(proxy, self.settings.bind, self.settings.aws_port),
+            server(edge, self.settings.bind, self.settings.edge_port),
         ]
         running = [asyncio.create_task(each.serve()) for each in servers]
         emulator = asyncio.create_task(self.emulator.wait())
@@ -129,11 +130,11 @@ async def _answers(port: int, target: bytes) -> bool:
     return response.status < 500
 
 
-def server(app: object, port: int) -> Server:
+def server(app: object, bind: str, port: int) -> Server:
     return Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            host="127.0.0.1",
+            host=bind,
             port=port,
             lifespan="off",
             access_log=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from cloudadmin.aws import Access, Clients
 from tests.e2e.conftest import Up, clean_environment
 from tests.e2e.test_main_job import eventually
 
@@ -36,28 +37,24 @@ def aws(up: Up, *arguments: str) -> Any:
 
 def inventory(up: Up) -> dict[str, int]:
     """How many of each thing there are, by listing every service."""
-    cloudfront = aws(up, "cloudfront", "list-distributions")["DistributionList"]
-    return {
-        "buckets": len(aws(up, "s3api", "list-buckets")["Buckets"]),
-        "distributions": len(cloudfront.get("Items") or []),
-        "functions": len(aws(up, "lambda", "list-functions")["Functions"]),
-        "routers": len(
-            aws(up, "cloudfront", "list-functions", "--stage", "LIVE")["FunctionList"].get("Items")
-            or []
-        ),
-        "stores": len(
-            aws(up, "cloudfront", "list-key-value-stores")["KeyValueStoreList"].get("Items") or []
-        ),
-        "header policies": len(
-            aws(up, "cloudfront", "list-response-headers-policies", "--type", "custom")[
-                "ResponseHeadersPolicyList"
-            ].get("Items")
-            or []
-        ),
-        "roles": len(aws(up, "iam", "list-roles", "--path-prefix", "/cloudadmin/")["Roles"]),
-        "log groups": len(aws(up, "logs", "describe-log-groups")["logGroups"]),
-        "certificates": len(aws(up, "acm", "list-certificates")["CertificateSummaryList"]),
+    on = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"]))
+    cloudfront = on.cloudfront
+    lists: dict[str, list[Any]] = {
+        "buckets": on.s3.list_buckets()["Buckets"],
+        "certificates": on.acm.list_certificates()["CertificateSummaryList"],
+        "distributions": items(cloudfront.list_distributions()["DistributionList"]),
+        "functions": on.lambda_.list_functions()["Functions"],
+        "log groups": on.logs.describe_log_groups()["logGroups"],
+        "roles": on.iam.list_roles(PathPrefix="/cloudadmin/")["Roles"],
+        "routers": items(cloudfront.list_functions(Stage="LIVE")["FunctionList"]),
+        "stores": items(cloudfront.list_key_value_stores()["KeyValueStoreList"]),
     }
+    return {name: len(found) for name, found in lists.items()}
+
+
+def items(listed: Any) -> list[Any]:
+    """CloudFront leaves ``Items`` out of an empty list."""
+    return listed.get("Items") or []
 
 
 def test_a_site_with_a_domain_comes_and_goes_without_a_trace(up: Up):
