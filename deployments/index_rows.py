@@ -80,6 +80,15 @@ def name_head(site: Site, number: int | None) -> None:
     EdgeIndex.objects.filter(site=site).update(head_release=number, is_head_written=False)
 
 
+def unname(deployment: Deployment) -> None:
+    """Record that not this release shall be served but the published one, or none."""
+    site = deployment.site
+    published = Deployment.objects.filter(site=site, is_published=True).only("number").first()
+    EdgeIndex.objects.filter(site=site, head_release=deployment.number).update(
+        head_release=published.number if published else None, is_head_written=False
+    )
+
+
 def head(site: Site) -> str:
     """The head value that makes the recorded release the one that is served."""
     row = EdgeIndex.objects.get(site=site)
@@ -139,10 +148,6 @@ def _index_of(row: EdgeIndex) -> edge_index.Index:
         buckets=row.buckets,
         values=dict(buckets.values_list("number", "value")),
     )
-
-
-def _shape_of(row: EdgeIndex) -> edge_index.Index:
-    return edge_index.Index(generation=row.generation, buckets=row.buckets, values={})
 
 
 def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[str, str]:

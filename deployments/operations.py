@@ -178,7 +178,10 @@ def due() -> QuerySet[Deployment]:
 
 
 def fail(deployment: Deployment, message: str, state: str = State.FAILURE) -> None:
-    deployment.release(state=state, error_message=message, finished_at=timezone.now())
+    """The end of it; beat flips back what a head may name already."""
+    with transaction.atomic():
+        deployment.release(state=state, error_message=message, finished_at=timezone.now())
+        index_rows.unname(deployment)
 
 
 def _index(deployment: Deployment, target: Target, clients: Clients) -> float:
@@ -218,8 +221,9 @@ def _verify(deployment: Deployment, target: Target, clients: Clients) -> float |
     mismatch = publish.check(target.hosts[0], publish.sample(manifest.entries, changed))
     if mismatch is None:
         before = published(site)
-        deployment.release(phase=Phase.DONE, finished_at=timezone.now(), error_message="")
-        mark_published(deployment)
+        with transaction.atomic():
+            deployment.release(phase=Phase.DONE, finished_at=timezone.now(), error_message="")
+            mark_published(deployment)
         if before is not None:
             index_rows.drop_generations_before(before.generation, site, clients, target.store_arn)
         return None
@@ -235,10 +239,10 @@ def _verify(deployment: Deployment, target: Target, clients: Clients) -> float |
 
 def _take_back(deployment: Deployment, target: Target, clients: Clients) -> None:
     site = deployment.site
+    index_rows.unname(deployment)
+    publish.flip(site, target, clients)
     before = published(site)
     if before is not None:
-        index_rows.name_head(site, before.number)
-        publish.flip(site, target, clients)
         publish.put_error_page(Manifest.from_bytes(bytes(before.manifest)), target, clients)
 
 

@@ -58,7 +58,6 @@ def write_head(site: Site) -> None:
 def sites_with_unwritten_head() -> QuerySet[Site]:
     return Site.objects.select_related("account").filter(
         edge_index__is_head_written=False,
-        edge_index__head_release__isnull=False,
         state=Site.State.LIVE,
     )
 
