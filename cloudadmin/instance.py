@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,23 @@ class Ports:
 USUAL = Ports(web=8000, edge=8080, aws=4566, postgres=54329, redis=63790)
 
 
+def choose_ports(asked: Ports, last: dict[str, int]) -> dict[str, int]:
+    """A port that is asked for must be free; the others stay as they were if they can.
+
+    Raises AlreadyRunning.
+    """
+    chosen: dict[str, int] = {}
+    taken = {port for port in astuple(asked) if port}
+    for name in (each.name for each in fields(Ports)):
+        wanted = getattr(asked, name)
+        if wanted and (wanted in chosen.values() or not embedded.is_free(wanted)):
+            raise AlreadyRunning(f"Port {wanted} is taken; give another one, or none.")
+        kept = last.get(name) or getattr(USUAL, name)
+        chosen[name] = wanted or embedded.free_port(0 if kept in taken else kept)
+        taken.add(chosen[name])
+    return chosen
+
+
 class Instance:
     def __init__(self, data_dir: Path, ports: Ports, say: Callable[[str], Any]) -> None:
         self.data_dir = data_dir
@@ -72,7 +89,8 @@ class Instance:
                 "Stop that one first, or give another --data-dir."
             ) from error
         self._state = self._read_state()
-        self._ports = self._choose_ports(ports)
+        self._ports = self._state["ports"] = choose_ports(ports, self._state["ports"])
+        self._write_state()
         self.database_url = os.environ.get("DATABASE_URL") or embedded.postgres_url(
             self._port("postgres"), "cloudadmin"
         )
@@ -252,19 +270,6 @@ class Instance:
 
     def _write_state(self) -> None:
         _write_private(self.data_dir / "state.json", self._state)
-
-    def _choose_ports(self, asked: Ports) -> dict[str, int]:
-        """A port that is asked for must be free; the others stay as they were if they can."""
-        chosen: dict[str, int] = {}
-        for name in (each.name for each in fields(Ports)):
-            wanted = getattr(asked, name)
-            if wanted is not None and not embedded.is_free(wanted):
-                raise AlreadyRunning(f"Port {wanted} is taken; give another one, or none.")
-            kept = self._state["ports"].get(name) or getattr(USUAL, name)
-            chosen[name] = wanted or embedded.free_port(kept)
-        self._state["ports"] = chosen
-        self._write_state()
-        return chosen
 
     def _port(self, name: str) -> int:
         return self._ports[name]
