@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('name', models.CharField(max_length=100, unique=True)),
-                ('aws_account_id', models.CharField(max_length=12, validators=[django.core.validators.RegexValidator('^\\d{12}$', 'An AWS account id has twelve digits.')], verbose_name='AWS account id')),
+                ('aws_account_id', models.CharField(max_length=12, validators=[django.core.validators.RegexValidator('^[0-9]{12}\\Z', 'An AWS account id has twelve digits.')], verbose_name='AWS account id')),
                 ('region', models.CharField(default='us-east-1', help_text='Where the buckets and functions are.', max_length=30)),
                 ('role_arn', models.CharField(blank=True, help_text='The role to assume; empty for the credentials of the process.', max_length=200, verbose_name='role ARN')),
                 ('external_id', models.UUIDField(default=uuid.uuid4, editable=False)),
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=40, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$', "A site's name has lower-case letters, digits and inner hyphens, as in “my-site”.")])),
+                ('name', models.CharField(max_length=40, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\Z', "A site's name has lower-case letters, digits and inner hyphens, as in “my-site”.")])),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('provisioning', 'Provisioning'), ('live', 'Live'), ('failed', 'Needs attention'), ('destroying', 'Destroying')], default='draft', editable=False, max_length=20)),
                 ('has_counter', models.BooleanField(default=True, verbose_name='visitor counter')),
                 ('is_spa', models.BooleanField(default=False, help_text='Pages that do not exist are answered by index.html.', verbose_name='single-page application')),
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
             name='Domain',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=253, unique=True, validators=[django.core.validators.RegexValidator('^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$', 'A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path.')])),
+                ('name', models.CharField(max_length=253, unique=True, validators=[django.core.validators.RegexValidator('^(?=.{4,253}\\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\\Z', 'A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path.')])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('site', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='sites.site')),
             ],

@@ -16,7 +16,7 @@ class Account(models.Model):
     aws_account_id = models.CharField(
         "AWS account id",
         max_length=12,
-        validators=[RegexValidator(r"^\d{12}$", "An AWS account id has twelve digits.")],
+        validators=[RegexValidator(r"^[0-9]{12}\Z", "An AWS account id has twelve digits.")],
     )
     region = models.CharField(
         max_length=30, default="us-east-1", help_text="Where the buckets and functions are."

@@ -8,7 +8,7 @@ from django.db import models
 from sites.models.site import Site
 
 DOMAIN_NAME = RegexValidator(
-    r"^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$",
+    r"^(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\Z",
     "A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path.",
 )
 

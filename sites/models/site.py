@@ -32,7 +32,7 @@ class Site(models.Model):
         unique=True,
         validators=[
             RegexValidator(
-                r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$",
+                r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z",
                 "A site's name has lower-case letters, digits and inner hyphens, as in “my-site”.",
             )
         ],
