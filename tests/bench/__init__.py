@@ -1,0 +1,1 @@
+"""``make bench``: what cloudadmin takes, beside what others take, measured in one run."""

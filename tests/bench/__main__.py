@@ -1,0 +1,98 @@
+"""Start an instance on free ports and a temporary folder, measure, print one table, clean up."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from tests.bench import deploys, pieces, visits
+from tests.bench.table import Row, markdown
+from tests.bench.tree import FILES, MAX_BYTES, MIN_BYTES
+from tests.e2e.conftest import start
+
+T = TypeVar("T")
+
+STOP_SECONDS = 90
+PACKAGES = ("awscli", "obstore", "boto3", "ministack", "django", "psycopg", "quickjs")
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
+    started, load = time.monotonic(), _load()
+    rows = measure()
+    write = sys.stdout.write
+    write(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}\n")
+    write(f"{', '.join(map(_version, PACKAGES))}\n")
+    write(f"load before {load}, after {_load()}; {time.monotonic() - started:.0f} s in all\n")
+    write(
+        f"trees of {FILES} generated files of {MIN_BYTES:,} to {MAX_BYTES:,} bytes; medians of "
+        f"{deploys.ROUNDS} rounds (lowest to highest); ratio is cloudadmin : peer\n\n"
+    )
+    write(markdown(rows) + "\n")
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="cloudadmin-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL's own user passes through
+        try:
+            in_process = _step("pieces", lambda: pieces.measure(folder))
+            up = _step("an instance", lambda: start(folder / "data", "--no-demo"))
+            return [
+                *_step("deploys", lambda: deploys.measure(up, folder)),
+                *in_process,
+                *_step("the counter", lambda: visits.measure(up)),
+            ]
+        finally:
+            _stop_children()
+
+
+def _stop_children() -> None:
+    """Also an instance that never became ready. It gets the time to stop its own programs."""
+    children = psutil.Process().children()
+    for child in children:
+        child.terminate()
+    psutil.wait_procs(children, STOP_SECONDS)
+
+
+def _step(what: str, action: Callable[[], T]) -> T:
+    """Say on stderr what is being waited for, and how long it took."""
+    started = time.monotonic()
+    sys.stderr.write(f"{what} ... ")
+    sys.stderr.flush()
+    result = action()
+    sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
+    return result
+
+
+def _machine() -> str:
+    return (
+        f"{os.cpu_count()} cores {platform.machine()}, {platform.system()} {platform.release()}, "
+        f"{platform.python_implementation()} {platform.python_version()}"
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"{package}: not installed"
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.2f}"
+
+
+if __name__ == "__main__":
+    main()
