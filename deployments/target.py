@@ -58,12 +58,12 @@ def address(site: Site) -> str:
 def address_at(site: Site, distribution: Resource | None, domains: Iterable[Domain]) -> str:
     """The first domain once it is attached, else the distribution's own name; on the local cloud
     the name that a browser resolves."""
-    if distribution is None:
+    own = distribution.attributes.get("domain_name") if distribution else None
+    if distribution is None or not own:
         return ""
     edge_url: str | None = settings.CLOUDADMIN_EDGE_URL
     if edge_url:
         edge = urlsplit(edge_url)
         return f"{edge.scheme}://{site.name}.localhost:{edge.port or 80}/"
     attached = distribution.properties.get("aliases") or []
-    own = distribution.attributes["domain_name"]
     return f"https://{next((d.name for d in domains if d.name in attached), own)}/"

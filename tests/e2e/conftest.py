@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +116,20 @@ def start(data_dir: Path, *options: str) -> Up:
 
 
 @pytest.fixture(scope="session")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    folder = tmp_path_factory.mktemp("up")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)  # PostgreSQL's own user passes through
-    up = start(folder / "data")
-    yield up
-    up.stop()
+def up() -> Iterator[Up]:
+    with passable_folder() as folder:
+        up = start(folder / "data")
+        yield up
+        up.stop()
+
+
+@contextmanager
+def passable_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may pass through; pytest's are for one user alone."""
+    with tempfile.TemporaryDirectory(prefix="cloudadmin-e2e-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
-from tests.e2e.conftest import start
+from tests.e2e.conftest import passable_folder, start
 
 
-def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(tmp_path: Path):
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
-    site = tmp_path / "site"
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with passable_folder() as folder:
+        yield folder
+
+
+def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(folder: Path):
+    site = folder / "site"
     site.mkdir()
     (site / "index.html").write_text("I was here before.")
 
-    first = start(tmp_path / "data", "--no-demo")
+    first = start(folder / "data", "--no-demo")
     host = first.live_site("kept")
     first.deploy("kept", site)
     children = psutil.Process(first.process.pid).children(recursive=True)
@@ -25,7 +31,7 @@ def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(tmp_path: Pa
     assert first.stop() == 0
     assert [child for child in children if is_alive(child)] == []
 
-    second = start(tmp_path / "data", "--no-demo")
+    second = start(folder / "data", "--no-demo")
     try:
         with second.visitor(host) as visitor:
             assert visitor.get("/").text == "I was here before."
