@@ -107,7 +107,7 @@ def _new_bucket(up: Up, name: str) -> Callable[[Path], int] | None:
     """``aws s3 sync`` into a new bucket, answering how many files it sent; None without aws."""
     if not AWS.exists():
         return None
-    endpoint = up.run["aws_endpoint"]
+    endpoint: str = up.run["aws_endpoint"]
     Clients(Access("us-east-1", endpoint_url=endpoint)).s3.create_bucket(Bucket=f"sync-{name}")
     environment = {
         **clean_environment(up.data_dir),
@@ -118,9 +118,19 @@ def _new_bucket(up: Up, name: str) -> Callable[[Path], int] | None:
     }
 
     def sync(root: Path) -> int:
-        command = [AWS, "s3", "sync", root, f"s3://sync-{name}", "--delete", "--no-progress"]
+        target = f"s3://sync-{name}"
         done = subprocess.run(
-            [*command, "--endpoint-url", endpoint],
+            [
+                AWS,
+                "s3",
+                "sync",
+                root,
+                target,
+                "--delete",
+                "--no-progress",
+                "--endpoint-url",
+                endpoint,
+            ],
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
