@@ -59,7 +59,7 @@ class Supervisor:
 
     def start_program(self, name: str) -> None:
         try:
-            self._rpc.startProcess(name)
+            self._ask("startProcess", name)
         except xmlrpc.client.Fault as fault:
             raise SupervisionError(
                 f"{name} did not start ({fault.faultString}); its log is {self.log_of(name)}"
@@ -78,7 +78,7 @@ class Supervisor:
 
     def not_running(self) -> list[str]:
         """Programs that are down or circling."""
-        infos = self._rpc.getAllProcessInfo()
+        infos = self._ask("getAllProcessInfo")
         return [info["name"] for info in infos if info["statename"] != "RUNNING"]
 
     def is_running(self) -> bool:
@@ -87,16 +87,16 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self.log_dir / f"{name}.log"
 
-    @property
-    def _rpc(self) -> Any:
+    def _ask(self, method: str, *arguments: str) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def _until_it_answers(self) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.is_running():
             try:
-                self._rpc.getState()
+                self._ask("getState")
             except (OSError, xmlrpc.client.Error):
                 time.sleep(0.05)
             else:
@@ -110,9 +110,9 @@ class Supervisor:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         }
         config["supervisord"] = {
-            "logfile": str(self.log_dir / "supervisord.log"),
-            "pidfile": str(self.log_dir.parent / "supervisord.pid"),
-            "childlogdir": str(self.log_dir),
+            "logfile": _escape(str(self.log_dir / "supervisord.log")),
+            "pidfile": _escape(str(self.log_dir.parent / "supervisord.pid")),
+            "childlogdir": _escape(str(self.log_dir)),
             "silent": "true",
         }
         for priority, program in enumerate(self.programs):
@@ -125,7 +125,7 @@ class Supervisor:
         environment = {**self._environment, **program.environment}
         section = {
             "command": _escape(shlex.join(program.command)),
-            "directory": str(self._cwd),
+            "directory": _escape(str(self._cwd)),
             "environment": ",".join(f'{key}="{_escape(v)}"' for key, v in environment.items()),
             "priority": str(priority),
             "autostart": "false",
@@ -135,7 +135,8 @@ class Supervisor:
             "stopwaitsecs": "20",
             "killasgroup": "true",
             "redirect_stderr": "true",
-            "stdout_logfile": str(self.log_of(program.name)),
+            # supervisord expands this one twice.
+            "stdout_logfile": _escape(_escape(str(self.log_of(program.name)))),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": "1",
         }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import asdict, astuple
+from unittest import mock
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from cloudadmin import embedded
 from cloudadmin.instance import USUAL, AlreadyRunning, Ports, choose_ports
@@ -35,3 +38,10 @@ def test_the_ports_of_last_time_are_kept_unless_they_are_asked_for():
 def test_one_port_for_two_is_refused():
     with pytest.raises(AlreadyRunning, match="8123"):
         choose_ports(Ports(web=8123, edge=8123), {})
+
+
+def test_a_data_folder_that_cannot_be_is_said_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(signal, "signal", mock.create_autospec(signal.signal))
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="file cannot be written"):
+        call_command("up", data_dir=tmp_path / "file")

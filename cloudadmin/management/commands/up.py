@@ -44,6 +44,11 @@ class Command(BaseCommand):
             instance = Instance(options["data_dir"].absolute(), ports, say=self.stdout.write)
         except AlreadyRunning as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"{options['data_dir']} cannot be written ({error.strerror}); "
+                "give another --data-dir."
+            ) from error
         try:
             instance.start(demo=not options["no_demo"])
             instance.wait()
