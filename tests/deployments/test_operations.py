@@ -5,10 +5,13 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from deployments import operations, publish
+from deployments.management.commands import deploy_site
 from deployments.models import Deployment, EdgeIndex
 from deployments.rollback import sites_with_unwritten_head
+from sites.access import clients_for
 from sites.models import Site
 from tests.factories import DeploymentFactory, SiteFactory
 from tests.fakes import Killed
@@ -64,3 +67,17 @@ def test_a_deployment_that_is_killed_at_its_end_can_be_continued(site, monkeypat
     assert operations.advance(left) is None
     left.refresh_from_db()
     assert (left.state, left.is_published) == (State.SUCCESS, True)
+
+
+def test_a_command_whose_deployment_was_taken_over_says_so(site, monkeypatch, tmp_path):
+    (tmp_path / "index.html").touch()
+
+    def taken_over(deployment, *_):
+        Deployment.objects.filter(pk=deployment.pk).update(fence=deployment.fence + 1)
+        deployment.write(phase=Phase.INDEX)
+
+    monkeypatch.setattr(operations, "upload", taken_over)
+    monkeypatch.setattr(deploy_site, "clients_for", mock.create_autospec(clients_for))
+    with pytest.raises(CommandError, match="site_status"):
+        call_command("deploy_site", site.name, tmp_path)
+    assert Deployment.objects.get(site=site).state == State.IN_PROGRESS

@@ -23,6 +23,7 @@ from deployments.upload import UploadError
 from sites.access import clients_for
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Site
+from sites.models.lease import LeaseLost
 
 
 class Command(SiteCommand):
@@ -67,6 +68,13 @@ class Command(SiteCommand):
             try:
                 self._upload(deployment, manifest, root)
                 operations.finish(deployment, time.sleep)
+            except LeaseLost as error:
+                raise CommandError(
+                    f"Deployment #{deployment.number} is no longer this command's: a worker took "
+                    f"it over, or {site.name} was destroyed. See `manage.py site_status "
+                    f"{site.name}`.",
+                    returncode=TRY_AGAIN_LATER,
+                ) from error
             except (Exception, KeyboardInterrupt) as error:
                 if deployment.state in Deployment.ACTIVE:
                     operations.fail(deployment, _reason(error))
