@@ -63,8 +63,8 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
         )
 
 
-def write(site: Site, clients: Clients, store_arn: str) -> None:
-    """Send every row that the store does not have yet, at most 50 keys a call."""
+def write(site: Site, clients: Clients, store_arn: str) -> int:
+    """Send every row that the store does not have yet, at most 50 keys a call; how many."""
     pending = IndexBucket.objects.filter(index__site=site, is_written=False)
     puts = {
         edge_index.bucket_key(bucket.generation, bucket.number): bucket.value for bucket in pending
@@ -73,6 +73,7 @@ def write(site: Site, clients: Clients, store_arn: str) -> None:
     for batch in edge_index.batches(puts):
         update_keys(clients, store_arn, batch)
     IndexBucket.objects.filter(pk__in=sent).update(is_written=True)
+    return len(sent)
 
 
 def name_head(site: Site, number: int | None) -> None:

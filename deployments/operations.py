@@ -189,8 +189,8 @@ def _index(deployment: Deployment, target: Target, clients: Clients) -> float:
     site = deployment.site
     manifest = Manifest.from_bytes(bytes(deployment.manifest))
     index_rows.prepare(deployment, manifest)
-    index_rows.write(site, clients, target.store_arn)
-    settle: float = settings.CLOUDADMIN_SETTLE_SECONDS
+    written = index_rows.write(site, clients, target.store_arn)
+    settle: float = settings.CLOUDADMIN_SETTLE_SECONDS if written else 0.0
     deployment.write(phase=Phase.SETTLE, phase_until=timezone.now() + timedelta(seconds=settle))
     return settle
 

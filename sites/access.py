@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
+
 from django.conf import settings
 
 from cloudadmin.aws import Access, Clients
 from sites.models import Account
 
+# An assumed role's credentials are good for an hour; a client takes a tenth of a second to make.
+KEEP_SECONDS = 1800
+
 
 def clients_for(account: Account) -> Clients:
-    return Clients(
-        Access(
-            region=account.region,
-            role_arn=account.role_arn,
-            external_id=str(account.external_id),
-            endpoint_url=settings.AWS_ENDPOINT_URL,
-        )
+    access = Access(
+        region=account.region,
+        role_arn=account.role_arn,
+        external_id=str(account.external_id),
+        endpoint_url=settings.AWS_ENDPOINT_URL,
     )
+    return _clients(access, int(time.time() // KEEP_SECONDS))
+
+
+@lru_cache(maxsize=32)
+def _clients(access: Access, age: int) -> Clients:
+    """``age`` is part of the key alone: it makes the clients anew every half hour."""
+    return Clients(access)

@@ -109,8 +109,9 @@ def start(data_dir: Path, *options: str) -> Up:
     up = Up(process, data_dir, output)
     deadline = time.monotonic() + 180
     while "is ready" not in output.read_text():
-        assert process.poll() is None, output.read_text()
-        assert time.monotonic() < deadline, output.read_text()
+        if process.poll() is not None or time.monotonic() > deadline:
+            up.stop()
+            pytest.fail(f"up did not get ready:\n{output.read_text()}")
         time.sleep(0.2)
     return up
 

@@ -89,6 +89,21 @@ def test_no_database(tmp_path: Path, command: tuple[str, ...]):
     assert "Traceback" not in done.stderr
 
 
+def test_nothing_is_running(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "site_status", "x"],
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+    assert done.returncode == 75
+    assert "start everything with `make up`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_aws(up: Up, tmp_path: Path):
     site = tmp_path / "site"
     site.mkdir()
