@@ -112,8 +112,8 @@ class Clients:
             endpoint_url=self.access.endpoint_url,
             config=Config(
                 connect_timeout=5,
-                read_timeout=30,
-                retries={"mode": "standard", "total_max_attempts": 4},
+                read_timeout=20,
+                retries={"mode": "standard", "total_max_attempts": 3},
                 s3={"addressing_style": "path"} if self.access.endpoint_url else None,
             ),
         )

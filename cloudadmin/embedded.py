@@ -32,6 +32,8 @@ class Program:
 
 
 def is_free(port: int) -> bool:
+    if not 0 < port < 65536:
+        return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -230,6 +230,9 @@ class Instance:
             if demo:
                 self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
             self.say(f"  local AWS   {self.aws_endpoint}")
+        else:
+            given = ", ".join(name for name in AWS_VARIABLES if os.environ.get(name))
+            self.say(f"  AWS         a REAL account, by {given} in the environment")
         if self._state.pop("admin_is_new", False):
             self._write_state()
             self.say(f"  log in as   {ADMIN_USER} / {self._state['admin_password']}")

@@ -6,11 +6,13 @@ new number; its objects are in the bucket still.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import index_rows, operations, publish
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
@@ -18,6 +20,8 @@ from deployments.models import Deployment
 from deployments.target import target_of
 from sites.access import clients_for
 from sites.models import Site
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -33,8 +37,9 @@ def rollback(site: Site, number: int | None = None, creator: User | None = None)
     if not index_rows.can_name(site, earlier.number):
         return _again(earlier, creator)
     target = target_of(site)
-    operations.refuse_while_under_way(site)
     with transaction.atomic():
+        Site.objects.select_for_update().get(pk=site.pk)
+        operations.refuse_while_under_way(site)
         index_rows.name_head(site, earlier.number)
         operations.mark_published(earlier)
     clients = clients_for(site.account)
@@ -52,13 +57,19 @@ def check(deployment: Deployment) -> publish.Mismatch | None:
 
 def write_head(site: Site) -> None:
     """Flip to what the row says: after a crash, or for a host that joined."""
-    publish.flip(site, target_of(site), clients_for(site.account))
+    try:
+        publish.flip(site, target_of(site), clients_for(site.account))
+    except (ClientError, BotoCoreError, DeploymentRefused):
+        logger.warning("the head of %s could not be written; it is tried again", site.name)
 
 
 def sites_with_unwritten_head() -> QuerySet[Site]:
-    return Site.objects.select_related("account").filter(
-        edge_index__is_head_written=False,
-        state=Site.State.LIVE,
+    return (
+        Site.objects.select_related("account")
+        .filter(
+            edge_index__is_head_written=False,
+        )
+        .exclude(state=Site.State.DESTROYING)
     )
 
 

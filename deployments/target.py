@@ -31,7 +31,9 @@ def target_of(site: Site) -> Target:
             logical_id__in=["bucket", "key_value_store", "distribution"],
         )
     }
-    if len(rows) < 3 or site.state == Site.State.DESTROYING:
+    if not Site.objects.filter(pk=site.pk).exclude(state=Site.State.DESTROYING).exists():
+        raise DeploymentRefused(f"{site.name} is being destroyed.")
+    if len(rows) < 3:
         raise DeploymentRefused(
             f"{site.name} is not live yet (it is “{site.get_state_display()}”). "
             f"Run `manage.py provision_site {site.name} --wait` first."

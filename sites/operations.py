@@ -8,7 +8,7 @@ plan      the same walk, writing nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -50,12 +50,17 @@ class OperationRefused(Exception):
         self.try_again = try_again
 
 
-def request(site: Site, kind: str, creator: User | None = None) -> Operation:
+def request(
+    site: Site, kind: str, creator: User | None = None, force: Sequence[str] = ()
+) -> Operation:
     """Ask for an operation. The caller enqueues ``sites.tasks.run_operation`` after commit.
 
-    An operation that only waits (for a certificate, say) is superseded; one that a worker is busy
+    ``force`` names what keeps data and may be deleted or replaced all the same. An operation that
+    only waits (for a certificate, say) is superseded; one that a worker is busy
     with is not.
     """
+    if kind == Operation.Kind.PROVISION and site.state == Site.State.DESTROYING:
+        raise OperationRefused(f"{site.name} is being destroyed.")
     with transaction.atomic():
         # Guarded: an operation that a worker just claimed is not superseded.
         Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
@@ -64,7 +69,11 @@ def request(site: Site, kind: str, creator: User | None = None) -> Operation:
         try:
             with transaction.atomic():
                 operation = Operation.objects.create(
-                    site=site, site_name=site.name, kind=kind, creator=creator
+                    site=site,
+                    site_name=site.name,
+                    kind=kind,
+                    creator=creator,
+                    force=list(force),
                 )
         except IntegrityError as error:
             raise OperationRefused(
@@ -95,6 +104,9 @@ def run(pk: int) -> float | None:
             outcome = _pass(operation)
             return _settle(operation, outcome)
     except LeaseLost:
+        return None
+    except provisioning.UnsafePlan as unsafe:
+        _fail(operation, Operation.Status.FAILURE, str(unsafe))
         return None
     except Exception:
         logger.exception("operation %s failed by a mistake of ours", operation.pk)
@@ -133,6 +145,8 @@ def _pass(operation: Operation) -> Outcome:
     if operation.kind == Operation.Kind.DESTROY:
         stack = _site_stack(site, _shared_states(site.account))
         return provisioning.destroy(stack, clients, own, now=now)
+    if not operation.events.exists():
+        plan(site).raise_if_unsafe(operation.force)
     with account_lock(site.account) as locked:
         if not locked:
             return _wait_for_account(site, now)

@@ -12,6 +12,11 @@ MAX_NAME_BYTES = 255
 JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 DRIVE = re.compile(r"[A-Za-z]:")
+# Folders of a site that a release has no say in (DESIGN section 5).
+RESERVED = {
+    "data": "“data/” belongs to the site's functions; a release never touches it.",
+    "_cloudadmin": "“_cloudadmin/” is where the site's counter answers.",
+}
 SECRET_FOLDERS = frozenset({".git", ".svn", ".hg", ".aws", ".ssh", ".gnupg", ".kube"})
 SECRET_NAME = re.compile(
     r"\.env.*"
@@ -51,6 +56,8 @@ def judge(path: str) -> None:
             f"“{path[:60]}…”: longer than {MAX_PATH_BYTES} bytes, or {MAX_NAME_BYTES} in one name, "
             "which a bucket cannot hold; shorten it."
         )
+    if parts[0] in RESERVED:
+        raise SourceRefused(f"“{path}”: {RESERVED[parts[0]]} Call the folder something else.")
     judge_secrecy(path)
 
 

@@ -33,7 +33,8 @@ class SiteCommand(BaseCommand):
             return super().execute(*args, **options)
 
     def site(self, name: str) -> Site:
-        site = Site.objects.select_related("account").filter(name=name).first()
+        sites = Site.objects.select_related("account")
+        site = sites.filter(name=name).first() if name.isascii() else None
         if site is None:
             raise CommandError(
                 f"There is no site “{name}”. The dashboard lists them; "
@@ -47,6 +48,8 @@ def for_people() -> Iterator[None]:
     """Turn what the outside world refuses into one sentence and an exit code."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise CommandError("Interrupted. What was asked for before goes on by itself.") from error
     except (OperationalError, InterfaceError) as error:
         raise CommandError(
             f"The database does not answer: {_first_line(error)}. "

@@ -7,6 +7,13 @@ from django.db import models
 
 from sites.models.site import Site
 
+# Names that are never a customer's, and one of which might take another site's address.
+RESERVED = ("localhost", "cloudfront.net", "amazonaws.com", "on.aws")
+NOT_RESERVED = RegexValidator(
+    r"(?:^|\.)(?:" + "|".join(name.replace(".", r"\.") for name in RESERVED) + r")\Z",
+    "This name belongs to AWS or to this machine; a site's domain is one that you registered.",
+    inverse_match=True,
+)
 DOMAIN_NAME = RegexValidator(
     r"^(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\Z",
     "A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path.",
@@ -17,7 +24,7 @@ class Domain(models.Model):
     """The first domain of a site is its address; a site without one lives on its distribution's."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="domains")
-    name = models.CharField(max_length=253, unique=True, validators=[DOMAIN_NAME])
+    name = models.CharField(max_length=253, unique=True, validators=[DOMAIN_NAME, NOT_RESERVED])
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

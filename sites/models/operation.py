@@ -35,6 +35,9 @@ class Operation(Leased):
     creator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
+    force = models.JSONField(
+        default=list, help_text="Logical ids whose data may go: what the plan's brake lets pass."
+    )
     waits = models.JSONField(default=list)
     next_check_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)

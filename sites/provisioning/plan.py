@@ -106,7 +106,8 @@ class Plan:
         if unsafe:
             lines = "; ".join(f"{change.action} {change.logical_id}" for change in unsafe)
             raise UnsafePlan(
-                f"The plan would {lines}, which keeps data. Name it to say that this is meant."
+                f"The plan would {lines}, which keeps data. If that is meant: `manage.py "
+                f"provision_site NAME --force {unsafe[0].logical_id}`."
             )
 
     def raise_if_changed(self, checksum: str) -> None:

@@ -265,3 +265,9 @@ def test_no_archive_writes_outside_its_folder(entries):
         outside = {path for path in Path(above).rglob("*") if not path.is_relative_to(target)}
         assert outside == {file, *list(target.parents)[:2]}
         assert not any(path.is_symlink() for path in target.rglob("*"))
+
+
+@pytest.mark.parametrize("path", ["data/weather.json", "_cloudadmin/visits.js"])
+def test_folders_that_are_not_a_releases_are_refused(tmp_path, path):
+    folder(tmp_path, {**SITE, path: b"{}"})
+    assert f"“{path}”" in refusal(tmp_path)

@@ -42,6 +42,8 @@ class Command(SiteCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
+        if not options["source"].strip():
+            raise CommandError("Name a folder or a .zip file to deploy.")
         started = time.monotonic()
         try:
             with open_source(Path(options["source"])) as root:

@@ -25,6 +25,13 @@ class Command(SiteCommand):
         parser.add_argument("name")
         parser.add_argument("--plan", action="store_true", help="show the changes, make none")
         parser.add_argument("--wait", action="store_true", help="until the site is live")
+        parser.add_argument(
+            "--force",
+            action="append",
+            default=[],
+            metavar="LOGICAL_ID",
+            help="let the data of this resource go; may be repeated",
+        )
         parser.add_argument("--json", action="store_true", help="with --plan: as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,9 +44,11 @@ class Command(SiteCommand):
             return
         clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
         try:
-            operation = operations.request(site, Operation.Kind.PROVISION)
+            operation = operations.request(site, Operation.Kind.PROVISION, force=options["force"])
         except OperationRefused as error:
-            raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
+            raise CommandError(
+                str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
+            ) from error
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
             follow(self, operation)

@@ -1,4 +1,4 @@
-"""``manage.py sync_visits [NAME]``: pull the counters now, as beat does every minute."""
+"""``manage.py sync_visits [NAME]``: pull the counters now, as beat does every few minutes."""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ class RecordSet(Resource):
 
     def _read(self, clients: Clients, known_id: str) -> State | None:
         zone_id = known_id.partition("/")[0] or find_zone(clients, self.domain)
-        return self._in_zone(clients, zone_id) if zone_id else None
+        found = self._in_zone(clients, zone_id) if zone_id else None
+        if found is not None and not known_id and self.changes(found):
+            return None  # somebody else's; to create ours is what will be waited for
+        return found
 
     def _in_zone(self, clients: Clients, zone_id: str) -> State | None:
         wanted = self.record_set()
@@ -86,6 +89,14 @@ class RecordSet(Resource):
                 ready=False,
                 waiting_for=f"a hosted zone: Route 53 has none for {self.domain} in this account. "
                 f"Create one, or ask your DNS for {self.advice}",
+            )
+        found = self._in_zone(clients, zone_id)
+        if found is not None and self.changes(found):
+            return State(
+                "",
+                ready=False,
+                waiting_for=f"its place: Route 53 has another record {self.label}, which is not "
+                "ours to overwrite. Delete it there when the site may take over",
             )
         self._change(clients, zone_id, "UPSERT")
         return f"{zone_id}/{self.label.replace(' ', '/')}"

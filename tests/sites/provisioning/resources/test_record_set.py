@@ -43,3 +43,19 @@ def test_create_without_a_zone_says_what_to_do(clients: Clients, uid: str):
     assert state.physical_id == ""
     assert not state.ready
     assert f"CNAME (or ALIAS) {uid}.org -> d1.cloudfront.net" in state.waiting_for
+
+
+def test_a_record_of_somebody_else_is_not_overwritten(clients: Clients, zone: str):
+    theirs = AliasRecord(f"taken.{zone}", "A", "d1.cloudfront.net")
+    theirs.create(clients)
+    ours = AliasRecord(f"taken.{zone}", "A", "d2.cloudfront.net")
+
+    assert ours.read(clients) is None
+    state = ours.create(clients)
+
+    assert not state.ready
+    assert "not ours to overwrite" in state.waiting_for
+    there = theirs.read(clients)
+    assert there is not None
+    assert not theirs.changes(there)
+    assert theirs.delete(clients, there) is None
