@@ -1,9 +1,7 @@
-"""Why a deployment did not happen, in words for the person who asked for it."""
+"""Why a deployment did not happen."""
+
+from sites.errors import Refused
 
 
-class DeploymentRefused(Exception):
-    """Nothing was changed. ``try_again`` says whether the same request can succeed later."""
-
-    def __init__(self, message: str, *, try_again: bool = False) -> None:
-        super().__init__(message)
-        self.try_again = try_again
+class DeploymentRefused(Refused):
+    """The site cannot have this deployment, or not now."""

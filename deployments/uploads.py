@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.management.base import CommandError
 
 from deployments import manifest as manifests
 from deployments import operations
-from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.source import SourceRefused, open_source
 from deployments.upload import UploadError
-from sites.management.command import for_people
+from sites.errors import Refused, for_people
 from sites.models import Site
 from sites.models.lease import LeaseLost
 
@@ -85,7 +83,7 @@ def _upload(deployment: Deployment, path: Path) -> str:
     try:
         with for_people(), open_source(path) as root:
             operations.upload(deployment, manifests.build(root), root, lambda files, sent: None)
-    except (SourceRefused, DeploymentRefused, UploadError, CommandError) as refused:
+    except (SourceRefused, UploadError, Refused) as refused:
         return str(refused)
     except LeaseLost:
         raise

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from sites import provisioning
 from sites.access import clients_for
+from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
 from sites.provisioning.package import build
@@ -42,12 +43,8 @@ SERVING = frozenset({"bucket", "bucket_policy", "function", "key_value_store", "
 Outcome = provisioning.Done | provisioning.Waiting | provisioning.Failed
 
 
-class OperationRefused(Exception):
-    """The request cannot be taken; ``try_again`` says whether it can later."""
-
-    def __init__(self, message: str, *, try_again: bool = False) -> None:
-        super().__init__(message)
-        self.try_again = try_again
+class OperationRefused(Refused):
+    """The site cannot have this operation, or not now."""
 
 
 def request(

@@ -16,10 +16,10 @@ from unfold.widgets import (
 )
 
 from deployments import invalidation_rows, tasks, uploads
-from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.rollback import rollback
-from sites.admin.actions import ActionRefused, SiteAction, SiteForm
+from sites.admin.actions import SiteAction, SiteForm
+from sites.errors import Refused
 from sites.models import Site
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ class Deploy(ServingAction):
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         data = form.cleaned_data
-        try:
-            deployment = uploads.receive(site, data["file"], message=data["message"], creator=user)
-        except DeploymentRefused as refused:
-            raise ActionRefused(str(refused)) from refused
+        deployment = uploads.receive(site, data["file"], message=data["message"], creator=user)
         transaction.on_commit(partial(tasks.deploy_upload.delay, deployment.pk))
         return f"Deployment #{deployment.number} has started; this page shows how far it is."
 
@@ -101,10 +98,7 @@ class Rollback(ServingAction):
         }
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
-        try:
-            deployment = rollback(site, form.cleaned_data["to"], user)
-        except DeploymentRefused as refused:
-            raise ActionRefused(str(refused)) from refused
+        deployment = rollback(site, form.cleaned_data["to"], user)
         if deployment.state in Deployment.ACTIVE:
             transaction.on_commit(partial(tasks.resume_deployment.delay, deployment.pk))
             return f"Deployment #{deployment.number} brings the earlier files back; see below."
@@ -137,7 +131,7 @@ class Invalidate(ServingAction):
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         try:
             row = invalidation_rows.request(site, form.cleaned_data["paths"])
-        except (DeploymentRefused, ValueError) as refused:
-            raise ActionRefused(str(refused)) from refused
+        except ValueError as refused:
+            raise Refused(str(refused)) from refused
         transaction.on_commit(partial(tasks.send_invalidation.delay, row.pk))
         return f"The invalidation of {row} is on its way."

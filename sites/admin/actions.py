@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.core.management.base import CommandError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,9 +19,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sites import operations, tasks
 from sites.access import clients_for
-from sites.management.command import for_people
+from sites.errors import Refused, for_people
 from sites.models import Operation, Site
-from sites.operations import OperationRefused
 from sites.provisioning.errors import ProvisioningError
 from sites.visits import query
 
@@ -30,10 +28,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from sites.admin.base import ModelAdmin
-
-
-class ActionRefused(Exception):
-    """The action cannot be done; the message says why, and what to try."""
 
 
 class SiteForm(forms.Form):
@@ -64,7 +58,7 @@ class SiteAction:
         return {}
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
-        """Do it; the sentence for the person. Raises ActionRefused."""
+        """Do it; the sentence for the person. Raises Refused."""
         raise NotImplementedError
 
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
@@ -80,7 +74,7 @@ class SiteAction:
             try:
                 with for_people():
                     message = self.act(site, form, cast("User", request.user))
-            except (ActionRefused, CommandError) as refused:
+            except Refused as refused:
                 form.add_error(None, str(refused))
             else:
                 model_admin.log_change(request, site, message)
@@ -119,7 +113,7 @@ class Provision(SiteAction):
         try:
             with for_people():
                 return {"says": says, "plan": operations.plan(site).as_text()}
-        except (CommandError, ProvisioningError) as error:
+        except (Refused, ProvisioningError) as error:
             return {"says": [], "problem": f"The plan cannot be shown. {error}"}
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
@@ -179,8 +173,5 @@ class SyncVisits(SiteAction):
 
 
 def _request(site: Site, kind: str, user: User) -> None:
-    try:
-        operation = operations.request(site, kind, user)
-    except OperationRefused as refused:
-        raise ActionRefused(str(refused)) from refused
+    operation = operations.request(site, kind, user)
     transaction.on_commit(partial(tasks.run_operation.delay, operation.pk))

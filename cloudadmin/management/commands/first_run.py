@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from cloudadmin.aws import Access, Clients
-from sites.management.command import for_people
+from sites.errors import Refused, for_people
 from sites.models import Account
 
 
@@ -38,8 +38,11 @@ class Command(BaseCommand):
         if Account.objects.exists():
             return
         clients = Clients(Access(settings.AWS_REGION, endpoint_url=settings.AWS_ENDPOINT_URL))
-        with for_people():
-            identity = clients.sts.get_caller_identity()
+        try:
+            with for_people():
+                identity = clients.sts.get_caller_identity()
+        except Refused as refused:
+            raise CommandError(str(refused)) from refused
         account = Account.objects.create(
             name="local cloud" if settings.AWS_ENDPOINT_URL else "AWS",
             aws_account_id=identity["Account"],

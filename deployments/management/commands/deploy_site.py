@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 from deployments import manifest as manifests
 from deployments import operations
 from deployments.edge_index import DigestCollision, IndexFull
-from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment
 from deployments.source import SourceRefused, open_source
@@ -54,10 +53,6 @@ class Command(SiteCommand):
                 deployment = self._deploy(site, manifest, root, options)
         except SourceRefused as error:
             raise CommandError(str(error)) from error
-        except DeploymentRefused as error:
-            raise CommandError(
-                str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
-            ) from error
         self._say_result(site, deployment, time.monotonic() - started, as_json=options["json"])
 
     def _deploy(

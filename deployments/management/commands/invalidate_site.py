@@ -8,7 +8,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deployments import invalidation_rows
-from deployments.errors import DeploymentRefused
 from deployments.models import Invalidation
 from sites.management.command import SiteCommand
 
@@ -26,7 +25,7 @@ class Command(SiteCommand):
         site = self.site(options["name"])
         try:
             row = invalidation_rows.request(site, options["paths"])
-        except (DeploymentRefused, ValueError) as error:
+        except ValueError as error:
             raise CommandError(str(error)) from error
         deadline = time.monotonic() + PATIENCE_SECONDS
         while row.status in Invalidation.ACTIVE and time.monotonic() < deadline:

@@ -8,7 +8,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deployments import operations
-from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.rollback import check, rollback
 from deployments.target import address
@@ -26,12 +25,7 @@ class Command(SiteCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
-        try:
-            deployment = rollback(site, options["to"])
-        except DeploymentRefused as error:
-            raise CommandError(
-                str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
-            ) from error
+        deployment = rollback(site, options["to"])
         if deployment.state in Deployment.ACTIVE:
             deployment.claim(state=Deployment.State.IN_PROGRESS)
             with deployment.heartbeat():

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
 from sites.access import clients_for
-from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.management.command import SiteCommand
 from sites.management.commands.provision_site import follow
 from sites.models import Operation, Site
 from sites.operations import OperationRefused
@@ -48,7 +48,7 @@ def _request(site: Site) -> Operation:
     while True:
         try:
             return operations.request(site, Operation.Kind.DESTROY)
-        except OperationRefused as error:
-            if time.monotonic() > deadline:
-                raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
+        except OperationRefused as refused:
+            if not refused.try_again or time.monotonic() > deadline:
+                raise
             time.sleep(0.5)

@@ -10,9 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
 from sites.access import clients_for
-from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.management.command import SiteCommand
 from sites.models import Operation, Site
-from sites.operations import OperationRefused
 
 Status = Operation.Status
 JOINS_LATER = frozenset({"certificate", "validation_record", "alias_record"})
@@ -43,12 +42,7 @@ class Command(SiteCommand):
             )
             return
         clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
-        try:
-            operation = operations.request(site, Operation.Kind.PROVISION, force=options["force"])
-        except OperationRefused as error:
-            raise CommandError(
-                str(error), returncode=TRY_AGAIN_LATER if error.try_again else 1
-            ) from error
+        operation = operations.request(site, Operation.Kind.PROVISION, force=options["force"])
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
             follow(self, operation)
