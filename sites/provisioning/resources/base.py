@@ -98,7 +98,7 @@ class Resource(ABC):
         except ClientError as error:
             if error_code(error) not in self.exists:
                 raise
-            created = ""
+            return self._adopted(clients)
         return created if isinstance(created, State) else self._settled(clients, created)
 
     def update(self, clients: Clients, current: State) -> State:
@@ -116,11 +116,23 @@ class Resource(ABC):
         try:
             return self._delete(clients, current)
         except ClientError as error:
-            if error_code(error) in self.not_found:
-                return None
-            if error_code(error) not in self.in_use | self.busy:
+            if error_code(error) in self.in_use | self.busy:
+                return replace(current, ready=False, waiting_for="AWS to see that nothing uses it")
+            # Whose answer was lost is sent again and refused, though it did what was asked.
+            remains = self.read(clients, current.physical_id)
+            if remains is not None and error_code(error) not in self.not_found:
                 raise
-            return replace(current, ready=False, waiting_for="AWS to see that nothing uses it")
+            # It may have been a part of it that was not found.
+            return remains and replace(
+                remains, ready=False, waiting_for="the next look, to delete what is left of it"
+            )
+
+    def _adopted(self, clients: Clients) -> State:
+        state = self._settled(clients, "")
+        if not self.changes(state):
+            return state
+        # The first of several calls made it, and its answer was lost.
+        return replace(state, ready=False, waiting_for="the next look, to finish what is half made")
 
     def _settled(self, clients: Clients, known_id: str) -> State:
         # AWS's lists may trail its creates.
