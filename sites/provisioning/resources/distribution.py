@@ -25,6 +25,9 @@ class Distribution(Resource):
 
     type = "distribution"
     not_found = frozenset({"NoSuchDistribution"})
+    # What AWS answers to a CallerReference that it has seen.
+    # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html
+    exists = frozenset({"DistributionAlreadyExists"})
     busy = frozenset({"PreconditionFailed", "InvalidIfMatchVersion", "DistributionNotDisabled"})
     name: str
     bucket_domain_name: str

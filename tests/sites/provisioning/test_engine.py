@@ -161,6 +161,46 @@ def test_advance_adopts_what_exists_already(cloud, store):
     assert store.rows["a"].physical_id == "id-a"
 
 
+def test_advance_finishes_what_it_adopted_half_made(cloud, store):
+    cloud.things["a"] = {"size": 0, "color": "red", "age": 0}
+    cloud.fail_at, cloud.error = 1, aws_error("FakeExists", 409)
+
+    class Trailing(FakeResource):
+        """Not listed yet when it is looked for, found when it is in the way."""
+
+        def _read(self, clients, known_id):
+            return super()._read(clients, known_id) if clients.calls else None
+
+    half = Stack((Step("a", lambda s: Trailing("a", size=3)),), {})
+    outcome = advance(half, cloud, store)
+    assert isinstance(outcome, Waiting)
+    assert outcome.waits[0].why == "the next look, to finish what is half made"
+    assert advance(half, cloud, store) == Done()
+    assert cloud.things["a"]["size"] == 3
+
+
+@pytest.mark.parametrize("code", ["FakeMissing", "FakeRefused"])
+def test_destroy_believes_its_eyes_when_a_delete_is_refused_after_all(cloud, store, code):
+    advance(stack(fake("a")), cloud, store)
+    cloud.calls.clear()
+    cloud.fail_at, cloud.error = 1, aws_error(code)
+    cloud.answer_is_lost = True
+    assert destroy(stack(fake("a")), cloud, store) == Done()
+    assert cloud.things == {}
+
+
+def test_destroy_goes_on_when_a_part_was_not_found(cloud, store, monkeypatch):
+    monkeypatch.setattr(FakeResource, "not_found", frozenset({"FakeMissing"}))
+    advance(stack(fake("a")), cloud, store)
+    cloud.calls.clear()
+    cloud.fail_at, cloud.error = 1, aws_error("FakeMissing", 404)
+    outcome = destroy(stack(fake("a")), cloud, store)
+    assert isinstance(outcome, Waiting)
+    assert outcome.waits[0].why == "the next look, to delete what is left of it"
+    assert destroy(stack(fake("a")), cloud, store) == Done()
+    assert cloud.things == {}
+
+
 def test_advance_waits_for_a_list_that_trails_its_create(cloud, store, monkeypatch):
     monkeypatch.setattr(FakeResource, "_read", lambda self, clients, known_id: None)
     outcome = advance(stack(fake("a")), cloud, store)

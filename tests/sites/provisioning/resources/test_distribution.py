@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from cloudadmin.aws import Clients
 from sites.provisioning.resources import Distribution
@@ -42,6 +43,24 @@ def test_aliases_go_with_the_last_domain(distribution, clients):
     bare = replace(distribution, aliases=())
     state = bare.update(clients, bare.read(clients))
     assert config_of(clients, state)["Aliases"]["Quantity"] == 0
+
+
+def test_a_caller_reference_that_aws_has_seen_is_adopted(distribution, clients):
+    made = distribution.create(clients)
+    event = "before-call.cloudfront.CreateDistributionWithTags"
+
+    no_headers: Any = {}
+
+    def refuse(**_: Any) -> Any:
+        return AWSResponse("", 409, no_headers, None), {
+            "Error": {"Code": "DistributionAlreadyExists", "Message": "seen"}
+        }
+
+    clients.cloudfront.meta.events.register(event, refuse)
+    try:
+        assert distribution.create(clients).physical_id == made.physical_id
+    finally:
+        clients.cloudfront.meta.events.unregister(event, refuse)
 
 
 def test_update_keeps_what_others_set(distribution, clients):
