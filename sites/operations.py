@@ -96,12 +96,16 @@ def run(pk: int) -> float | None:
     )
     if operation is None or not operation.claim(status=Operation.Status.IN_PROGRESS):
         return None
+    if operation.attempts >= MAX_ATTEMPTS:
+        _fail(operation, Operation.Status.ERROR, "Its worker died five times; it is not run again.")
+        return None
     try:
         with operation.heartbeat():
-            outcome = _pass(operation)
-            return _settle(operation, outcome)
+            return _settle(operation, _pass(operation))
     except LeaseLost:
         return None
+    except provisioning.ResourceFailed as error:
+        return _settle(operation, provisioning.Failed(error))
     except provisioning.UnsafePlan as unsafe:
         _fail(operation, Operation.Status.FAILURE, str(unsafe))
         return None
@@ -163,7 +167,12 @@ def _settle(operation: Operation, outcome: Outcome) -> float | None:
         case provisioning.Waiting(waits=waits):
             _mark_live_when_serving(operation.site)
             next_check = min(wait.next_check for wait in waits)
-            operation.release(waits=[wait.as_json() for wait in waits], next_check_at=next_check)
+            operation.release(
+                waits=[wait.as_json() for wait in waits],
+                next_check_at=next_check,
+                attempts=0,
+                error_message="",
+            )
             return max(0.0, (next_check - timezone.now()).total_seconds())
         case provisioning.Failed(error=error) if error.permanent:
             _fail(operation, Operation.Status.FAILURE, str(error))

@@ -175,3 +175,35 @@ def test_what_a_dead_worker_held_is_due(site):
 
     Operation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert operations.due() == [operation.pk]
+
+
+def test_a_plan_that_cannot_be_read_is_tried_again(site, engine):
+    engine(failed("ServiceUnavailable", 503).error)
+    operation = operations.request(site, Kind.PROVISION)
+
+    assert operations.run(operation.pk) == 5
+    operation.refresh_from_db()
+    assert "ServiceUnavailable" in operation.error_message
+
+
+def test_a_pass_that_gets_on_forgives_the_faults_before_it(site, engine):
+    engine(failed("ServiceUnavailable", 503), waiting())
+    operation = operations.request(site, Kind.PROVISION)
+    operations.run(operation.pk)
+    operations.run(operation.pk)
+
+    operation.refresh_from_db()
+    assert operation.attempts == 0
+    assert operation.error_message == ""
+
+
+def test_an_operation_that_kills_its_workers_is_stopped(site):
+    operation = operations.request(site, Kind.PROVISION)
+    for _ in range(operations.MAX_ATTEMPTS):
+        assert Operation.objects.get().claim(status=Status.IN_PROGRESS)
+        Operation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert operations.run(operation.pk) is None
+    operation.refresh_from_db()
+    assert operation.status == Status.ERROR
+    assert "died" in operation.error_message
