@@ -14,6 +14,7 @@ import uvicorn
 from localcloud.edge.app import Edge
 from localcloud.edge.pop import NAMES, Pop
 from localcloud.emulator import Emulator
+from localcloud.front import Front, Protocol
 from localcloud.physics import Rules
 from localcloud.physics.acm import Acm
 from localcloud.physics.cloudfront import CloudFront
@@ -76,7 +77,7 @@ class Cloud:
         edge = Edge(pops, upstream)
         proxy = Proxy(upstream, self._rules(reader, propagation), self._healthy)
         servers = [
-            server(proxy, self.settings.bind, self.settings.aws_port),
+            server(Front(proxy), self.settings.bind, self.settings.aws_port),
             server(edge, self.settings.bind, self.settings.edge_port),
         ]
         running = [asyncio.create_task(each.serve()) for each in servers]
@@ -136,6 +137,7 @@ def server(app: object, bind: str, port: int) -> Server:
             app,  # type: ignore[arg-type]
             host=bind,
             port=port,
+            http=Protocol,
             lifespan="off",
             access_log=False,
             log_level="warning",

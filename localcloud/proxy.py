@@ -42,12 +42,7 @@ class Proxy:
         if scope["path"] == "/_localcloud/health":
             await self.health(send)
             return
-        call = Call(
-            scope["method"],
-            scope["raw_path"].decode("latin-1"),
-            scope["query_string"].decode("latin-1"),
-            {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
-        )
+        call = Call.of(scope)
         try:
             if self.is_ruled(call):
                 await self.ruled(call, scope, receive, send)

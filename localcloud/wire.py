@@ -28,6 +28,22 @@ class Call:
     headers: Mapping[str, str]
     body: bytes = b""
 
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Call:
+        """From an ASGI scope, without the body."""
+        return cls(
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
+        )
+
+    @property
+    def is_form(self) -> bool:
+        """Whether this is a call of the query protocol."""
+        kind = self.headers.get("content-type", "")
+        return self.service != "s3" and kind.startswith("application/x-www-form-urlencoded")
+
     @cached_property
     def service(self) -> str:
         """The signing name, such as ``cloudfront``; empty when the request is not signed."""
