@@ -24,6 +24,12 @@ async def main() -> int:
         help="seconds until a change has reached every point of presence; 0: at once",
     )
     parser.add_argument(
+        "--time-scale",
+        type=float,
+        default=0,
+        help="how much of AWS's usual time things take; 0: at once, 1: its minutes",
+    )
+    parser.add_argument(
         "--bind", default="127.0.0.1", help="the address to listen on; nobody is asked who they are"
     )
     given = parser.parse_args()

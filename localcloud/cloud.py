@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import uvicorn
 
+from localcloud.durations import Clock
 from localcloud.edge.app import Edge
 from localcloud.edge.pop import NAMES, Pop
 from localcloud.emulator import Emulator
@@ -18,9 +19,11 @@ from localcloud.front import Front, Protocol
 from localcloud.physics import Rules
 from localcloud.physics.acm import Acm
 from localcloud.physics.cloudfront import CloudFront
+from localcloud.physics.iam import Iam
 from localcloud.physics.keyvaluestore import KeyValueStore
 from localcloud.physics.lambda_ import Lambda
 from localcloud.physics.rds import Rds
+from localcloud.physics.route53 import Route53
 from localcloud.physics.s3 import S3
 from localcloud.propagation import Propagation
 from localcloud.proxy import Proxy
@@ -30,13 +33,17 @@ from localcloud.upstream import Unreachable, Upstream
 
 @dataclass(frozen=True)
 class Settings:
-    """``propagation``: seconds until a change has reached every point of presence."""
+    """``propagation``: seconds until a change has reached every point of presence.
+
+    ``time_scale``: how much of AWS's usual time other things take; 0: at once, 1: all of it.
+    """
 
     data_dir: Path
     aws_port: int
     edge_port: int
     postgres_url: str
     propagation: float
+    time_scale: float = 0
     bind: str = "127.0.0.1"
 
 
@@ -52,7 +59,8 @@ class Cloud:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.emulator = Emulator(settings.data_dir)
-        self.rds = Rds(settings.postgres_url)
+        self.clock = Clock(settings.time_scale)
+        self.rds = Rds(settings.postgres_url, self.clock)
         self.stopping = asyncio.Event()
 
     async def run(self) -> int:
@@ -91,14 +99,16 @@ class Cloud:
         return 0 if self.stopping.is_set() else 1
 
     def _rules(self, reader: Reader, propagation: Propagation) -> Rules:
-        acm = Acm(reader, propagation, self.settings.data_dir / "acm.json")
+        acm = Acm(reader, propagation, self.clock, self.settings.data_dir / "acm.json")
         return Rules(
             {
                 "acm": acm,
                 "cloudfront": CloudFront(propagation, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
-                "lambda": Lambda(propagation),
+                "iam": Iam(self.clock),
+                "lambda": Lambda(propagation, self.clock),
                 "rds": self.rds,
+                "route53": Route53(self.clock),
                 "s3": S3(propagation),
             }
         )

@@ -1,5 +1,8 @@
 """ACM: a certificate is pending until each of its validation records is in a hosted zone.
 
+With honest time, the record is not in the first descriptions, and a certificate is issued some time
+after its records were first seen.
+
 MiniStack issues at once and forgets idempotency tokens. What is kept here beside its state is one
 small JSON file: the tokens, and when each certificate was issued.
 https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
@@ -14,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from localcloud.durations import Clock
 from localcloud.physics import Forward
 from localcloud.propagation import Propagation
 from localcloud.reader import Reader
@@ -24,10 +28,13 @@ PENDING = "PENDING_VALIDATION"
 
 
 class Acm:
-    def __init__(self, reader: Reader, propagation: Propagation, ledger: Path) -> None:
+    def __init__(
+        self, reader: Reader, propagation: Propagation, clock: Clock, ledger: Path
+    ) -> None:
         self.reader = reader
         self.acm = reader.client("acm")
         self.propagation = propagation
+        self.clock = clock
         self.ledger = ledger
         known = json.loads(ledger.read_text()) if ledger.exists() else {}
         self.issued: dict[str, float] = known.get("issued", {})
@@ -67,9 +74,12 @@ class Acm:
         if arn and asked.get("IdempotencyToken") and time.time() - when < TOKEN_SECONDS:
             return json_answer({"CertificateArn": arn})
         answer = await forward(call)
-        if answer.ok and asked.get("IdempotencyToken"):
-            self.tokens[token] = (answer.document["CertificateArn"], time.time())
-            self._save()
+        if answer.ok:
+            arn = answer.document["CertificateArn"]
+            self.clock.begin("validation_record", arn)
+            if asked.get("IdempotencyToken"):
+                self.tokens[token] = (arn, time.time())
+                self._save()
         return answer
 
     async def _describe(self, call: Call, forward: Forward) -> Answer:
@@ -79,12 +89,7 @@ class Acm:
         certificate = answer.document["Certificate"]
         issued = await self._is_issued(certificate)
         if certificate["Type"] == "AMAZON_ISSUED":
-            certificate["DomainValidationOptions"] = [
-                option
-                | {"ValidationStatus": "SUCCESS" if issued else PENDING}
-                | {"ResourceRecord": validation_record(option["DomainName"])}
-                for option in certificate["DomainValidationOptions"]
-            ]
+            certificate["DomainValidationOptions"] = self._options(certificate, issued)
         if issued:
             arn = certificate["CertificateArn"]
             certificate["IssuedAt"] = self.issued.get(arn, certificate.get("IssuedAt"))
@@ -94,6 +99,17 @@ class Acm:
                 certificate.pop(name, None)
         certificate["InUseBy"] = self._users(certificate["CertificateArn"])
         return answer.with_body(json.dumps({"Certificate": certificate}).encode())
+
+    def _options(self, certificate: dict[str, Any], issued: bool) -> list[dict[str, Any]]:
+        early = self.clock.under_way("validation_record", certificate["CertificateArn"])
+        options = []
+        for option in certificate["DomainValidationOptions"]:
+            option |= {"ValidationStatus": "SUCCESS" if issued else PENDING}
+            option.pop("ResourceRecord", None)
+            if not early:
+                option["ResourceRecord"] = validation_record(option["DomainName"])
+            options.append(option)
+        return options
 
     async def _list(self, call: Call, forward: Forward) -> Answer:
         wanted = call.document.get("CertificateStatuses", [])
@@ -131,6 +147,10 @@ class Acm:
             return True
         names = [option["DomainName"] for option in certificate["DomainValidationOptions"]]
         if not await asyncio.to_thread(self._validated, names):
+            return False
+        if not self.clock.has_begun("certificate", arn):
+            self.clock.begin("certificate", arn)
+        if self.clock.under_way("certificate", arn):
             return False
         self.issued[arn] = time.time()
         self._save()

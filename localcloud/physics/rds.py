@@ -1,5 +1,6 @@
 """RDS: a PostgreSQL instance is a database on the PostgreSQL that this cloud was given.
 
+It is ``creating``, and has no endpoint, for as long as the clock says.
 Two instances cannot have the same ``DBName`` here, since they share one server; AWS would let them.
 """
 
@@ -15,11 +16,13 @@ from xml.sax.saxutils import unescape
 import psycopg
 from psycopg import sql
 
+from localcloud.durations import Clock
 from localcloud.physics import Forward
 from localcloud.wire import Answer, Call, xml_error
 
 INSTANCE = re.compile(r"<DBInstance>.*?</DBInstance>", re.DOTALL)
 ENDPOINT = re.compile(r"<Endpoint>.*?</Endpoint>", re.DOTALL)
+STATUS = re.compile(r"(?<=<DBInstanceStatus>)available(?=</DBInstanceStatus>)")
 MARK = "localcloud: DB instance "
 UNNAMED = "mydb"  # what MiniStack calls the database of an instance without DBName
 
@@ -27,8 +30,9 @@ UNNAMED = "mydb"  # what MiniStack calls the database of an instance without DBN
 class Rds:
     """``postgres_url``: a superuser's, ``postgresql://postgres@127.0.0.1:5432/postgres``."""
 
-    def __init__(self, postgres_url: str) -> None:
+    def __init__(self, postgres_url: str, clock: Clock) -> None:
         self.postgres_url = postgres_url
+        self.clock = clock
         server = urlsplit(postgres_url)
         self.endpoint = (
             f"<Endpoint><Address>{server.hostname}</Address><Port>{server.port or 5432}</Port>"
@@ -50,6 +54,8 @@ class Rds:
         answer = await forward(call)
         if not answer.ok:
             return answer
+        if call.action == "CreateDBInstance":
+            self.clock.begin("db_instance", _text(answer.text, "DBInstanceIdentifier"))
         # The database before the answer: an instance that is described can be connected to.
         password = asked.get("MasterUserPassword", "")
         if creates or (call.action == "ModifyDBInstance" and password):
@@ -62,9 +68,11 @@ class Rds:
             )
         elif call.action == "DeleteDBInstance":
             await asyncio.to_thread(self._drop, answer.text)
-        return answer.with_body(INSTANCE.sub(self._with_endpoint, answer.text).encode())
+        return answer.with_body(INSTANCE.sub(self._as_it_is_now, answer.text).encode())
 
-    def _with_endpoint(self, instance: re.Match[str]) -> str:
+    def _as_it_is_now(self, instance: re.Match[str]) -> str:
+        if self.clock.under_way("db_instance", _text(instance[0], "DBInstanceIdentifier")):
+            return STATUS.sub("creating", ENDPOINT.sub("", instance[0]))
         if not _is_postgres(_text(instance[0], "Engine")):
             return instance[0]
         return ENDPOINT.sub(self.endpoint, instance[0])

@@ -36,6 +36,7 @@ class LocalCloud:
 
     data_dir: Path
     propagation: float = 0
+    time_scale: float = 0
     aws_port: int = field(default_factory=embedded.free_port)
     edge_port: int = field(default_factory=embedded.free_port)
 
@@ -60,6 +61,7 @@ class LocalCloud:
                     *("--aws-port", str(self.aws_port), "--edge-port", str(self.edge_port)),
                     *("--postgres-url", os.environ["DATABASE_URL"]),
                     *("--propagation", str(self.propagation)),
+                    *("--time-scale", str(self.time_scale)),
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,

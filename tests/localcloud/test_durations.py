@@ -1,0 +1,183 @@
+"""Honest time: what AWS needs minutes for is not there at once, and then it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localcloud.durations import SECONDS, Clock
+from localcloud.physics.acm import Acm
+from localcloud.physics.iam import Iam
+from localcloud.physics.lambda_ import Lambda
+from localcloud.propagation import Propagation
+from localcloud.reader import Reader
+from localcloud.wire import Answer, Call, json_answer
+from tests.localcloud.conftest import LocalCloud, eventually
+from tests.localcloud.test_physics import create_instance, request_certificate, validate
+
+
+@given(st.sampled_from(sorted(SECONDS)), st.floats(0, 10), st.floats(0, 10_000))
+def test_a_thing_is_under_way_for_its_share_of_the_table(what, scale, later):
+    now = 1000.0
+    clock = Clock(scale, lambda: now)
+    assert not clock.under_way(what, "x")
+    clock.begin(what, "x")
+    assert clock.has_begun(what, "x")
+    ends = now + SECONDS[what] * scale
+    now += later
+    assert clock.under_way(what, "x") == (now < ends)
+    assert not clock.under_way(what, "y")
+
+
+@pytest.fixture(scope="module")
+def slow_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A fiftieth of AWS's time: 6 s for a DB instance, a fifth of a second for a role."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("slow"), time_scale=0.02)
+    cloud.start()
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"slow-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_db_instance_is_creating_then_available(slow_cloud, name):
+    clients = slow_cloud.clients
+    made = create_instance(clients, name, name)
+    assert made["DBInstanceStatus"] == "creating"
+    assert "Endpoint" not in made
+
+    def described():
+        return clients.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+
+    assert described()["DBInstanceStatus"] == "creating"
+    eventually(lambda: described()["DBInstanceStatus"] == "available")
+    assert described()["Endpoint"]["Address"]
+    clients.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+def test_a_change_is_pending_then_insync(slow_cloud, name):
+    route53 = slow_cloud.clients.route53
+    made = route53.create_hosted_zone(Name=f"{name}.example", CallerReference=name)
+    change = made["ChangeInfo"]
+    assert change["Status"] == "PENDING"
+    assert route53.get_change(Id=change["Id"])["ChangeInfo"]["Status"] == "PENDING"
+    assert route53.get_change(Id=change["Id"])["ChangeInfo"]["Status"] == "PENDING"
+    eventually(lambda: route53.get_change(Id=change["Id"])["ChangeInfo"]["Status"] == "INSYNC")
+
+
+def test_a_certificate_takes_its_time(slow_cloud, name):
+    clients, domain = slow_cloud.clients, f"{name}.example"
+    arn = request_certificate(clients, domain)
+
+    def described():
+        return clients.acm.describe_certificate(CertificateArn=arn)["Certificate"]
+
+    eventually(lambda: "ResourceRecord" in described()["DomainValidationOptions"][0])
+    validate(clients, domain, arn)
+    assert described()["Status"] == "PENDING_VALIDATION"
+    eventually(lambda: described()["Status"] == "ISSUED")
+
+
+def test_a_new_role_can_be_assumed_in_the_end(slow_cloud, name, function_zip):
+    clients = slow_cloud.clients
+    role = clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+    def created() -> bool:
+        with contextlib.suppress(clients.lambda_.exceptions.InvalidParameterValueException):
+            clients.lambda_.create_function(
+                FunctionName=name,
+                Role=role,
+                Runtime="python3.12",
+                Handler="f.handler",
+                Code={"ZipFile": function_zip},
+            )
+            return True
+        return False
+
+    eventually(created)
+
+
+class HandClock(Clock):
+    """Goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        super().__init__(1, lambda: self.time)
+
+
+def asked(rule: Any, call: Call, answer: Answer) -> Answer:
+    async def forward(_: Call) -> Answer:
+        return answer
+
+    answered: Answer = asyncio.run(rule(call, forward))
+    return answered
+
+
+def test_a_role_is_too_young_for_exactly_its_time():
+    clock = HandClock()
+    create_role = Call("POST", "/", "", {}, b"Action=CreateRole&RoleName=young")
+    asked(Iam(clock), create_role, Answer(200))
+    rule = Lambda(Mock(spec=Propagation), clock)
+    body = json.dumps({"Role": "arn:aws:iam::000000000000:role/path/young"}).encode()
+    create = Call("POST", "/2015-03-31/functions", "", {}, body)
+    clock.time += SECONDS["role"] - 0.01
+    refusal = asked(rule, create, Answer(201))
+    assert refusal.status == 400
+    assert refusal.document["__type"] == "InvalidParameterValueException"
+    other = Call("GET", "/2015-03-31/functions", "", {}, body)
+    assert asked(rule, other, Answer(200)).ok
+    clock.time += 0.01
+    assert asked(rule, create, Answer(201)).ok
+
+
+def test_a_validation_record_is_not_in_the_first_descriptions(tmp_path):
+    clock = HandClock()
+    reader = Mock(spec=Reader)
+    reader.route53 = Mock(spec=["list_hosted_zones"])
+    reader.route53.list_hosted_zones.return_value = {"HostedZones": []}
+    propagation = Mock(spec=Propagation, distributions={})
+    rule = Acm(reader, propagation, clock, tmp_path / "acm.json")
+
+    def call(action: str) -> Call:
+        target = {"x-amz-target": f"CertificateManager.{action}"}
+        return Call("POST", "/", "", target, b'{"DomainName": "a.example"}')
+
+    def described() -> dict:
+        certificate = {
+            "CertificateArn": "arn",
+            "Type": "AMAZON_ISSUED",
+            "DomainValidationOptions": [{"DomainName": "a.example"}],
+        }
+        answer = json_answer({"Certificate": certificate})
+        found = asked(rule, call("DescribeCertificate"), answer).document["Certificate"]
+        assert found["Status"] == "PENDING_VALIDATION"
+        option: dict = found["DomainValidationOptions"][0]
+        return option
+
+    asked(rule, call("RequestCertificate"), json_answer({"CertificateArn": "arn"}))
+    clock.time += SECONDS["validation_record"] - 0.01
+    assert "ResourceRecord" not in described()
+    clock.time += 0.01
+    assert described()["ResourceRecord"]["Type"] == "CNAME"
+
+
+@pytest.fixture
+def function_zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("f.py", "def handler(event, context): return {}")
+    return packed.getvalue()
