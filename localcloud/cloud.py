@@ -108,7 +108,7 @@ class Cloud:
                 "iam": Iam(self.clock),
                 "lambda": Lambda(propagation, self.clock),
                 "rds": self.rds,
-                "route53": Route53(self.clock),
+                "route53": Route53(reader, self.clock),
                 "s3": S3(propagation),
             }
         )
