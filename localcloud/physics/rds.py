@@ -24,6 +24,8 @@ INSTANCE = re.compile(r"<DBInstance>.*?</DBInstance>", re.DOTALL)
 ENDPOINT = re.compile(r"<Endpoint>.*?</Endpoint>", re.DOTALL)
 STATUS = re.compile(r"(?<=<DBInstanceStatus>)available(?=</DBInstanceStatus>)")
 MARK = "localcloud: DB instance "
+# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+PASSWORD = re.compile(r"[!#-.0-?A-~]{8,128}")
 UNNAMED = "mydb"  # what MiniStack calls the database of an instance without DBName
 
 
@@ -41,6 +43,12 @@ class Rds:
 
     async def __call__(self, call: Call, forward: Forward) -> Answer:
         asked = call.form
+        if not PASSWORD.fullmatch(asked.get("MasterUserPassword", "none-given")):
+            return xml_error(
+                "InvalidParameterValue",
+                "The parameter MasterUserPassword is not a valid password: it has 8 to 128 "
+                "printable ASCII characters besides '/', '@', '\"', ' '.",
+            )
         creates = call.action == "CreateDBInstance" and _is_postgres(asked.get("Engine", ""))
         if creates:
             database = asked.get("DBName") or UNNAMED

@@ -156,8 +156,7 @@ def create_instance(clients, name: str, database: str, **more):
         DBInstanceClass="db.t4g.micro",
         AllocatedStorage=20,
         MasterUsername='coun"ter',
-        MasterUserPassword="secret-'word",
-        **more,
+        **{"MasterUserPassword": "secret-'word", **more},
     )["DBInstance"]
 
 
@@ -198,3 +197,14 @@ def test_a_database_of_others_is_left_alone(local_cloud):
     with pytest.raises(ClientError) as refused:
         create_instance(local_cloud.clients, "greedy", "postgres")
     assert error_code(refused.value) == "InvalidParameterValue"
+
+
+@pytest.mark.parametrize(
+    "password", ["short-7", "has a space", "at@sign-in", "x" * 129, "pässword"]
+)
+def test_a_master_password_has_rules(local_cloud, password):
+    name = f"db-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(ClientError) as refused:
+        create_instance(local_cloud.clients, name, name, MasterUserPassword=password)
+    assert error_code(refused.value) == "InvalidParameterValue"
+    assert "MasterUserPassword" in str(refused.value)
