@@ -279,7 +279,7 @@ def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
     database = s.ready("db_instance").attributes
     artifact = s["artifact"].attributes
     host = database["endpoint_address"]
-    is_local = _is_loopback(host)
+    is_local = is_loopback(host)
     return LambdaFunction(
         name=name,
         role_arn=s["role"].attributes["arn"],
@@ -302,7 +302,7 @@ def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

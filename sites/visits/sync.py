@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sites.access import clients_for
 from sites.models import Account, Resource
+from sites.provisioning.stack import is_loopback
 from sites.visits.pull import CounterDatabase, Pulled, pull
 
 
@@ -28,12 +29,11 @@ def _database(account: Account, row: Resource) -> CounterDatabase:
     token = clients_for(account).rds.generate_db_auth_token(
         DBHostname=at["endpoint_address"], Port=at["endpoint_port"], DBUsername=at["user"]
     )
-    is_local = at["endpoint_address"] in {"127.0.0.1", "localhost"}
     return CounterDatabase(
         host=at["endpoint_address"],
         port=at["endpoint_port"],
         name=at["database_name"],
         user=at["user"],
         password=token,
-        tls="disable" if is_local else "require",
+        tls="disable" if is_loopback(at["endpoint_address"]) else "require",
     )
