@@ -14,11 +14,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
+    from botocore.model import OperationModel
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_cloudfront_keyvaluestore import CloudFrontKeyValueStoreClient
@@ -38,6 +45,7 @@ __all__ = [
     "Clients",
     "error_code",
     "is_permanent",
+    "was_answer_lost",
 ]
 
 # CloudFront reads certificates, web ACLs and functions from this region alone.
@@ -106,17 +114,19 @@ class Clients:
         )
 
     def _client(self, service: Any, region: str | None = None) -> Any:
-        return self._session.client(
+        client = self._session.client(
             service,
             region_name=region or self.region,
             endpoint_url=self.access.endpoint_url,
             config=Config(
                 connect_timeout=5,
                 read_timeout=20,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                retries={"mode": "standard", "total_max_attempts": 5},
                 s3={"addressing_style": "path"} if self.access.endpoint_url else None,
             ),
         )
+        client.meta.events.register_first("needs-retry", create_only_once)
+        return client
 
     @cached_property
     def acm(self) -> ACMClient:
@@ -202,8 +212,27 @@ class Clients:
         )
 
 
-def error_code(error: ClientError) -> str:
-    """AWS's own code of the error, such as ``NoSuchBucket``."""
+def create_only_once(
+    operation: OperationModel, caught_exception: Exception | None = None, **_: Any
+) -> None:
+    """A create whose answer was lost may have been done: it is looked for, not sent again.
+
+    botocore sends it again (https://github.com/boto/botocore/issues/1768).
+    """
+    creates = operation.name.startswith(("Create", "Request"))
+    if creates and caught_exception is not None and was_answer_lost(caught_exception):
+        raise caught_exception
+
+
+def was_answer_lost(error: Exception) -> bool:
+    """Whether the call may have been done though nobody knows."""
+    return isinstance(error, ReadTimeoutError | ConnectionClosedError)
+
+
+def error_code(error: Exception) -> str:
+    """AWS's own code of the error, such as ``NoSuchBucket``; empty when AWS did not answer."""
+    if not isinstance(error, ClientError):
+        return ""
     return error.response.get("Error", {}).get("Code", "")
 
 

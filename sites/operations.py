@@ -48,13 +48,17 @@ class OperationRefused(Refused):
 
 
 def request(
-    site: Site, kind: str, creator: User | None = None, force: Sequence[str] = ()
+    site: Site,
+    kind: str,
+    creator: User | None = None,
+    force: Sequence[str] = (),
+    plan_checksum: str = "",
 ) -> Operation:
     """Ask for an operation. The caller enqueues ``sites.tasks.run_operation`` after commit.
 
-    ``force`` names what keeps data and may be deleted or replaced all the same. An operation that
-    only waits (for a certificate, say) is superseded; one that a worker is busy
-    with is not.
+    ``force`` names what keeps data and may be deleted or replaced all the same. With a
+    ``plan_checksum`` no other plan than that is applied. An operation that only waits (for a
+    certificate, say) is superseded; one that a worker is busy with is not.
     """
     if kind == Operation.Kind.PROVISION and site.state == Site.State.DESTROYING:
         raise OperationRefused(f"{site.name} is being destroyed.")
@@ -71,6 +75,7 @@ def request(
                     kind=kind,
                     creator=creator,
                     force=list(force),
+                    plan_checksum=plan_checksum,
                 )
         except IntegrityError as error:
             raise OperationRefused(
@@ -97,7 +102,11 @@ def run(pk: int) -> float | None:
     if operation is None or not operation.claim(status=Operation.Status.IN_PROGRESS):
         return None
     if operation.attempts >= MAX_ATTEMPTS:
-        _fail(operation, Operation.Status.ERROR, "Its worker died five times; it is not run again.")
+        _fail(
+            operation,
+            Operation.Status.NEEDS_ATTENTION,
+            "Its worker died five times; it is not run again.",
+        )
         return None
     try:
         with operation.heartbeat():
@@ -106,8 +115,8 @@ def run(pk: int) -> float | None:
         return None
     except provisioning.ResourceFailed as error:
         return _settle(operation, provisioning.Failed(error))
-    except provisioning.UnsafePlan as unsafe:
-        _fail(operation, Operation.Status.FAILURE, str(unsafe))
+    except (provisioning.UnsafePlan, provisioning.PlanChanged) as refusal:
+        _refuse(operation, str(refusal))
         return None
     except Exception:
         logger.exception("operation %s failed by a mistake of ours", operation.pk)
@@ -122,7 +131,7 @@ def plan(site: Site) -> provisioning.Plan:
     own = provisioning.plan(
         _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
     )
-    return shared + own
+    return own.after(shared)
 
 
 def due() -> list[int]:
@@ -147,7 +156,7 @@ def _pass(operation: Operation) -> Outcome:
         stack = _site_stack(site, _shared_states(site.account))
         return provisioning.destroy(stack, clients, own, now=now)
     if not operation.events.exists():
-        plan(site).raise_if_unsafe(operation.force)
+        _check(operation, plan(site))
     with account_lock(site.account) as locked:
         if not locked:
             return _wait_for_account(site, now)
@@ -157,6 +166,13 @@ def _pass(operation: Operation) -> Outcome:
         return outcome
     stack = _site_stack(site, _shared_states(site.account))
     return outcome.joined(provisioning.advance(stack, clients, own, now=now))
+
+
+def _check(operation: Operation, plan: provisioning.Plan) -> None:
+    """Before the first change. Raises PlanChanged and UnsafePlan."""
+    if operation.plan_checksum:
+        plan.raise_if_changed(operation.plan_checksum)
+    plan.raise_if_unsafe(operation.force)
 
 
 def _settle(operation: Operation, outcome: Outcome) -> float | None:
@@ -201,12 +217,18 @@ def _finish(operation: Operation) -> None:
 
 
 def _retry(operation: Operation, message: str) -> float | None:
-    """Try again later, five times at most: a poisoned operation must not circle for ever."""
-    attempts = operation.attempts + 1
+    """Try again later, five times at most without a change in between: a poisoned operation must
+    not circle for ever, and a throttled one that gets on is not poisoned."""
+    got_on = operation.events.filter(created_at__gt=operation.claimed_at).exists()
+    attempts = 1 if got_on else operation.attempts + 1
     if attempts >= MAX_ATTEMPTS:
-        _fail(operation, Operation.Status.ERROR, f"{message} Stopped after {attempts} attempts.")
+        _fail(
+            operation,
+            Operation.Status.NEEDS_ATTENTION,
+            f"{message} Stopped after {attempts} attempts.",
+        )
         return None
-    seconds = float(RETRY_SECONDS * 2**operation.attempts)
+    seconds = float(RETRY_SECONDS * 2 ** (attempts - 1))
     operation.release(
         attempts=attempts,
         error_message=message,
@@ -222,6 +244,18 @@ def _fail(operation: Operation, status: str, message: str) -> None:
         )
         OperationEvent.objects.create(operation=operation, message=message)
         Site.objects.filter(operations=operation).update(state=Site.State.FAILED)
+
+
+def _refuse(operation: Operation, message: str) -> None:
+    """Nothing was done, so the site is what it was."""
+    site = operation.site
+    was_live = site is None or site.state == Site.State.LIVE
+    _fail(operation, Operation.Status.FAILURE, message)
+    if site is not None:
+        state = Site.State.LIVE if was_live else Site.State.FAILED
+        if not site.resources.exists():
+            state = Site.State.DRAFT
+        Site.objects.filter(pk=site.pk).update(state=state)
 
 
 def _mark_live_when_serving(site: Site | None) -> None:

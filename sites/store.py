@@ -34,9 +34,19 @@ class RowStore:
     def records(self) -> dict[str, provisioning.Record]:
         return {row.logical_id: record_of(row) for row in self._rows()}
 
-    def intend(self, logical_id: str, resource: Desired) -> None:
-        self._prove()
-        self._row(logical_id, type=resource.type, inputs=resource.inputs(), is_ready=False)
+    def intend(self, logical_id: str, resource: Desired) -> int:
+        operation = self._prove()
+        known = self._rows().filter(logical_id=logical_id, physical_id="").first()
+        generation = known.generation if known and known.generation else operation.pk
+        self._row(
+            logical_id,
+            type=resource.type,
+            inputs=resource.inputs(),
+            physical_id="",
+            is_ready=False,
+            generation=generation,
+        )
+        return generation
 
     def record(
         self, logical_id: str, resource: Desired, state: State, *, since: datetime | None
@@ -52,6 +62,7 @@ class RowStore:
             aws_status=state.aws_status,
             is_ready=state.ready,
             waiting_for=state.waiting_for,
+            todo=state.todo,
             waiting_since=since,
         )
 
@@ -73,10 +84,11 @@ class RowStore:
             account=self.account, site=self.site, logical_id=logical_id, defaults=values
         )
 
-    def _prove(self) -> None:
+    def _prove(self) -> Operation:
         if self.operation is None:
             raise LeaseLost("nobody holds this stack; it can only be read")
         self.operation.write(fence=self.operation.fence)
+        return self.operation
 
 
 def record_of(row: Resource) -> provisioning.Record:
@@ -89,6 +101,8 @@ def record_of(row: Resource) -> provisioning.Record:
         aws_status=row.aws_status,
         ready=row.is_ready,
         waiting_since=row.waiting_since,
+        accepted=row.accepted,
+        generation=row.generation,
     )
 
 

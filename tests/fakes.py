@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sites.provisioning.records import Record
@@ -17,22 +17,33 @@ class MemoryStore:
     rows: dict[str, Record] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
+    generations: int = 0
 
     def records(self) -> dict[str, Record]:
         return dict(self.rows)
 
-    def intend(self, logical_id: str, resource: Resource) -> None:
+    def intend(self, logical_id: str, resource: Resource) -> int:
         self.writes.append(f"intend {logical_id}")
-        intent = Record(resource.type, _through_json(resource.inputs()))
         known = self.rows.get(logical_id)
-        self.rows[logical_id] = (
-            replace(known, inputs=intent.inputs, ready=False) if known else intent
+        if known is None or known.physical_id or not known.generation:
+            self.generations += 1
+            generation = self.generations
+        else:
+            generation = known.generation
+        self.rows[logical_id] = Record(
+            resource.type,
+            _through_json(resource.inputs()),
+            waiting_since=known.waiting_since if known else None,
+            accepted=known.accepted if known else {},
+            generation=generation,
         )
+        return generation
 
     def record(
         self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
     ) -> None:
         self.writes.append(f"record {logical_id}")
+        known = self.rows.get(logical_id)
         self.rows[logical_id] = Record(
             type=resource.type,
             inputs=_through_json(resource.inputs()),
@@ -42,6 +53,8 @@ class MemoryStore:
             aws_status=state.aws_status,
             ready=state.ready,
             waiting_since=since,
+            accepted=known.accepted if known else {},
+            generation=known.generation if known else 0,
         )
 
     def forget(self, logical_id: str) -> None:
@@ -109,7 +122,7 @@ class FakeResource(Resource):
         return self.name
 
     def desired(self) -> dict:
-        return {"size": self.size, "color": self.color}
+        return {"size": self.size, "color": self.color, "Tags": {"cloudadmin:site": "ours"}}
 
     def _read(self, clients, known_id: str) -> State | None:
         thing = clients.things.get(self.name)
@@ -119,7 +132,11 @@ class FakeResource(Resource):
         ready = thing["age"] > self.passes
         return State(
             f"id-{self.name}",
-            {"size": thing["size"], "color": thing["color"]},
+            {
+                "size": thing["size"],
+                "color": thing["color"],
+                "Tags": {"cloudadmin:site": thing.get("owner", "ours")},
+            },
             {"arn": f"arn:{self.name}"},
             aws_status="ready" if ready else "pending",
             ready=ready,

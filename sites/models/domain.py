@@ -25,6 +25,11 @@ class Domain(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="domains")
     name = models.CharField(max_length=253, unique=True, validators=[DOMAIN_NAME, NOT_RESERVED])
+    redirects = models.BooleanField(
+        "redirects to the first domain",
+        default=False,
+        help_text="For www.example.com beside example.com, or the other way round.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -29,6 +29,7 @@ class Leased(models.Model):
     """``attempts`` counts the times that a holder died or failed in a way worth another try."""
 
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     fence = models.PositiveIntegerField(default=0, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
 
@@ -58,6 +59,7 @@ class Leased(models.Model):
             .filter(pk=self.pk, fence=self.fence)
             .update(
                 lease_until=now + LEASE,
+                claimed_at=now,
                 fence=F("fence") + 1,
                 attempts=F("attempts") + (1 if died else 0),
                 **changes,

@@ -23,7 +23,7 @@ class Operation(Leased):
         IN_PROGRESS = "in_progress", "In progress"
         SUCCESS = "success", "Success"
         FAILURE = "failure", "Failure"
-        ERROR = "error", "Error"
+        NEEDS_ATTENTION = "needs_attention", "Needs attention"
         INACTIVE = "inactive", "Superseded"
 
     ACTIVE = (Status.QUEUED, Status.IN_PROGRESS)
@@ -37,6 +37,9 @@ class Operation(Leased):
     )
     force = models.JSONField(
         default=list, help_text="Logical ids whose data may go: what the plan's brake lets pass."
+    )
+    plan_checksum = models.CharField(
+        max_length=64, blank=True, help_text="Of the plan that was shown; another is not applied."
     )
     waits = models.JSONField(default=list)
     next_check_at = models.DateTimeField(null=True, blank=True)

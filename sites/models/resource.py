@@ -27,9 +27,20 @@ class Resource(models.Model):
     physical_id = models.CharField(max_length=300, blank=True, help_text="The id that AWS gave.")
     properties = models.JSONField(default=dict, help_text="What AWS says it is.")
     attributes = models.JSONField(default=dict, help_text="What other resources refer to.")
+    accepted = models.JSONField(
+        default=dict, help_text="What was changed on AWS and shall stay so: path -> value."
+    )
+    drift = models.JSONField(
+        default=list, help_text="What was changed on AWS behind our back, field by field."
+    )
+    drift_checked_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveBigIntegerField(
+        default=0, help_text="Which create this is; its idempotency token is derived from it."
+    )
     aws_status = models.CharField(max_length=60, blank=True)
     is_ready = models.BooleanField(default=False)
     waiting_for = models.TextField(blank=True)
+    todo = models.TextField(blank=True, help_text="What a person can do about the wait.")
     waiting_since = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(auto_now=True)

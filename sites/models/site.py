@@ -25,6 +25,16 @@ class Site(models.Model):
         PRICE_CLASS_200 = "PriceClass_200", "Most of the world"
         PRICE_CLASS_ALL = "PriceClass_All", "Everywhere"
 
+    class Headers(models.TextChoices):
+        STANDARD = "standard", "Standard: HSTS, nosniff, no foreign frames"
+        STRICT = "strict", "Strict: nothing from other origins either"
+        NONE = "none", "None: the site sends its own"
+
+    class TrailingSlash(models.TextChoices):
+        AUTO = "auto", "As the files are: /about for about.html, /about/ for about/index.html"
+        ALWAYS = "always", "Always: /about/"
+        NEVER = "never", "Never: /about"
+
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
     name = models.CharField(
@@ -46,6 +56,12 @@ class Site(models.Model):
     )
     price_class = models.CharField(
         max_length=20, choices=PriceClass, default=PriceClass.PRICE_CLASS_100
+    )
+    headers = models.CharField(
+        "security headers", max_length=20, choices=Headers, default=Headers.STANDARD
+    )
+    trailing_slash = models.CharField(
+        max_length=20, choices=TrailingSlash, default=TrailingSlash.AUTO
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

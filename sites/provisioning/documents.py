@@ -49,6 +49,18 @@ def overlay(actual: Any, desired: Any) -> Any:
     return desired
 
 
+def placed(values: dict[str, Any]) -> dict[str, Any]:
+    """The document that has each value at its path, as :func:`differences` names them."""
+    document: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, name = path.split(".")
+        inner = document
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[name] = value
+    return document
+
+
 def differences(desired: Any, actual: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
     """The leaves that differ, as ``{path: (actual, desired)}``."""
     if isinstance(desired, dict) and isinstance(actual, dict):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from sites.provisioning.errors import NotYet, ResourceFailed, ResourceGaveUp
+from sites.provisioning.errors import NotOurs, NotYet, ResourceFailed, ResourceGaveUp
 from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting, next_check
 from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
 from sites.provisioning.records import Record, Store
@@ -81,10 +82,16 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
         except NotYet as error:
             hand.put_off(step.logical_id, error.logical_id)
             continue
+        if record:
+            resource = resource.with_accepted(record.accepted)
         with hand.trying(step.logical_id, "read"):
             # What has no name yet cannot be there; only a plan meets such.
             named = UNKNOWN not in resource.label
             current = resource.read(clients, known_id) if named else None
+            if current and resource.belongs_to_another(current, is_recorded=bool(record)):
+                raise NotOurs(
+                    f"{resource.label} is there already, and its tags say that it is not ours"
+                )
             change = _compare(step.logical_id, resource, current)
             state = hand.make(change, resource, current)
             if state is None:
@@ -100,15 +107,20 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
 
 
 def _compare(logical_id: str, resource: Resource, current: State | None) -> Change:
-    about = (logical_id, resource.type, resource.label, resource.keeps_data)
-    if current is None or not current.physical_id:
-        return Create(*about)
-    differences = resource.changes(current)
-    if not differences:
-        return NoOp(*about)
-    if any(path.partition(".")[0] in resource.replace_on for path in differences):
-        return Replace(*about, differences)
-    return Update(*about, differences)
+    kind: type[Change] = Create
+    differences: dict[str, tuple[Any, Any]] = {}
+    if current is not None and current.physical_id:
+        differences = resource.changes(current)
+        must_replace = any(path.partition(".")[0] in resource.replace_on for path in differences)
+        kind = Replace if must_replace else Update if differences else NoOp
+    return kind(
+        logical_id,
+        resource.type,
+        resource.label,
+        resource.keeps_data,
+        differences,
+        0 if kind is NoOp else resource.usual_wait,
+    )
 
 
 class _Planner:
@@ -123,7 +135,7 @@ class _Planner:
     def trying(self, logical_id: str, action: str) -> Iterator[None]:
         try:
             yield
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, NotOurs) as error:
             raise ResourceFailed(logical_id, action, error) from error
 
     def put_off(self, logical_id: str, needed: str) -> None:
@@ -160,7 +172,7 @@ class _Maker:
     def trying(self, logical_id: str, action: str) -> Iterator[None]:
         try:
             yield
-        except (ClientError, BotoCoreError, ResourceGaveUp) as error:
+        except (ClientError, BotoCoreError, NotOurs, ResourceGaveUp) as error:
             self._failed(ResourceFailed(logical_id, action, error))
         except ResourceFailed as error:
             self._failed(error)
@@ -185,7 +197,8 @@ class _Maker:
                 with _named(logical_id, "update"):
                     state = resource.update(self.clients, current)
             case _:
-                self.store.intend(logical_id, resource)
+                generation = self.store.intend(logical_id, resource)
+                resource = replace(resource, generation=generation)
                 with _named(logical_id, "create"):
                     state = resource.create(self.clients)
         self._noted(logical_id, resource, state)
@@ -246,8 +259,16 @@ class _Maker:
         if not state.ready:
             since = (before and before.waiting_since) or self.now
             if waits:
-                why = state.waiting_for
-                self.waits.append(Wait(logical_id, why, since, self._next(since)))
+                self.waits.append(
+                    Wait(
+                        what=logical_id,
+                        why=state.waiting_for,
+                        since=since,
+                        next_check=self._next(since),
+                        last_seen=state.aws_status,
+                        todo=state.todo,
+                    )
+                )
         self.store.record(logical_id, resource, state, since=since)
         return state
 

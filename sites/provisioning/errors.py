@@ -19,6 +19,7 @@ SUGGESTIONS = {
     "TooManyBuckets": "Ask AWS for more buckets, under Service Quotas, S3.",
     "InvalidViewerCertificate": "The certificate must be issued, in us-east-1, for every domain.",
 }
+NOT_OURS = "Delete or rename it on AWS when nobody needs it, then provision again."
 PERMANENT = "Correct what AWS names, then provision again."
 TRANSIENT = "Nothing: this passes by itself, and it is tried again."
 
@@ -47,6 +48,10 @@ class ResourceGaveUp(ProvisioningError):
     """AWS tried and will not succeed: a certificate that was refused, a database that failed."""
 
 
+class NotOurs(ProvisioningError):
+    """Something has the name already, and its tags say that it belongs to somebody else."""
+
+
 class ResourceFailed(ProvisioningError):
     """One verb of one resource failed. ``permanent`` decides whether it is tried again."""
 
@@ -54,7 +59,7 @@ class ResourceFailed(ProvisioningError):
         self.logical_id = logical_id
         self.action = action
         self.cause = cause
-        self.permanent = isinstance(cause, ResourceGaveUp) or is_permanent(cause)
+        self.permanent = isinstance(cause, ResourceGaveUp | NotOurs) or is_permanent(cause)
         super().__init__(f"{logical_id}.{action}: {self.said} Try: {self.suggestion}")
 
     @property
@@ -70,5 +75,7 @@ class ResourceFailed(ProvisioningError):
 
     @property
     def suggestion(self) -> str:
+        if isinstance(self.cause, NotOurs):
+            return NOT_OURS
         code = error_code(self.cause) if isinstance(self.cause, ClientError) else ""
         return SUGGESTIONS.get(code, PERMANENT if self.permanent else TRANSIENT)

@@ -13,12 +13,18 @@ LAST_CHECK = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Wait:
-    """What is waited for, in words, since when, and when it is looked at again."""
+    """What is waited for, in words, since when, and when it is looked at again.
+
+    ``last_seen`` is what AWS, or the DNS, answered at the last look; ``todo`` what a person can do,
+    empty when there is nothing but to wait.
+    """
 
     what: str
     why: str
     since: datetime
     next_check: datetime
+    last_seen: str = ""
+    todo: str = ""
 
     def as_json(self) -> dict[str, str]:
         return {
@@ -26,6 +32,8 @@ class Wait:
             "why": self.why,
             "since": self.since.isoformat(),
             "next_check": self.next_check.isoformat(),
+            "last_seen": self.last_seen,
+            "todo": self.todo,
         }
 
 

@@ -1,4 +1,8 @@
-"""What the engine writes down, and where."""
+"""What the engine writes down, and where.
+
+``accepted`` are the fields that were changed on AWS and shall stay as they are there; a person
+writes them, the engine reads them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ class Record:
     aws_status: str = ""
     ready: bool = False
     waiting_since: datetime | None = None
+    accepted: dict[str, Any] = field(default_factory=dict)
+    generation: int = 0
 
     @property
     def state(self) -> State:
@@ -31,7 +37,7 @@ class Record:
 
     @property
     def resource(self) -> Resource:
-        return TYPES[self.type].from_inputs(self.inputs)
+        return TYPES[self.type].from_inputs(self.inputs).with_accepted(self.accepted)
 
 
 class Store(Protocol):
@@ -40,8 +46,10 @@ class Store(Protocol):
     def records(self) -> dict[str, Record]:
         """By logical id, in the order of creation."""
 
-    def intend(self, logical_id: str, resource: Resource) -> None:
-        """A create is about to be sent."""
+    def intend(self, logical_id: str, resource: Resource) -> int:
+        """A create is about to be sent. Returns its generation: the same for as long as its answer
+        is not known, another one for each create after that.
+        """
 
     def record(
         self, logical_id: str, resource: Resource, state: State, *, since: datetime | None

@@ -199,7 +199,7 @@ def _distribution(spec: SiteSpec, s: States) -> Distribution:
     )
 
 
-def _counter_origin(s: States, function_url: State) -> dict[str, str]:
+def _counter_origin(s: States, function_url: State) -> dict[str, Any]:
     return {
         "function_url_domain_name": function_url.attributes["domain_name"],
         "lambda_origin_access_control_id": s["origin_access_control.lambda"].physical_id,

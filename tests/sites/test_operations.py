@@ -116,7 +116,7 @@ def test_a_passing_fault_is_tried_again_five_times_at_most(site, engine):
 
     operation.refresh_from_db()
     assert pauses == [5, 10, 20, 40]
-    assert operation.status == Status.ERROR
+    assert operation.status == Status.NEEDS_ATTENTION
 
 
 def test_a_mistake_of_ours_is_told_without_its_traceback(site, engine, caplog):
@@ -205,5 +205,5 @@ def test_an_operation_that_kills_its_workers_is_stopped(site):
 
     assert operations.run(operation.pk) is None
     operation.refresh_from_db()
-    assert operation.status == Status.ERROR
+    assert operation.status == Status.NEEDS_ATTENTION
     assert "died" in operation.error_message

@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from cloudadmin.aws import ClientError, error_code
-from sites.provisioning.documents import differences, ordered
+from cloudadmin.aws import BotoCoreError, ClientError, error_code, was_answer_lost
+from sites.provisioning.documents import differences, ordered, overlay, placed
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
 
 NOT_RECORDED = {"recorded": False}
+OWNER_TAGS = ("cloudadmin:site", "cloudadmin:account")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class State:
     ``properties`` are compared with what is desired, by name; ``attributes`` are what other
     resources refer to (arn, domain_name). When it is not ``ready``, ``waiting_for`` says in words
     what AWS is doing and ``aws_status`` is AWS's own word for it. ``failure`` is AWS's reason when
-    it gave up. An empty ``physical_id`` is a thing that could not be created yet.
+    it gave up, and ``todo`` what a person can do. An empty ``physical_id`` is a thing that could
+    not be created yet.
     """
 
     physical_id: str
@@ -42,20 +44,28 @@ class State:
     aws_status: str = ""
     ready: bool = True
     waiting_for: str = ""
+    todo: str = ""
     failure: str = ""
 
 
 @dataclass(frozen=True)
 class Resource(ABC):
-    """The four verbs. Each makes its calls and returns at once; waiting is the engine's."""
+    """The four verbs. Each makes its calls and returns at once; waiting is the engine's.
+
+    ``generation`` tells one create from the next: tokens are derived from it. ``accepted`` is laid
+    over what is desired. ``usual_wait`` is the time in seconds until it is ready.
+    """
 
     type: ClassVar[str]
     keeps_data: ClassVar[bool] = False
+    usual_wait: ClassVar[int] = 0
     replace_on: ClassVar[frozenset[str]] = frozenset()
     not_found: ClassVar[frozenset[str]] = frozenset()
     exists: ClassVar[frozenset[str]] = frozenset()
     in_use: ClassVar[frozenset[str]] = frozenset()
     busy: ClassVar[frozenset[str]] = frozenset()
+    generation: int = field(default=0, kw_only=True, metadata=NOT_RECORDED)
+    accepted: dict[str, Any] = field(default_factory=dict, kw_only=True, metadata=NOT_RECORDED)
 
     @property
     @abstractmethod
@@ -76,8 +86,28 @@ class Resource(ABC):
     def _delete(self, clients: Clients, current: State) -> State | None: ...
 
     def desired(self) -> dict[str, Any]:
-        """What the properties that AWS reports ought to be."""
+        """What the properties that AWS reports ought to be, as the stack says."""
         return self.inputs()
+
+    def wanted(self) -> dict[str, Any]:
+        """What is desired, under what was accepted: what is compared, and sent."""
+        wanted: dict[str, Any] = overlay(self.desired(), placed(self.accepted))
+        return wanted
+
+    def with_accepted(self, accepted: dict[str, Any]) -> Self:
+        return replace(self, accepted=accepted) if accepted else self
+
+    def belongs_to_another(self, current: State, *, is_recorded: bool) -> bool:
+        """Whether its tags name another owner. One without our tags may be ours, half made, when an
+        intent was recorded before the create."""
+        wanted, found = self.desired().get("Tags"), current.properties.get("Tags")
+        if wanted is None or found is None:
+            return False
+        return any(
+            not is_recorded if tag not in found else found[tag] != wanted[tag]
+            for tag in OWNER_TAGS
+            if tag in wanted
+        )
 
     def read(self, clients: Clients, known_id: str = "") -> State | None:
         """Ask AWS. None only for AWS's own "not found", never for a refusal.
@@ -95,8 +125,8 @@ class Resource(ABC):
         """Create it; what exists already under its derived name is ours and is adopted."""
         try:
             created = self._create(clients)
-        except ClientError as error:
-            if error_code(error) not in self.exists:
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) not in self.exists and not was_answer_lost(error):
                 raise
             return self._adopted(clients)
         return created if isinstance(created, State) else self._settled(clients, created)
@@ -155,7 +185,7 @@ class Resource(ABC):
     def changes(self, current: State) -> dict[str, tuple[Any, Any]]:
         """What differs, as ``{path: (current, desired)}``."""
         wanted = {
-            name: value for name, value in self.desired().items() if name in current.properties
+            name: value for name, value in self.wanted().items() if name in current.properties
         }
         return differences(ordered(wanted), ordered(current.properties))
 

@@ -24,6 +24,7 @@ class Certificate(Resource):
     type = "certificate"
     not_found = frozenset({"ResourceNotFoundException"})
     in_use = frozenset({"ResourceInUseException"})
+    usual_wait = 300
     name: str
     domains: tuple[str, ...]
     tags: dict[str, str]
@@ -75,7 +76,7 @@ class Certificate(Resource):
             SubjectAlternativeNames=[*self.domains],
             ValidationMethod="DNS",
             KeyAlgorithm="EC_prime256v1",
-            IdempotencyToken=sha256(self.name.encode()).hexdigest()[:32],
+            IdempotencyToken=sha256(f"{self.name} {self.generation}".encode()).hexdigest()[:32],
             Tags=tag_list({**self.tags, NAME_TAG: self.name}),
         )
         return created["CertificateArn"]

@@ -17,6 +17,7 @@ FAILED = frozenset({"failed", "incompatible-create", "incompatible-network", "re
 class DbInstance(Resource):
     type = "db_instance"
     keeps_data = True
+    usual_wait = 400
     not_found = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault"})
     exists = frozenset({"DBInstanceAlreadyExists"})
     busy = frozenset({"InvalidDBInstanceState"})

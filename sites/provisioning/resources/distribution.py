@@ -29,6 +29,7 @@ class Distribution(Resource):
     # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html
     exists = frozenset({"DistributionAlreadyExists"})
     busy = frozenset({"PreconditionFailed", "InvalidIfMatchVersion", "DistributionNotDisabled"})
+    usual_wait = 300
     name: str
     bucket_domain_name: str
     origin_access_control_id: str
@@ -67,20 +68,22 @@ class Distribution(Resource):
         )
 
     def _find(self, clients: Clients) -> str:
-        # A list carries the comment, not the CallerReference; both are the derived name.
+        # A list carries the comment, not the CallerReference.
         for item in listed(clients.cloudfront.list_distributions, "DistributionList"):
             if item["Comment"] == self.name:
                 return str(item["Id"])
         return ""
 
     def _create(self, clients: Clients) -> str:
-        unnamed: Any = {
+        config: Any = {
             "Aliases": _items([]),
             "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
+            **self._config(),
+            "CallerReference": f"{self.name}-{self.generation}",
         }
         created = clients.cloudfront.create_distribution_with_tags(
             DistributionConfigWithTags={
-                "DistributionConfig": unnamed | self._config(),
+                "DistributionConfig": config,
                 "Tags": {"Items": tag_list(self.tags)},
             }
         )
@@ -118,7 +121,6 @@ class Distribution(Resource):
     def _config(self) -> dict[str, Any]:
         counter = self._counter_behaviors() if self.function_url_domain_name else []
         return {
-            "CallerReference": self.name,
             "Comment": self.name,
             "Enabled": True,
             "HttpVersion": "http2and3",

@@ -19,6 +19,7 @@ class KeyValueStore(Resource):
     not_found = frozenset({"EntityNotFound"})
     exists = frozenset({"EntityAlreadyExists"})
     in_use = frozenset({"CannotDeleteEntityWhileInUse"})
+    usual_wait = 60
     name: str
     tags: dict[str, str]
 

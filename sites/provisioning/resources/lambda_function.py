@@ -23,6 +23,7 @@ class LambdaFunction(Resource):
     not_found = frozenset({"ResourceNotFoundException"})
     exists = frozenset({"ResourceConflictException"})
     busy = frozenset({"ResourceConflictException"})
+    usual_wait = 30
     name: str
     role_arn: str
     bucket_name: str

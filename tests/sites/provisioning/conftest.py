@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
 from sites import provisioning
 from sites.provisioning.outcomes import Outcome
@@ -85,9 +91,9 @@ class World:
         )
 
     def plan(self) -> provisioning.Plan:
-        return provisioning.plan(
-            self.account_stack, self.clients, self.account_store
-        ) + provisioning.plan(self.site_stack, self.clients, self.site_store)
+        shared = provisioning.plan(self.account_stack, self.clients, self.account_store)
+        own = provisioning.plan(self.site_stack, self.clients, self.site_store)
+        return own.after(shared)
 
     def destroy(self) -> Outcome:
         """The site, then its account."""
@@ -111,6 +117,34 @@ class World:
             if not isinstance(outcome, provisioning.Waiting):
                 return outcome
         return outcome
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint URL of a second emulator, by other people.
+
+    A process, for within ours it would put its own handlers into every boto3 client.
+    """
+    port = embedded.free_port()
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path_factory.mktemp("moto") / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "moto_server"), "--port", str(port)],
+            env={**os.environ, "MOTO_ACM_VALIDATION_WAIT": "0"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            # Without Docker, for it would run functions there.
+            httpx.post(f"{url}/moto-api/config", json={"lambda": {"use_docker": False}})
+            break
+        except httpx.TransportError:
+            time.sleep(0.05)
+    yield url
+    process.kill()
+    process.wait(20)
 
 
 @pytest.fixture(scope="session")

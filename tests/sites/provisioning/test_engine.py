@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from sites import provisioning
 from sites.provisioning import Done, Failed, Waiting
@@ -338,3 +339,41 @@ def test_joined_outcomes_tell_the_worst():
     assert waiting.joined(Done()) == waiting
     assert waiting.joined(failed) == failed
     assert failed.joined(Done()) == failed
+
+
+def test_a_create_whose_answer_was_lost_is_looked_for_at_once(cloud, store):
+    cloud.fail_at, cloud.answer_is_lost = 2, True
+    cloud.error = ReadTimeoutError(endpoint_url="https://aws")
+    assert advance(CHAIN, cloud, store) == Done()
+    assert [call for call in cloud.calls if call == "create b"] == ["create b"]
+
+
+def test_a_generation_is_kept_until_its_create_is_known(cloud, store):
+    cloud.fail_at, cloud.error = 1, Killed()
+    with pytest.raises(Killed):
+        advance(CHAIN, cloud, store)
+    first = store.rows["a"].generation
+    advance(CHAIN, cloud, store)
+    assert store.rows["a"].generation == first
+    del cloud.things["a"]
+    advance(CHAIN, cloud, store)
+    assert store.rows["a"].generation > first
+
+
+def test_what_is_somebody_elses_is_refused_before_anything_of_it_is_changed(cloud, store):
+    cloud.things["a"] = {"size": 2, "color": "red", "age": 9, "owner": "somebody"}
+    outcome = advance(CHAIN, cloud, store)
+    assert isinstance(outcome, Failed)
+    assert outcome.permanent
+    assert "its tags say that it is not ours" in str(outcome.error)
+    assert "a" not in [call.split()[-1] for call in cloud.calls]
+    with pytest.raises(provisioning.ResourceFailed, match="not ours"):
+        provisioning.plan(CHAIN, cloud, store)
+
+
+def test_what_was_accepted_is_wanted(cloud, store):
+    advance(CHAIN, cloud, store)
+    cloud.things["a"]["size"] = 7
+    assert [c.action for c in provisioning.plan(CHAIN, cloud, store).effective] == ["update"]
+    store.rows["a"] = replace(store.rows["a"], accepted={"size": 7})
+    assert not provisioning.plan(CHAIN, cloud, store).effective
