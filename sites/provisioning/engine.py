@@ -44,14 +44,19 @@ def destroy(stack: Stack, clients: Clients, store: Store, *, now: datetime) -> O
     The stack tells what needs what; a resource that it no longer describes is deleted as well.
     """
     hand = _Maker(clients, store, now)
-    left = dict(hand.records)
+    left = dict(reversed(hand.records.items()))
     needs = {step.logical_id: step.needs for step in stack.steps}
-    for logical_id, record in reversed(hand.records.items()):
-        if any(logical_id in needs.get(other, ()) for other in left):
-            continue
-        hand.remove(logical_id, record)
-        if logical_id in hand.gone:
-            del left[logical_id]
+    tried: set[str] = set()
+
+    def is_free(logical_id: str) -> bool:
+        return not any(logical_id in needs.get(other, ()) for other in left)
+
+    # What was made again later than what needs it comes free only behind it.
+    while free := next((each for each in left if each not in tried and is_free(each)), None):
+        tried.add(free)
+        hand.remove(free, left[free])
+        if free in hand.gone:
+            del left[free]
         elif hand.stopped:
             break
     return hand.outcome()
