@@ -44,8 +44,8 @@ MOTO = Judge(
         # It runs code in Docker alone; without, an invocation answers with what it was sent.
         "counter_schema": "'version'",
         "function": "(404) when calling the PublishFunction operation",
-        "origin_request_policy": "(404) when calling the ListOriginRequestPolicies operation",
-        "response_headers_policy": "(404) when calling the ListResponseHeadersPolicies operation",
+        "origin_request_policy": "(404) when calling the CreateOriginRequestPolicy operation",
+        "response_headers_policy": "(404) when calling the CreateResponseHeadersPolicy operation",
     },
     forgets={
         "distribution": frozenset(

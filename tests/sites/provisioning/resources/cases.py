@@ -51,13 +51,13 @@ def function(g: Ground, code: str = "function handler(event) { return event.requ
     return r.Function(g.name, store, sha256(code.encode()).hexdigest(), code)
 
 
-def role(g: Ground) -> r.Role:
+def role(name: str, account_id: str) -> r.Role:
     return r.Role(
-        name=g.name,
-        permission_boundary_arn=f"arn:aws:iam::{g.account_id}:policy/any",
-        log_group_arn=f"arn:aws:logs:us-east-1:{g.account_id}:log-group:{g.name}",
-        database_user_arn=f"arn:aws:rds-db:us-east-1:{g.account_id}:dbuser:db-1/cloudadmin",
-        tags=g.tags,
+        name=name,
+        permission_boundary_arn=f"arn:aws:iam::{account_id}:policy/any",
+        log_group_arn=f"arn:aws:logs:us-east-1:{account_id}:log-group:{name}",
+        database_user_arn=f"arn:aws:rds-db:us-east-1:{account_id}:dbuser:db-1/cloudadmin",
+        tags={"Name": name},
     )
 
 
@@ -121,7 +121,13 @@ CASES: dict[str, tuple[Make, Make | None]] = {
         None,
     ),
     "response_headers_policy": (lambda g: r.ResponseHeadersPolicy(g.name), None),
-    "role": (role, lambda g: replace(role(g), database_user_arn="arn:aws:rds-db:x:y:dbuser:z/u")),
+    "role": (
+        lambda g: role(g.name, g.account_id),
+        lambda g: replace(
+            role(g.name, g.account_id),
+            database_user_arn=f"arn:aws:rds-db:us-east-1:{g.account_id}:dbuser:db-2/cloudadmin",
+        ),
+    ),
     "validation_record": (
         lambda g: r.ValidationRecord(g.zone, f"_1.{g.zone}.", "_2.acm-validations.aws."),
         lambda g: r.ValidationRecord(g.zone, f"_1.{g.zone}.", "_3.acm-validations.aws."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +17,9 @@ from cloudadmin.aws import Clients
 from sites.provisioning import resources as r
 from sites.provisioning.resources.base import Resource, State
 from tests.sites.provisioning.conftest import package
-from tests.sites.provisioning.judges import JUDGES, MOTO, Judge
+from tests.sites.provisioning.judges import JUDGES, Judge
 from tests.sites.provisioning.resources.cases import CASES, Ground
+from tests.sites.provisioning.resources.cases import role as role_named
 
 PASSES = 2000
 
@@ -27,12 +28,17 @@ def type_of(case: str) -> str:
     return case.partition(" ")[0]
 
 
-JUDGED = [
-    pytest.param(judge, case, id=f"{judge}-{case}")
-    for judge in JUDGES
-    for case in CASES
-    if type_of(case) not in judge.lacks
-]
+def judged(wanted: Callable[[Judge, str], bool]) -> pytest.MarkDecorator:
+    """Every case before every judge, as far as that is wanted of the judge and the type."""
+    return pytest.mark.parametrize(
+        ("judge", "case"),
+        [
+            pytest.param(judge, case, id=f"{judge}-{case}")
+            for judge in JUDGES
+            for case in CASES
+            if wanted(judge, type_of(case))
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,7 @@ def lay(clients: Clients, path: Path) -> Ground:
     bucket = r.Bucket(f"{name}-ground", "us-east-1", {"a": "b"})
     bucket.create(clients)
     clients.s3.put_object(Bucket=bucket.name, Key="code.zip", Body=code)
-    role = r.Role(f"{name}-ground", f"arn:aws:iam::{account_id}:policy/any", "*", "*", {"a": "b"})
+    role = role_named(f"{name}-ground", account_id)
     function = r.LambdaFunction(
         name=f"{name}-ground",
         role_arn=role.create(clients).attributes["arn"],
@@ -105,7 +111,7 @@ def test_every_type_has_a_case():
     assert set(map(type_of, CASES)) == set(r.TYPES)
 
 
-@pytest.mark.parametrize(("judge", "case"), JUDGED)
+@judged(lambda judge, slug: slug not in judge.lacks)
 def test_contract(judge: Judge, case: str, ground: Ground, clients: Clients):
     make, make_otherwise = CASES[case]
     resource = make(ground)
@@ -151,15 +157,7 @@ def deleted(resource: Resource, clients: Clients, state: State) -> None:
     raise AssertionError(f"still there: {state}")
 
 
-@pytest.mark.parametrize(
-    ("judge", "case"),
-    [
-        pytest.param(judge, case, id=f"{judge}-{case}")
-        for judge in JUDGES
-        for case in CASES
-        if type_of(case) in judge.doubles
-    ],
-)
+@judged(lambda judge, slug: slug in judge.doubles)
 def test_what_a_judge_doubles(judge: Judge, case: str, ground: Ground, clients: Clients):
     resource = CASES[case][0](ground)
     first = resource.create(clients)
@@ -169,8 +167,7 @@ def test_what_a_judge_doubles(judge: Judge, case: str, ground: Ground, clients: 
     gone(resource, clients)
 
 
-@pytest.mark.parametrize("judge", [MOTO], ids=str)
-@pytest.mark.parametrize("case", MOTO.lacks)
+@judged(lambda judge, slug: slug in judge.lacks)
 def test_what_a_judge_lacks(judge: Judge, case: str, ground: Ground, clients: Clients):
     with pytest.raises((ClientError, KeyError)) as refusal:
         CASES[case][0](ground).create(clients)
