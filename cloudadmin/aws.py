@@ -7,6 +7,7 @@ by :func:`error_code`; nothing here hides a 403 as "does not exist".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,14 @@ class Access:
 
 
 class Clients:
-    """One boto3 client per AWS service, made on first use."""
+    """One boto3 client per AWS service, made on first use.
 
-    def __init__(self, access: Access) -> None:
+    ``pace`` is called with the service's name before every request, retries too, and may wait.
+    """
+
+    def __init__(self, access: Access, pace: Callable[[str], None] | None = None) -> None:
         self.access = access
+        self.pace = pace
         self.region = access.region
 
     @cached_property
@@ -126,6 +131,8 @@ class Clients:
             ),
         )
         client.meta.events.register_first("needs-retry", create_only_once)
+        if pace := self.pace:
+            client.meta.events.register("before-send", lambda **_: pace(service))
         return client
 
     @cached_property

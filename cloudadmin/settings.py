@@ -211,6 +211,8 @@ CELERY_TIMEZONE = "UTC"
 
 AWS_ENDPOINT_URL: str | None = env.str("AWS_ENDPOINT_URL", "") or RUN.get("aws_endpoint")
 AWS_REGION = env.str("AWS_REGION", "") or env.str("AWS_DEFAULT_REGION", "us-east-1")
+# How much of an account's API rates is used, from 0.1 to 1 (sites/pace.py); 0: no limit.
+CLOUDADMIN_AWS_PACE = env.float("CLOUDADMIN_AWS_PACE", 0.0 if AWS_ENDPOINT_URL else 0.8)
 # Where the edge answers in local mode; on AWS every site has its own host name.
 CLOUDADMIN_EDGE_URL: str | None = env.str("CLOUDADMIN_EDGE_URL", "") or RUN.get("edge")
 

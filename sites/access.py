@@ -9,6 +9,7 @@ from django.conf import settings
 
 from cloudadmin.aws import Access, Clients
 from sites.models import Account
+from sites.pace import Pace
 
 # An assumed role's credentials are good for an hour; a client takes a tenth of a second to make.
 KEEP_SECONDS = 1800
@@ -21,10 +22,11 @@ def clients_for(account: Account) -> Clients:
         external_id=str(account.external_id),
         endpoint_url=settings.AWS_ENDPOINT_URL,
     )
-    return _clients(access, int(time.time() // KEEP_SECONDS))
+    return _clients(access, account.short_uid, int(time.time() // KEEP_SECONDS))
 
 
 @lru_cache(maxsize=32)
-def _clients(access: Access, age: int) -> Clients:
+def _clients(access: Access, account: str, age: int) -> Clients:
     """``age`` is part of the key alone: it makes the clients anew every half hour."""
-    return Clients(access)
+    pace = settings.CLOUDADMIN_AWS_PACE
+    return Clients(access, Pace(settings.REDIS_URL, account, pace) if pace else None)
