@@ -11,14 +11,17 @@ from pathlib import Path
 import psycopg
 import uvicorn
 
+from localcloud.dns.query import DnsQuery
+from localcloud.dns.world import PublicDns
 from localcloud.durations import Clock
 from localcloud.edge.app import Edge
 from localcloud.edge.pop import NAMES, Pop
 from localcloud.emulator import Emulator
-from localcloud.front import Front, Protocol
+from localcloud.front import App, Front, Protocol
 from localcloud.physics import Rules
 from localcloud.physics.acm import Acm
 from localcloud.physics.cloudfront import CloudFront
+from localcloud.physics.delegation import OwnNameServers
 from localcloud.physics.iam import Iam
 from localcloud.physics.keyvaluestore import KeyValueStore
 from localcloud.physics.lambda_ import Lambda
@@ -28,6 +31,7 @@ from localcloud.physics.s3 import S3
 from localcloud.propagation import Propagation
 from localcloud.proxy import Proxy
 from localcloud.reader import Reader
+from localcloud.registrar import Registrar
 from localcloud.upstream import Unreachable, Upstream
 
 
@@ -61,6 +65,7 @@ class Cloud:
         self.emulator = Emulator(settings.data_dir)
         self.clock = Clock(settings.time_scale)
         self.rds = Rds(settings.postgres_url, self.clock)
+        self.registrar = Registrar(settings.data_dir / "registrar.json")
         self.stopping = asyncio.Event()
 
     async def run(self) -> int:
@@ -83,9 +88,14 @@ class Cloud:
         await asyncio.to_thread(self.rds.reconcile, instances["DBInstances"])
         upstream = Upstream("127.0.0.1", self.emulator.port)
         edge = Edge(pops, upstream)
-        proxy = Proxy(upstream, self._rules(reader, propagation), self._healthy)
+        public = PublicDns(reader, self.registrar, propagation)
+        proxy = Proxy(upstream, self._rules(reader, public, propagation), self._healthy)
+        pages: dict[str, App] = {
+            "/_localcloud/dns-query": DnsQuery(public),
+            "/_localcloud/registrar": self.registrar,
+        }
         servers = [
-            server(Front(proxy), self.settings.bind, self.settings.aws_port),
+            server(Front(proxy, pages), self.settings.bind, self.settings.aws_port),
             server(edge, self.settings.bind, self.settings.edge_port),
         ]
         running = [asyncio.create_task(each.serve()) for each in servers]
@@ -98,8 +108,8 @@ class Cloud:
         await upstream.close()
         return 0 if self.stopping.is_set() else 1
 
-    def _rules(self, reader: Reader, propagation: Propagation) -> Rules:
-        acm = Acm(reader, propagation, self.clock, self.settings.data_dir / "acm.json")
+    def _rules(self, reader: Reader, public: PublicDns, propagation: Propagation) -> Rules:
+        acm = Acm(reader, public, propagation, self.clock, self.settings.data_dir / "acm.json")
         return Rules(
             {
                 "acm": acm,
@@ -108,7 +118,7 @@ class Cloud:
                 "iam": Iam(self.clock),
                 "lambda": Lambda(propagation, self.clock),
                 "rds": self.rds,
-                "route53": Route53(reader, self.clock),
+                "route53": OwnNameServers(Route53(reader, self.clock), self.registrar),
                 "s3": S3(propagation),
             }
         )

@@ -21,6 +21,8 @@ SECONDS: Mapping[str, float] = {
     # https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html: up to 30 minutes; the
     # usual is 2 or 3.
     "certificate": 150,
+    # https://docs.aws.amazon.com/acm/latest/userguide/troubleshooting-timed-out.html: 72 hours
+    "validation": 259200,
 }
 
 

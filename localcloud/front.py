@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,10 +69,11 @@ class CallLog:
 
 
 class Front:
-    """ASGI app around the proxy."""
+    """ASGI app around the proxy, and around ``pages``: other apps, by path."""
 
-    def __init__(self, proxy: App) -> None:
+    def __init__(self, proxy: App, pages: Mapping[str, App]) -> None:
         self.proxy = proxy
+        self.pages = pages
         self.faults = Faults()
         self.calls = CallLog()
 
@@ -84,6 +85,8 @@ class Front:
                 await reply(send, await self._control(self.faults, scope["method"], receive))
             case "/_localcloud/calls":
                 await reply(send, await self._control(self.calls, scope["method"], receive))
+            case path if path in self.pages:
+                await self.pages[path](scope, receive, send)
             case path if path.startswith("/_"):
                 await self.proxy(scope, receive, send)
             case _:

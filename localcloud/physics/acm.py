@@ -1,11 +1,12 @@
-"""ACM: a certificate is pending until each of its validation records is in a hosted zone.
+"""ACM: a certificate is pending until each of its validation records is in the public DNS.
 
 With honest time, the record is not in the first descriptions, and a certificate is issued some time
-after its records were first seen.
+after its records were first seen, or given up when they were not.
 
 MiniStack issues at once and forgets idempotency tokens. What is kept here beside its state is one
-small JSON file: the tokens, and when each certificate was issued.
+small JSON file: the tokens, when each certificate was issued, and why others were not.
 https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
+https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from localcloud.durations import Clock
+import dns.name
+from dns.rdatatype import RdataType
+
+from localcloud.dns import caa
+from localcloud.dns.world import PublicDns, World
+from localcloud.durations import SECONDS, Clock
 from localcloud.physics import Forward
 from localcloud.propagation import Propagation
 from localcloud.reader import Reader
@@ -25,19 +31,28 @@ from localcloud.wire import Answer, Call, json_answer, json_error
 
 TOKEN_SECONDS = 3600
 PENDING = "PENDING_VALIDATION"
+# What the names of a certificate have come to. A CAA record is looked at when they are proven.
+# https://repost.aws/knowledge-center/acm-troubleshoot-caa-errors
+OF_NAMES = {"ISSUED": "SUCCESS", "FAILED": "SUCCESS", "VALIDATION_TIMED_OUT": "FAILED"}
 
 
 class Acm:
     def __init__(
-        self, reader: Reader, propagation: Propagation, clock: Clock, ledger: Path
+        self,
+        reader: Reader,
+        public: PublicDns,
+        propagation: Propagation,
+        clock: Clock,
+        ledger: Path,
     ) -> None:
-        self.reader = reader
         self.acm = reader.client("acm")
+        self.public = public
         self.propagation = propagation
         self.clock = clock
         self.ledger = ledger
         known = json.loads(ledger.read_text()) if ledger.exists() else {}
         self.issued: dict[str, float] = known.get("issued", {})
+        self.failed: dict[str, str] = known.get("failed", {})
         self.tokens: dict[str, tuple[str, float]] = known.get("tokens", {})
 
     async def __call__(self, call: Call, forward: Forward) -> Answer:
@@ -55,7 +70,7 @@ class Acm:
     async def certificate_names(self, arn: str) -> frozenset[str] | None:
         """The names of an issued certificate; None for a pending or unknown one."""
         certificate = await asyncio.to_thread(self._read, arn)
-        if certificate is None or not await self._is_issued(certificate):
+        if certificate is None or await self._status(certificate) != "ISSUED":
             return None
         return frozenset(name.lower() for name in certificate["SubjectAlternativeNames"])
 
@@ -87,24 +102,25 @@ class Acm:
         if not answer.ok:
             return answer
         certificate = answer.document["Certificate"]
-        issued = await self._is_issued(certificate)
+        arn = certificate["CertificateArn"]
+        certificate["Status"] = status = await self._status(certificate)
         if certificate["Type"] == "AMAZON_ISSUED":
-            certificate["DomainValidationOptions"] = self._options(certificate, issued)
-        if issued:
-            arn = certificate["CertificateArn"]
+            certificate["DomainValidationOptions"] = self._options(certificate)
+        if status == "ISSUED":
             certificate["IssuedAt"] = self.issued.get(arn, certificate.get("IssuedAt"))
         else:
-            certificate["Status"] = PENDING
             for name in ("IssuedAt", "NotBefore", "NotAfter"):
                 certificate.pop(name, None)
-        certificate["InUseBy"] = self._users(certificate["CertificateArn"])
+        if status == "FAILED":
+            certificate["FailureReason"] = self.failed[arn]
+        certificate["InUseBy"] = self._users(arn)
         return answer.with_body(json.dumps({"Certificate": certificate}).encode())
 
-    def _options(self, certificate: dict[str, Any], issued: bool) -> list[dict[str, Any]]:
+    def _options(self, certificate: dict[str, Any]) -> list[dict[str, Any]]:
         early = self.clock.under_way("validation_record", certificate["CertificateArn"])
         options = []
         for option in certificate["DomainValidationOptions"]:
-            option |= {"ValidationStatus": "SUCCESS" if issued else PENDING}
+            option |= {"ValidationStatus": OF_NAMES.get(certificate["Status"], PENDING)}
             option.pop("ResourceRecord", None)
             if not early:
                 option["ResourceRecord"] = validation_record(option["DomainName"])
@@ -119,8 +135,10 @@ class Acm:
             return answer
         summaries = []
         for summary in answer.document["CertificateSummaryList"]:
-            names = await self.certificate_names(summary["CertificateArn"])
-            summary["Status"] = PENDING if names is None else "ISSUED"
+            certificate = await asyncio.to_thread(self._read, summary["CertificateArn"])
+            if certificate is None:
+                continue
+            summary["Status"] = await self._status(certificate)
             if not wanted or summary["Status"] in wanted:
                 summaries.append(summary)
         return answer.with_body(json.dumps({"CertificateSummaryList": summaries}).encode())
@@ -132,6 +150,7 @@ class Acm:
         answer = await forward(call)
         if answer.ok:
             self.issued.pop(arn, None)
+            self.failed.pop(arn, None)
             self.tokens = {k: v for k, v in self.tokens.items() if v[0] != arn}
             self._save()
         return answer
@@ -140,53 +159,51 @@ class Acm:
         known = self.propagation.distributions.values()
         return [distribution.arn for distribution in known if distribution.certificate_arn == arn]
 
-    async def _is_issued(self, certificate: dict[str, Any]) -> bool:
-        """Once issued, it stays so, whatever becomes of the records."""
+    async def _status(self, certificate: dict[str, Any]) -> str:
+        """Once issued or failed, it stays so, whatever becomes of the records."""
         arn = certificate["CertificateArn"]
         if certificate["Type"] != "AMAZON_ISSUED" or arn in self.issued:
-            return True
+            return "ISSUED"
+        if arn in self.failed:
+            return "FAILED"
+        if 0 < SECONDS["validation"] * self.clock.scale < time.time() - certificate["CreatedAt"]:
+            return "VALIDATION_TIMED_OUT"
         names = [option["DomainName"] for option in certificate["DomainValidationOptions"]]
-        if not await asyncio.to_thread(self._validated, names):
-            return False
+        world = await asyncio.to_thread(self.public.world)
+        if not await asyncio.to_thread(_proven, world, names):
+            return PENDING
         if not self.clock.has_begun("certificate", arn):
             self.clock.begin("certificate", arn)
         if self.clock.under_way("certificate", arn):
-            return False
-        self.issued[arn] = time.time()
+            return PENDING
+        if await asyncio.to_thread(_allowed, world, names):
+            self.issued[arn] = time.time()
+        else:
+            self.failed[arn] = "CAA_ERROR"
         self._save()
-        return True
-
-    def _validated(self, names: list[str]) -> bool:
-        zones = self.reader.route53.list_hosted_zones()["HostedZones"]
-        return all(self._exists(zones, validation_record(name)) for name in names)
-
-    def _exists(self, zones: list[dict[str, Any]], record: dict[str, str]) -> bool:
-        for zone in zones:
-            if zone["Config"].get("PrivateZone") or not record["Name"].endswith(f".{zone['Name']}"):
-                continue
-            found = self.reader.route53.list_resource_record_sets(
-                HostedZoneId=zone["Id"],
-                StartRecordName=record["Name"],
-                StartRecordType="CNAME",
-                MaxItems="1",
-            )["ResourceRecordSets"]
-            if any(_matches(each, record) for each in found):
-                return True
-        return False
+        return "ISSUED" if arn in self.issued else "FAILED"
 
     def _save(self) -> None:
-        text = json.dumps({"issued": self.issued, "tokens": self.tokens})
+        text = json.dumps({"issued": self.issued, "failed": self.failed, "tokens": self.tokens})
         draft = self.ledger.with_suffix(".new")
         draft.write_text(text)
         draft.replace(self.ledger)
 
 
-def _matches(found: dict[str, Any], record: dict[str, str]) -> bool:
-    values = {each["Value"].rstrip(".") for each in found.get("ResourceRecords", [])}
-    return (
-        found["Type"] == "CNAME"
-        and found["Name"].rstrip(".").lower() == record["Name"].rstrip(".")
-        and record["Value"].rstrip(".") in values
+def _proven(world: World, names: list[str]) -> bool:
+    return all(_is_visible(world, validation_record(name)) for name in names)
+
+
+def _is_visible(world: World, record: dict[str, str]) -> bool:
+    found = world.resolve(dns.name.from_text(record["Name"]), RdataType.CNAME)
+    wanted = dns.name.from_text(record["Value"])
+    return any(rdata.target == wanted for rdata in found.values(RdataType.CNAME))
+
+
+def _allowed(world: World, names: list[str]) -> bool:
+    return all(
+        caa.allows(name, lambda asked: world.resolve(asked, RdataType.CAA).values(RdataType.CAA))
+        for name in names
     )
 
 

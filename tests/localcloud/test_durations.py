@@ -17,12 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.durations import SECONDS, Clock
-from localcloud.physics.acm import Acm
 from localcloud.physics.iam import Iam
 from localcloud.physics.lambda_ import Lambda
 from localcloud.propagation import Propagation
-from localcloud.reader import Reader
-from localcloud.wire import Answer, Call, json_answer
+from localcloud.wire import Answer, Call
 from tests.localcloud.conftest import LocalCloud, eventually
 from tests.localcloud.test_physics import create_instance, request_certificate, validate
 
@@ -142,37 +140,6 @@ def test_a_role_is_too_young_for_exactly_its_time():
     assert asked(rule, other, Answer(200)).ok
     clock.time += 0.01
     assert asked(rule, create, Answer(201)).ok
-
-
-def test_a_validation_record_is_not_in_the_first_descriptions(tmp_path):
-    clock = HandClock()
-    reader = Mock(spec=Reader)
-    reader.route53 = Mock(spec=["list_hosted_zones"])
-    reader.route53.list_hosted_zones.return_value = {"HostedZones": []}
-    propagation = Mock(spec=Propagation, distributions={})
-    rule = Acm(reader, propagation, clock, tmp_path / "acm.json")
-
-    def call(action: str) -> Call:
-        target = {"x-amz-target": f"CertificateManager.{action}"}
-        return Call("POST", "/", "", target, b'{"DomainName": "a.example"}')
-
-    def described() -> dict:
-        certificate = {
-            "CertificateArn": "arn",
-            "Type": "AMAZON_ISSUED",
-            "DomainValidationOptions": [{"DomainName": "a.example"}],
-        }
-        answer = json_answer({"Certificate": certificate})
-        found = asked(rule, call("DescribeCertificate"), answer).document["Certificate"]
-        assert found["Status"] == "PENDING_VALIDATION"
-        option: dict = found["DomainValidationOptions"][0]
-        return option
-
-    asked(rule, call("RequestCertificate"), json_answer({"CertificateArn": "arn"}))
-    clock.time += SECONDS["validation_record"] - 0.01
-    assert "ResourceRecord" not in described()
-    clock.time += 0.01
-    assert described()["ResourceRecord"]["Type"] == "CNAME"
 
 
 @pytest.fixture
