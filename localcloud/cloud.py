@@ -113,7 +113,7 @@ class Cloud:
         return Rules(
             {
                 "acm": acm,
-                "cloudfront": CloudFront(propagation, acm.certificate_names),
+                "cloudfront": CloudFront(propagation, self.clock, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
                 "iam": Iam(self.clock),
                 "lambda": Lambda(propagation, self.clock),

@@ -30,6 +30,7 @@ class Reader:
         self.cloudfront = self.client("cloudfront")
         self.lambda_ = self.client("lambda")
         self.route53 = self.client("route53")
+        self.iam = self.client("iam")
         self.keyvaluestore = self.client("cloudfront-keyvaluestore")
         self.keyvaluestore.meta.events.register(
             "before-send.cloudfront-keyvaluestore", self._to_emulator
@@ -102,6 +103,11 @@ class Reader:
         found: Mapping[str, Any] = policy["ResponseHeadersPolicyConfig"]
         return found
 
+    def _origin_access_control(self, key: str) -> Mapping[str, Any]:
+        found = self.cloudfront.get_origin_access_control(Id=key)["OriginAccessControl"]
+        config: Mapping[str, Any] = found["OriginAccessControlConfig"]
+        return config
+
     def _bucket_policy(self, key: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(self.s3.get_bucket_policy(Bucket=key)["Policy"])
         return found
@@ -127,6 +133,7 @@ KINDS = {
     "cache_policy": Reader._cache_policy,
     "origin_request_policy": Reader._origin_request_policy,
     "response_headers_policy": Reader._response_headers_policy,
+    "origin_access_control": Reader._origin_access_control,
     "bucket_policy": Reader._bucket_policy,
     "function_url": Reader._function_url,
 }

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 CREDENTIAL = re.compile(r"Credential=[^,\s]*/([a-z0-9-]+)/aws4_request")
@@ -73,6 +75,14 @@ class Call:
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def xml(self) -> Element | None:
+        """The body of an XML call; None when it is no XML, which MiniStack refuses."""
+        try:
+            return ElementTree.fromstring(self.body)  # noqa: S314  loopback only
+        except ElementTree.ParseError:
+            return None
 
     @cached_property
     def action(self) -> str:

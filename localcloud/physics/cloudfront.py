@@ -1,21 +1,29 @@
 """CloudFront's control plane: certificates before aliases, one owner per alias, and time.
 
-A change is ``InProgress`` until every point of presence has it.
+A change is ``InProgress`` until every point of presence has it and its time is over.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-requirements
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from xml.etree import ElementTree
+from dataclasses import dataclass
+from functools import cached_property
+from xml.etree.ElementTree import Element
 
+from localcloud.durations import Clock
 from localcloud.edge.pop import Pop
 from localcloud.physics import Forward
+from localcloud.physics.distribution_config import DistributionConfig
+from localcloud.physics.invalidations import Batch, Invalidations
+from localcloud.physics.references import refuse_dangling, refuse_storeless, refuse_used
 from localcloud.propagation import Propagation, Subject
 from localcloud.wire import Answer, Call, xml_error
 
 RESOURCE = re.compile(r"/2020-05-31/([a-z-]+)(?:/([^/]+))?(?:/(.+))?")
+BLOCK = re.compile(r"<(Distribution|Invalidation)(Summary|)(?: [^>]*)?>.*?</\1\2>", re.DOTALL)
 STATUS = re.compile(r"<Status>(?:Deployed|Completed)</Status>")
 IDENTIFIER = re.compile(r"<Id>([A-Z0-9]+)</Id>")
 STORE_ARN = re.compile(r"<ARN>(arn:aws:cloudfront::\d+:key-value-store/[^<]+)</ARN>")
@@ -28,107 +36,138 @@ KINDS = {
     "origin-request-policy": "origin_request_policy",
     "response-headers-policy": "response_headers_policy",
 }
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html#limits-functions
+FUNCTION_BYTES = 10 * 1024
 
 # The names that a certificate covers, or None while it is not issued.
 CertificateNames = Callable[[str], Awaitable[frozenset[str] | None]]
 
 
+@dataclass(frozen=True)
+class Target:
+    """What a call is about: ``distribution/E1/invalidation/I1`` is resource, key and the rest."""
+
+    resource: str
+    key: str
+    rest: str
+
+    @classmethod
+    def of(cls, call: Call) -> Target | None:
+        found = RESOURCE.fullmatch(call.decoded_path)
+        return found and cls(found[1], found[2] or "", (found[3] or "").rstrip("/"))
+
+    @cached_property
+    def kind(self) -> str:
+        """The reader's word."""
+        return KINDS.get(self.resource, self.resource.replace("-", "_"))
+
+
 class CloudFront:
-    def __init__(self, propagation: Propagation, certificate_names: CertificateNames) -> None:
+    def __init__(
+        self, propagation: Propagation, clock: Clock, certificate_names: CertificateNames
+    ) -> None:
         self.propagation = propagation
+        self.clock = clock
         self.certificate_names = certificate_names
+        self.invalidations = Invalidations(lambda key: self._under_way("invalidation", key))
 
     async def __call__(self, call: Call, forward: Forward) -> Answer:
-        found = RESOURCE.fullmatch(call.decoded_path)
-        if found is None:
+        target = Target.of(call)
+        if target is None:
             return await forward(call)
-        resource, key, rest = found[1], found[2] or "", found[3] or ""
-        if resource == "distribution" and call.method in ("POST", "PUT") and "inval" not in rest:
-            refusal = await self._refuse_aliases(call, key)
-            if refusal:
-                return refusal
+        if call.method != "GET" and (refusal := await self._refuse(call, target)):
+            return refusal
         answer = await forward(call)
         if answer.ok and call.method != "GET":
-            await self._tell(call, answer, resource, key, rest)
-        return self._in_progress(answer, resource, key, rest)
+            await self._tell(call, answer, target)
+        return self._as_it_is_now(answer)
 
-    async def _refuse_aliases(self, call: Call, own_id: str) -> Answer | None:
-        try:
-            root = ElementTree.fromstring(call.body)  # noqa: S314  loopback only
-        except ElementTree.ParseError:
-            return None  # MiniStack says MalformedXML
-        aliases = {e.text.lower() for e in root.findall(".//{*}Aliases//{*}CNAME") if e.text}
-        certificate = root.findtext(".//{*}ViewerCertificate/{*}ACMCertificateArn") or ""
-        reference = root.findtext(".//{*}CallerReference")
-        if aliases and not certificate:
-            return xml_error(
-                "InvalidViewerCertificate",
-                "To add an alternate domain name (CNAME) to a CloudFront distribution, you must "
-                "attach a trusted certificate that validates your authorization to use the "
-                "domain name.",
-            )
-        if certificate:
-            names = await self.certificate_names(certificate)
-            if names is None or not all(covers(names, alias) for alias in aliases):
-                return xml_error(
-                    "InvalidViewerCertificate",
-                    "The specified SSL certificate doesn't exist, isn't in us-east-1 region, "
-                    "isn't valid, or doesn't include a valid certificate chain.",
-                )
-        return self._refuse_taken(aliases, own_id, reference)
-
-    def _refuse_taken(self, aliases: set[str], own_id: str, reference: str | None) -> Answer | None:
-        for other in self.propagation.distributions.values():
-            is_own = other.id == own_id or other.caller_reference == reference
-            if taken := not is_own and aliases.intersection(other.aliases):
-                return xml_error(
-                    "CNAMEAlreadyExists",
-                    "One or more of the CNAMEs you provided are already associated with a "
-                    f"different resource: {', '.join(sorted(taken))}",
-                    409,
+    async def _refuse(self, call: Call, target: Target) -> Answer | None:
+        match call.method, target.resource, target.rest:
+            case "DELETE", "distribution", "":
+                return self._refuse_unsettled(target.key)
+            case "DELETE", _, "":
+                return refuse_used(target.kind, target.key, self.propagation.distributions)
+            case "POST", "distribution", "invalidation" if call.xml is not None:
+                return self.invalidations.refuse(Batch.read(target.key, call.xml))
+            case "POST" | "PUT", "distribution", "" | "config" if call.xml is not None:
+                return await self._refuse_config(DistributionConfig(call.xml), target.key)
+            case "POST" | "PUT", "function", "" if call.xml is not None:
+                reader = self.propagation.reader
+                return _refuse_large(call.xml) or await asyncio.to_thread(
+                    refuse_storeless, call.xml, reader
                 )
         return None
 
-    async def _tell(self, call: Call, answer: Answer, resource: str, key: str, rest: str) -> None:
-        if resource == "distribution" and rest == "invalidation":
-            self._invalidate(call, answer, key)
-        elif resource == "key-value-store":
+    def _refuse_unsettled(self, distribution_id: str) -> Answer | None:
+        if not self._under_way("distribution", distribution_id):
+            return None  # MiniStack looks whether it is enabled
+        return xml_error(
+            "DistributionNotDisabled",
+            "The distribution you are trying to delete has not been disabled everywhere: wait "
+            "until it is Deployed.",
+            409,
+        )
+
+    async def _refuse_config(self, config: DistributionConfig, own_id: str) -> Answer | None:
+        known = self.propagation.distributions
+        arn = config.certificate_arn
+        names = await self.certificate_names(arn) if arn else None
+        return (
+            config.refuse_reference(known, own_id)
+            or config.refuse_shape()
+            or config.refuse_names(names)
+            or config.refuse_taken(known, own_id)
+            or await asyncio.to_thread(refuse_dangling, config.root, self.propagation.reader)
+        )
+
+    async def _tell(self, call: Call, answer: Answer, target: Target) -> None:
+        if target.resource == "distribution" and target.rest == "invalidation":
+            self._invalidate(call, answer, target.key)
+        elif target.resource == "key-value-store":
             if stored := STORE_ARN.search(answer.text):
                 await self.propagation.refresh("store", stored[1])
-        elif resource == "tagging":
-            await self.propagation.refresh(
-                "distribution", call.query["Resource"].rpartition("/")[2]
-            )
-        elif resource in KINDS and (key or (key := _identifier(answer))):
-            await self.propagation.refresh(KINDS[resource], key)
+        elif target.resource == "tagging":
+            key = call.query["Resource"].rpartition("/")[2]
+            await self.propagation.refresh("distribution", key)
+        elif target.resource in KINDS and (key := target.key or _identifier(answer.text)):
+            if target.resource == "distribution":
+                self.clock.begin("distribution", key)
+            await self.propagation.refresh(target.kind, key)
 
     def _invalidate(self, call: Call, answer: Answer, distribution_id: str) -> None:
-        root = ElementTree.fromstring(call.body)  # noqa: S314  loopback only
-        paths = [e.text for e in root.findall(".//{*}Paths//{*}Path") if e.text]
+        assert call.xml is not None  # noqa: S101  MiniStack has read it
+        batch, key = Batch.read(distribution_id, call.xml), _identifier(answer.text)
 
         def change(pop: Pop) -> None:
-            pop.cache.invalidate(distribution_id, paths)
+            pop.cache.invalidate(distribution_id, batch.paths)
 
-        self.propagation.publish(change, Subject("invalidation", _identifier(answer)))
+        self.propagation.publish(change, Subject("invalidation", key))
+        self.clock.begin("invalidation", key)
+        self.invalidations.add(key, batch)
 
-    def _in_progress(self, answer: Answer, resource: str, key: str, rest: str) -> Answer:
-        if not answer.ok or resource != "distribution" or rest == "config":
+    def _under_way(self, kind: str, key: str) -> bool:
+        return self.propagation.pending(kind, key) or self.clock.under_way(kind, key)
+
+    def _as_it_is_now(self, answer: Answer) -> Answer:
+        if not answer.ok or not BLOCK.search(answer.body.decode(errors="replace")):
             return answer
-        if rest.startswith("invalidation"):
-            about = ("invalidation", rest.partition("/")[2] or _identifier(answer))
-        else:
-            about = ("distribution", key or _identifier(answer))
-        if not about[1] or not self.propagation.pending(*about):
-            return answer
-        body = STATUS.sub("<Status>InProgress</Status>", answer.text, count=1)
-        return answer.with_body(body.encode())
+
+        def block(found: re.Match[str]) -> str:
+            if not self._under_way(found[1].lower(), _identifier(found[0])):
+                return found[0]
+            return STATUS.sub("<Status>InProgress</Status>", found[0], count=1)
+
+        return answer.with_body(BLOCK.sub(block, answer.text).encode())
 
 
-def _identifier(answer: Answer) -> str:
-    found = IDENTIFIER.search(answer.text)
+def _identifier(text: str) -> str:
+    found = IDENTIFIER.search(text)
     return found[1] if found else ""
 
 
-def covers(names: frozenset[str], host: str) -> bool:
-    """A wildcard stands for one label."""
-    return host in names or "*." + host.partition(".")[2] in names
+def _refuse_large(function: Element) -> Answer | None:
+    encoded = function.findtext(".//{*}FunctionCode", "").rstrip("=")
+    if len(encoded) * 3 // 4 <= FUNCTION_BYTES:
+        return None
+    return xml_error("FunctionSizeLimitExceeded", "The function is too large: 10 KB at most.", 413)

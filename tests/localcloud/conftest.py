@@ -121,9 +121,26 @@ class Website:
             "Id": "s3",
             "DomainName": f"{self.bucket}.s3.us-east-1.amazonaws.com",
             "S3OriginConfig": {"OriginAccessIdentity": ""},
-            "OriginAccessControlId": "E1EXAMPLE",
+            "OriginAccessControlId": self.access_control("s3"),
             **more,
         }
+
+    def access_control(self, kind: str) -> str:
+        """The id of an origin access control for origins of that kind."""
+        cloudfront = self.cloud.clients.cloudfront
+        name = f"{self.name}-{kind}"
+        listed = cloudfront.list_origin_access_controls()["OriginAccessControlList"]
+        for each in listed.get("Items", []):
+            if each["Name"] == name:
+                return each["Id"]
+        config: Any = {
+            "Name": name,
+            "SigningProtocol": "sigv4",
+            "SigningBehavior": "always",
+            "OriginAccessControlOriginType": kind,
+        }
+        made = cloudfront.create_origin_access_control(OriginAccessControlConfig=config)
+        return made["OriginAccessControl"]["Id"]
 
     @staticmethod
     def behavior(origin: str = "s3", **more: Any) -> dict[str, Any]:

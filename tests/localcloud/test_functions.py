@@ -212,7 +212,7 @@ def test_a_function_url_behind_the_edge(website, function_url):
     origin = {
         "Id": "counter",
         "DomainName": function_url,
-        "OriginAccessControlId": "E1EXAMPLE",
+        "OriginAccessControlId": website.access_control("lambda"),
         "CustomOriginConfig": {
             "HTTPPort": 80,
             "HTTPSPort": 443,
