@@ -90,14 +90,17 @@ def redis(data_dir: Path, port: int) -> Program:
     )
 
 
-def local_cloud(data_dir: Path, *, aws_port: int, edge_port: int, postgres_url: str) -> Program:
+def local_cloud(
+    data_dir: Path, *, aws_port: int, edge_port: int, postgres_url: str, time_scale: float
+) -> Program:
+    """``time_scale``: how much of AWS's usual time things take, from 0 (none) to 1 (all of it)."""
     data_dir.mkdir(parents=True, exist_ok=True)
     return Program(
         name="localcloud",
         command=[
             *(sys.executable, "-m", "localcloud", "--data-dir", str(data_dir)),
             *("--aws-port", str(aws_port), "--edge-port", str(edge_port)),
-            *("--postgres-url", postgres_url),
+            *("--postgres-url", postgres_url, "--time-scale", str(time_scale)),
         ],
     )
 

@@ -76,9 +76,12 @@ def choose_ports(asked: Ports, last: dict[str, int]) -> dict[str, int]:
 
 
 class Instance:
-    def __init__(self, data_dir: Path, ports: Ports, say: Callable[[str], Any]) -> None:
+    def __init__(
+        self, data_dir: Path, ports: Ports, say: Callable[[str], Any], *, time_scale: float = 0
+    ) -> None:
         self.data_dir = data_dir
         self.say = say
+        self.time_scale = time_scale
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = (self.data_dir / "up.lock").open("w")
         try:
@@ -105,6 +108,11 @@ class Instance:
             f"http://127.0.0.1:{self._port('edge')}"
             if self.is_local_cloud
             else os.environ.get("CLOUDADMIN_EDGE_URL")
+        )
+        self.dns_url = (
+            f"{self.aws_endpoint}/_localcloud/dns-query"
+            if self.is_local_cloud
+            else os.environ.get("CLOUDADMIN_DNS_URL")
         )
         self.dashboard = f"http://127.0.0.1:{self._port('web')}/"
         self._supervisor = Supervisor(
@@ -154,6 +162,7 @@ class Instance:
                     aws_port=self._port("aws"),
                     edge_port=self._port("edge"),
                     postgres_url=self.database_url,
+                    time_scale=self.time_scale,
                 )
             )
         return [
@@ -175,6 +184,8 @@ class Instance:
             environment["AWS_ENDPOINT_URL"] = self.aws_endpoint
         if self.edge:
             environment["CLOUDADMIN_EDGE_URL"] = self.edge
+        if self.dns_url:
+            environment["CLOUDADMIN_DNS_URL"] = self.dns_url
         return environment
 
     def _wait_for(self, name: str) -> None:
@@ -229,7 +240,8 @@ class Instance:
         if self.is_local_cloud:
             if demo:
                 self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
-            self.say(f"  local AWS   {self.aws_endpoint}")
+            pace = f", at {self.time_scale:g} of AWS's usual time" if self.time_scale else ""
+            self.say(f"  local AWS   {self.aws_endpoint}{pace}")
         else:
             given = ", ".join(name for name in AWS_VARIABLES if os.environ.get(name))
             self.say(f"  AWS         a REAL account, by {given} in the environment")
@@ -244,6 +256,7 @@ class Instance:
             "dashboard": self.dashboard,
             "edge": self.edge,
             "aws_endpoint": self.aws_endpoint,
+            "dns_url": self.dns_url,
             "database_url": self.database_url,
             "redis_url": self.redis_url,
             "secret_key": self._environment()["SECRET_KEY"],

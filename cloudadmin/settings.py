@@ -210,6 +210,8 @@ CELERY_TIMEZONE = "UTC"
 # --- AWS --------------------------------------------------------------------------------------
 
 AWS_ENDPOINT_URL: str | None = env.str("AWS_ENDPOINT_URL", "") or RUN.get("aws_endpoint")
+# Where the public DNS is asked (RFC 8484) in local mode; on AWS the system's resolver is.
+CLOUDADMIN_DNS_URL: str = env.str("CLOUDADMIN_DNS_URL", "") or RUN.get("dns_url") or ""
 AWS_REGION = env.str("AWS_REGION", "") or env.str("AWS_DEFAULT_REGION", "us-east-1")
 # How much of an account's API rates is used, from 0.1 to 1 (sites/pace.py); 0: no limit.
 CLOUDADMIN_AWS_PACE = env.float("CLOUDADMIN_AWS_PACE", 0.0 if AWS_ENDPOINT_URL else 0.8)

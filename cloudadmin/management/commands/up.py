@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -16,6 +17,14 @@ from cloudadmin.instance import AlreadyRunning, Instance, Ports
 from cloudadmin.supervision import SupervisionError
 
 
+def share(text: str) -> float:
+    """A finite number from 0 on. Raises ValueError, which argparse puts into words."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError(text)
+    return number
+
+
 class Command(BaseCommand):
     help = "Run everything on one machine: PostgreSQL, Redis, the local cloud, web, worker, beat."
     requires_system_checks: list[str] = []  # the database is not there yet
@@ -26,6 +35,13 @@ class Command(BaseCommand):
         parser.add_argument("--edge-port", type=int, help="of the edge (default: 8080, or free)")
         parser.add_argument(
             "--aws-port", type=int, help="of the local AWS (default: 4566, or free)"
+        )
+        parser.add_argument(
+            "--time-scale",
+            type=share,
+            default=0.0,
+            help="how much of AWS's usual time the local AWS takes: 0 is at once (default), "
+            "0.05 makes seconds of minutes, 1 is all of it",
         )
         parser.add_argument("--no-demo", action="store_true", help="without the demo site")
 
@@ -41,7 +57,12 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, stop)
         ports = Ports(web=options["port"], edge=options["edge_port"], aws=options["aws_port"])
         try:
-            instance = Instance(options["data_dir"].absolute(), ports, say=self.stdout.write)
+            instance = Instance(
+                options["data_dir"].absolute(),
+                ports,
+                say=self.stdout.write,
+                time_scale=options["time_scale"],
+            )
         except AlreadyRunning as error:
             raise CommandError(str(error)) from error
         except OSError as error:
