@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudadmin.aws import ClientError, error_code
@@ -96,6 +96,12 @@ class LambdaFunction(Resource):
                 raise
             return State("", ready=False, waiting_for="IAM to let Lambda use the new role")
         return self.name
+
+    def update(self, clients: Clients, current: State) -> State:
+        state = super().update(clients, current)
+        if not state.ready or not self.changes(state):
+            return state
+        return replace(state, ready=False, waiting_for="the next look, to make the next change")
 
     def _update(self, clients: Clients, current: State) -> None:
         """One change at a time: Lambda is busy after each, so the next pass makes the next."""

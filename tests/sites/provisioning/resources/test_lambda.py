@@ -68,6 +68,17 @@ def test_update_waits_while_lambda_is_busy(stub: Stubber, clients):
     assert state.waiting_for == "AWS to finish an earlier change"
 
 
+def test_update_that_lambda_is_done_with_at_once_waits_for_the_next_change(stub: Stubber, clients):
+    stub.add_response("get_function", configuration(State="Active", CodeSha256="old", Timeout=3))
+    current = FUNCTION.read(clients)
+    assert current is not None
+    stub.add_response("update_function_code", {})
+    stub.add_response("get_function", configuration(State="Active", CodeSha256="sha", Timeout=3))
+    state = FUNCTION.update(clients, current)
+    assert not state.ready
+    assert state.waiting_for == "the next look, to make the next change"
+
+
 def test_read_tells_that_lambda_gave_up(stub: Stubber, clients):
     stub.add_response(
         "get_function", configuration(State="Failed", StateReason="no address left in the subnet")

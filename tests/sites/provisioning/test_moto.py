@@ -1,0 +1,128 @@
+"""As much of an account and a site as the second judge can carry: up, changed, put right, down.
+
+What it lacks is left out of the stacks, and stood in for where something is built from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from cloudadmin.aws import Access, Clients
+from sites import provisioning
+from sites.provisioning import Done, Stack, State
+from sites.provisioning.resources import TYPES
+from tests.sites.provisioning.conftest import World, package
+from tests.sites.provisioning.inventory import inventory
+from tests.sites.provisioning.judges import MOTO
+
+STAND_INS = {slug: State(slug, attributes={"arn": f"{slug}-arn"}) for slug in MOTO.lacks}
+# Lists that it has no way to ask for, of what it lacks or tells one by one.
+EMPTY: dict[str, Any] = {
+    "cloudfront.ListOriginRequestPolicies": {"OriginRequestPolicyList": {}},
+    "cloudfront.ListResponseHeadersPolicies": {"ResponseHeadersPolicyList": {}},
+    "lambda.ListFunctionUrlConfigs": {"FunctionUrlConfigs": []},
+}
+# The zone is the person's own, and counters cannot be counted again.
+REMAINS = Counter(
+    ["record zone-SITE.com. NS", "record zone-SITE.com. SOA", "snapshot of cloudadmin-ACCOUNT"]
+)
+
+
+def carried(stack: Stack) -> Stack:
+    steps = [step for step in stack.steps if step.logical_id.partition(".")[0] not in MOTO.lacks]
+    return Stack(tuple(steps), {**STAND_INS, **stack.shared})
+
+
+@dataclass
+class Carried(World):
+    @property
+    def account_stack(self) -> Stack:
+        return carried(super().account_stack)
+
+    @property
+    def site_stack(self) -> Stack:
+        return carried(super().site_stack)
+
+    def inventory(self) -> Counter[str]:
+        return inventory(self.clients, self.site.uid)
+
+
+@pytest.fixture
+def clients(moto: str) -> Clients:
+    """Of an account in which there is nothing."""
+    httpx.post(f"{moto}/moto-api/reset").raise_for_status()
+    clients = Clients(Access(region="us-east-1", endpoint_url=moto))
+    no_headers: Any = {}
+    for operation, answer in EMPTY.items():
+        service = clients.lambda_ if operation.startswith("lambda") else clients.cloudfront
+        service.meta.events.register(
+            f"before-call.{operation}",
+            lambda answer=answer, **_: (AWSResponse("", 200, no_headers, None), answer),
+        )
+    return clients
+
+
+@pytest.fixture
+def world(world: World) -> Carried:
+    return Carried(world.clients, world.counter_package, world.site)
+
+
+def assert_as_desired(world: Carried) -> None:
+    """Nothing is to be changed but what moto forgets, and there is one of each thing."""
+    changes = [(change.logical_id, {*change.differences}) for change in world.plan().effective]
+    assert changes == [("distribution", MOTO.forgets["distribution"])]
+    assert set(world.inventory().values()) == {1}
+
+
+def test_up_and_down(world: Carried):
+    assert {change.action for change in world.plan().changes} == {"create"}
+    assert world.converge() == Done()
+    rows = [*world.account_store.rows.values(), *world.site_store.rows.values()]
+    assert {row.type for row in rows} == TYPES.keys() - MOTO.lacks.keys()
+    assert_as_desired(world)
+    assert world.vanish() == Done()
+    assert world.inventory() == REMAINS
+
+
+def test_changed_it_is_as_desired_again(world: Carried, tmp_path: Path):
+    world.converge()
+    apex = world.site.domains[0]
+    world.site = replace(
+        world.site,
+        name="renamed",
+        domains=(apex, f"new.{apex}"),
+        price_class="PriceClass_All",
+    )
+    world.counter_package = package(tmp_path, "def handler(event, context):\n    return {}")
+    assert world.converge() == Done()
+    assert_as_desired(world)
+    assert (
+        f"certificate ISSUED {' '.join(sorted(world.site.domains))}".replace(world.site.uid, "SITE")
+        in world.inventory()
+    )
+    world.site = replace(world.site, domains=(), has_counter=False)
+    assert world.converge() == Done()
+    assert_as_desired(world)
+    assert world.vanish() == Done()
+    assert world.inventory() == REMAINS
+
+
+def test_drift_is_put_right(world: Carried):
+    world.converge()
+    rows = world.site_store.rows
+    world.clients.s3.delete_public_access_block(Bucket=rows["bucket"].physical_id)
+    world.clients.iam.delete_role_policy(RoleName=rows["role"].physical_id, PolicyName="cloudadmin")
+    world.clients.lambda_.delete_function_url_config(
+        FunctionName=rows["lambda_function"].physical_id
+    )
+    changed = {change.logical_id for change in world.plan().effective}
+    assert changed == {"bucket", "role", "function_url", "distribution"}
+    assert world.converge() == Done()
+    assert_as_desired(world)
