@@ -119,7 +119,7 @@ class Cloud:
                 "lambda": Lambda(propagation, self.clock),
                 "rds": self.rds,
                 "route53": OwnNameServers(Route53(reader, self.clock), self.registrar),
-                "s3": S3(propagation),
+                "s3": S3(propagation, self.clock),
             }
         )
 

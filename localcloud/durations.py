@@ -28,8 +28,8 @@ SECONDS: Mapping[str, float] = {
     # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html: "seconds"
     "function": 5,
     "function_update": 3,
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html: "some time"; seen: up
-    # to an hour, https://github.com/aws/aws-cli/issues/2593
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html: "some time"; seen:
+    # up to an hour, https://github.com/aws/aws-cli/issues/2593
     "bucket_name": 120,
     # https://docs.aws.amazon.com/acm/latest/APIReference/API_DomainValidation.html: not at once
     "validation_record": 5,

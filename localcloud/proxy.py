@@ -17,8 +17,6 @@ from localcloud.wire import Answer, Call
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
 )
-# Sub-resources of S3 that rules care about; all other S3 traffic streams.
-S3_RULED = ("policy",)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -44,17 +42,12 @@ class Proxy:
             return
         call = Call.of(scope)
         try:
-            if self.is_ruled(call):
+            if self.rules.see(call):
                 await self.ruled(call, scope, receive, send)
             else:
                 await self.stream(scope, receive, send)
         except Unreachable as error:
             await reply(send, Answer(503, [("Content-Type", "text/plain")], str(error).encode()))
-
-    def is_ruled(self, call: Call) -> bool:
-        if call.service == "s3":
-            return any(name in call.query for name in S3_RULED)
-        return call.service in self.rules.services
 
     async def ruled(self, call: Call, scope: Any, receive: Any, send: Any) -> None:
         call.body = b"".join([chunk async for chunk in body_of(receive)])

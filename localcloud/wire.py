@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-CREDENTIAL = re.compile(r"Credential=[^,\s]*/([a-z0-9-]+)/aws4_request")
+CREDENTIAL = re.compile(r"Credential=[^,\s]*/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 
 
 @dataclass
@@ -49,6 +49,12 @@ class Call:
     @cached_property
     def service(self) -> str:
         """The signing name, such as ``cloudfront``; empty when the request is not signed."""
+        found = CREDENTIAL.search(self.headers.get("authorization", ""))
+        return found[2] if found else ""
+
+    @property
+    def region(self) -> str:
+        """The region it was signed for; empty when it is not signed."""
         found = CREDENTIAL.search(self.headers.get("authorization", ""))
         return found[1] if found else ""
 
