@@ -76,10 +76,11 @@ class Acm:
 
     def _read(self, arn: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self.acm.describe_certificate(CertificateArn=arn)
+            certificate = self.acm.describe_certificate(CertificateArn=arn)["Certificate"]
         except self.acm.exceptions.ClientError:
             return None
-        return found["Certificate"]  # type: ignore[no-any-return]
+        # On the wire it is a number.
+        return {**certificate, "CreatedAt": certificate["CreatedAt"].timestamp()}
 
     async def _request(self, call: Call, forward: Forward) -> Answer:
         asked = call.document

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -122,7 +123,9 @@ class Certificate:
         public = Mock(spec=PublicDns)
         public.world.side_effect = lambda: World([Zone(origin, [origin], lambda: self.records)], {})
         propagation = Mock(spec=Propagation, distributions={})
-        self.rule = Acm(Mock(spec=Reader), public, propagation, self.clock, folder / "acm.json")
+        reader = Mock(spec=Reader)
+        reader.client.return_value = self.client = Mock(spec=["describe_certificate"])
+        self.rule = Acm(reader, public, propagation, self.clock, folder / "acm.json")
         self.created = time.time()
         self.ask("RequestCertificate", json_answer({"CertificateArn": "arn"}))
 
@@ -132,16 +135,29 @@ class Certificate:
             self.rule, Call("POST", "/", "", target, b'{"DomainName": "a.example"}'), answer
         )
 
-    def described(self) -> dict[str, Any]:
-        certificate = {
+    @property
+    def document(self) -> dict[str, Any]:
+        return {
             "CertificateArn": "arn",
             "Type": "AMAZON_ISSUED",
             "CreatedAt": self.created,
+            "SubjectAlternativeNames": ["a.example"],
             "DomainValidationOptions": [{"DomainName": "a.example"}],
         }
-        answer = self.ask("DescribeCertificate", json_answer({"Certificate": certificate}))
+
+    def described(self) -> dict[str, Any]:
+        answer = self.ask("DescribeCertificate", json_answer({"Certificate": self.document}))
         found: dict[str, Any] = json.loads(answer.body)["Certificate"]
         return found
+
+    def listed(self) -> str:
+        created = datetime.fromtimestamp(self.created, UTC)  # as boto3 reads it
+        self.client.describe_certificate.return_value = {
+            "Certificate": {**self.document, "CreatedAt": created}
+        }
+        summaries = {"CertificateSummaryList": [{"CertificateArn": "arn"}]}
+        answer = self.ask("ListCertificates", json_answer(summaries))
+        return str(json.loads(answer.body)["CertificateSummaryList"][0]["Status"])
 
     def prove(self) -> None:
         record = validation_record("a.example")
@@ -174,10 +190,10 @@ def test_a_certificate_is_issued_some_time_after_its_record_was_seen(certificate
 
 def test_it_is_given_up_after_three_days(certificate):
     certificate.created -= SECONDS["validation"] - 60
-    assert certificate.described()["Status"] == "PENDING_VALIDATION"
+    assert certificate.described()["Status"] == certificate.listed() == "PENDING_VALIDATION"
     certificate.created -= 61
     given_up = certificate.described()
-    assert given_up["Status"] == "VALIDATION_TIMED_OUT"
+    assert given_up["Status"] == certificate.listed() == "VALIDATION_TIMED_OUT"
     assert given_up["DomainValidationOptions"][0]["ValidationStatus"] == "FAILED"
     certificate.prove()
     assert certificate.described()["Status"] == "VALIDATION_TIMED_OUT"
