@@ -131,6 +131,7 @@ class Supervisor:
             "autostart": "false",
             "autorestart": "true",
             "startsecs": "1",
+            "startretries": "100",  # what it needs may be down for a while
             "stopsignal": program.stop_signal,
             "stopwaitsecs": "20",
             "killasgroup": "true",

@@ -88,7 +88,7 @@ class Up:
         return self.process.wait(90)
 
 
-def start(data_dir: Path, *options: str) -> Up:
+def start(data_dir: Path, *options: str, **environment: str) -> Up:
     """``manage.py up`` until ``run.json`` says that it is ready."""
     ports = [
         *("--port", str(embedded.free_port())),
@@ -100,7 +100,7 @@ def start(data_dir: Path, *options: str) -> Up:
     with output.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, ROOT / "manage.py", "up", "--data-dir", data_dir, *ports, *options],
-            env=clean_environment(data_dir),
+            env=clean_environment(data_dir) | environment,
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,6 @@ import pytest
 import redis
 
 from cloudadmin import embedded
-from sites import pace as module
 from sites.pace import RATES, Pace
 
 
@@ -41,7 +40,7 @@ def until_it_answers(client: redis.Redis) -> None:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    monkeypatch.setattr("sites.pace.time.sleep", pauses.append)
     return pauses
 
 

@@ -1,0 +1,224 @@
+"""SIGKILL to what the work runs on, while it runs: every accepted operation reaches its end.
+
+``SWEEP=whole`` kills each victim five times instead of once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+import redis
+from celery import Celery
+
+from tests.e2e.conftest import Up, passable_folder, start
+
+IS_WHOLE = os.environ.get("SWEEP") == "whole"
+ROUNDS = 5 if IS_WHOLE else 1
+# DESIGN: the pick-up after a kill takes at most 90 s; a lease of 20 s and beat's rounds make 30.
+PICK_UP_SECONDS = 90
+PATIENCE_SECONDS = 120
+
+
+@dataclass
+class Chaos:
+    """A running instance whose rows are read by SQL, so that a dead web server tells no lies."""
+
+    up: Up
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.up.run["database_url"], connect_timeout=5) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def patiently(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The same, though PostgreSQL may be down just now."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.query(sql, *values)
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+
+    def until(self, sql: str, *values: object, seconds: float = PATIENCE_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while self.patiently(sql, *values) != [(True,)]:
+            assert time.monotonic() < deadline, (sql, values, self.left())
+            time.sleep(0.1)
+
+    def left(self) -> list[tuple[Any, ...]]:
+        return self.patiently(
+            "SELECT site_name, status, attempts, error_message, waits::text FROM sites_operation"
+            " WHERE status NOT IN ('success', 'inactive')"
+        )
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Those whose command line has all the words, parents first."""
+        found = []
+        for process in psutil.Process(self.up.process.pid).children(recursive=True):
+            try:
+                line = " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        return self.processes("celery", "worker")
+
+
+def kill_one_child(chaos: Chaos) -> None:
+    chaos.workers()[-1].kill()
+
+
+def kill_the_worker(chaos: Chaos) -> None:
+    for process in chaos.workers():
+        process.kill()
+
+
+def kill_redis(chaos: Chaos) -> None:
+    chaos.processes("redis-server")[0].kill()
+
+
+def stop_postgres_at_once(chaos: Chaos) -> None:
+    """``pg_ctl stop -m immediate``: no shutdown, recovery at the next start."""
+    (data,) = chaos.query("SHOW data_directory")
+    for process in chaos.processes("postgres", "-D", str(data[0])):
+        if "-D" in process.cmdline():
+            process.send_signal(signal.SIGQUIT)
+
+
+VICTIMS: list[Callable[[Chaos], None]] = [
+    kill_one_child,
+    kill_the_worker,
+    kill_redis,
+    stop_postgres_at_once,
+]
+
+
+@pytest.fixture(scope="module")
+def chaos() -> Iterator[Chaos]:
+    with passable_folder() as folder:
+        up = start(folder / "data", "--no-demo", CLOUDADMIN_AWS_PACE="2")
+        yield Chaos(up)
+        assert up.stop() == 0
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """A line for whoever runs the whole of it."""
+    writer = request.config.get_terminal_writer()
+    return lambda line: writer.line(f"\n{line}") if IS_WHOLE else None
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_what_was_accepted_ends_whatever_is_killed(
+    chaos: Chaos, round_: int, tell: Callable[[str], None]
+):
+    """One site per victim, all under way at once; each victim dies in the middle of its own."""
+    for kill in VICTIMS:
+        chaos.up.manage(
+            "create_site", f"{kill.__name__.replace('_', '-')}-{round_}", "--no-counter"
+        )
+    for kill in VICTIMS:
+        name = f"{kill.__name__.replace('_', '-')}-{round_}"
+        chaos.up.manage("provision_site", name)
+        chaos.until(
+            "SELECT count(*) > 0 FROM sites_resource r JOIN sites_site s ON s.id = r.site_id"
+            " WHERE s.name = %s",
+            name,
+        )
+        held = chaos.query("SELECT id, fence FROM sites_operation WHERE status = 'in_progress'")
+        kill(chaos)
+        killed = time.monotonic()
+        for pk, fence in held:
+            chaos.until(
+                "SELECT fence > %s OR finished_at IS NOT NULL FROM sites_operation WHERE id = %s",
+                fence,
+                pk,
+                seconds=PICK_UP_SECONDS,
+            )
+        tell(f"{name}: all picked up after {time.monotonic() - killed:.1f} s")
+    chaos.until(
+        "SELECT bool_and(status = 'success') FROM sites_operation WHERE site_name LIKE %s",
+        f"%-{round_}",
+    )
+    for kill in VICTIMS:
+        site = chaos.up.status(f"{kill.__name__.replace('_', '-')}-{round_}")
+        assert (site["state"], site["waits"]) == ("live", [])
+
+
+def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
+    """200 operations whose messages are gone: the rows are the truth, Redis only wakes."""
+    for process in chaos.workers():
+        process.suspend()
+    chaos.query(
+        "INSERT INTO sites_site (uid, account_id, name, state, has_counter, is_spa, price_class,"
+        " headers, trailing_slash, created_at)"
+        " SELECT gen_random_uuid(), (SELECT min(id) FROM sites_account), 'lost-' || n,"
+        " 'destroying', false, false, 'PriceClass_100', 'standard', 'auto', now()"
+        " FROM generate_series(1, 200) n RETURNING id"
+    )
+    accepted = chaos.query(
+        "INSERT INTO sites_operation (site_id, site_name, kind, status, force, plan_checksum,"
+        " waits, error_message, created_at, fence, attempts)"
+        " SELECT id, name, 'destroy', 'queued', '[]', '', '[]', '', now(), 0, 0"
+        " FROM sites_site WHERE name LIKE 'lost-%%' RETURNING id"
+    )
+    broker = Celery(broker=chaos.up.run["redis_url"])
+    for (pk,) in accepted:
+        broker.send_task("sites.run_operation", (pk,))
+    with redis.Redis.from_url(chaos.up.run["redis_url"]) as client:
+        assert client.llen("celery") >= 190  # some are with the worker already
+        client.flushall()
+    broker.close()
+    for process in chaos.workers():
+        process.resume()
+
+    chaos.until(
+        "SELECT count(*) = 200 FROM sites_operation"
+        " WHERE site_name LIKE 'lost-%%' AND status = 'success'"
+    )
+    assert chaos.query("SELECT count(*) FROM sites_site WHERE name LIKE 'lost-%%'") == [(0,)]
+
+
+def test_sites_made_at_once_under_throttling_all_come_up_in_turn(
+    chaos: Chaos, tell: Callable[[str], None]
+):
+    """Twenty sites, 30 % of all calls throttled, AWS's rates kept to."""
+    count = 20 if IS_WHOLE else 6
+    cloud = httpx.Client(base_url=chaos.up.run["aws_endpoint"])
+    fault = {"operation": "*", "kind": "throttle", "probability": 0.3, "seed": 7}
+    names = [f"many-{n}" for n in range(count)]
+    for name in names:
+        chaos.up.manage("create_site", name, "--no-counter")
+    cloud.delete("/_localcloud/calls")
+    assert cloud.post("/_localcloud/faults", json=fault).status_code == 200
+    began = time.monotonic()
+    try:
+        for name in names:
+            chaos.up.manage("provision_site", name)
+        chaos.until(
+            "SELECT count(*) = %s FROM sites_operation"
+            " WHERE site_name LIKE 'many-%%' AND status = 'success'",
+            count,
+            seconds=60 * count,
+        )
+    finally:
+        cloud.delete("/_localcloud/faults")
+    seconds = time.monotonic() - began
+    ended = chaos.query(
+        "SELECT site_name, finished_at - created_at FROM sites_operation"
+        " WHERE site_name LIKE 'many-%%' ORDER BY finished_at"
+    )
+    tell(f"{count} sites in {seconds:.0f} s; {ended}")
+    assert {chaos.up.status(name)["state"] for name in names} == {"live"}
