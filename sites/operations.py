@@ -27,6 +27,7 @@ from sites.models.lease import LeaseLost
 from sites.provisioning.package import build
 from sites.provisioning.resources.base import State
 from sites.signals import site_provisioned
+from sites.specs import account_spec, site_spec
 from sites.store import RowStore, account_lock, record_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def plan(site: Site) -> provisioning.Plan:
     """What ``run`` would do now, found by the same walk."""
     account = site.account
     clients = clients_for(account)
-    shared = provisioning.plan(_account_stack(account), clients, RowStore(None, account, None))
+    shared = provisioning.plan(
+        _account_stack(account, site), clients, RowStore(None, account, None)
+    )
     own = provisioning.plan(
         _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
     )
@@ -161,7 +164,7 @@ def _pass(operation: Operation) -> Outcome:
         if not locked:
             return _wait_for_account(site, now)
         shared = RowStore(operation, site.account, None)
-        outcome = provisioning.advance(_account_stack(site.account), clients, shared, now=now)
+        outcome = provisioning.advance(_account_stack(site.account, site), clients, shared, now=now)
     if isinstance(outcome, provisioning.Failed):
         return outcome
     stack = _site_stack(site, _shared_states(site.account))
@@ -282,29 +285,19 @@ def _wait_for_account(site: Site, now: datetime) -> provisioning.Waiting:
     )
 
 
-def _account_stack(account: Account) -> provisioning.Stack:
+def _account_stack(account: Account, site: Site | None = None) -> provisioning.Stack:
     counted = (
         account.sites.filter(has_counter=True).exists()
         or account.resources.filter(site=None, logical_id="db_instance").exists()
     )
-    spec = provisioning.AccountSpec(
-        uid=account.short_uid, account_id=account.aws_account_id, region=account.region
+    return provisioning.account_stack(
+        account_spec(account, site), counter_package=counter_package() if counted else None
     )
-    return provisioning.account_stack(spec, counter_package=counter_package() if counted else None)
 
 
 def _site_stack(site: Site, shared: Mapping[str, State]) -> provisioning.Stack:
-    spec = provisioning.SiteSpec(
-        uid=str(site.uid),
-        name=site.name,
-        account_id=site.account.aws_account_id,
-        region=site.account.region,
-        domains=tuple(site.domains.values_list("name", flat=True)),
-        has_counter=site.has_counter,
-        price_class=site.price_class,
-    )
     router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
-    return provisioning.site_stack(spec, shared, router_code=router_code)
+    return provisioning.site_stack(site_spec(site), shared, router_code=router_code)
 
 
 def _shared_states(account: Account) -> dict[str, State]:

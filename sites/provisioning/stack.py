@@ -38,6 +38,7 @@ from sites.provisioning.resources import (
 )
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
+from sites.provisioning.resources.response_headers_policy import PRESETS
 from sites.provisioning.steps import Stack, States, Step
 
 # Ten, AWS's default quota.
@@ -57,11 +58,15 @@ COUNTER_HEADERS = (
 
 @dataclass(frozen=True)
 class AccountSpec:
-    """``uid``: 12 hex digits, from which every name is derived."""
+    """``uid``: 12 hex digits, from which every name is derived.
+
+    ``headers``: the presets of security headers that its sites use.
+    """
 
     uid: str
     account_id: str
     region: str
+    headers: frozenset[str] = frozenset({"standard"})
 
     @property
     def name(self) -> str:
@@ -80,7 +85,9 @@ class AccountSpec:
 class SiteSpec:
     """``uid``: the site's UUID; every name on AWS is derived from its first 12 hex digits.
 
-    ``name`` is the site's own.
+    ``name`` is the site's own, ``headers`` a preset of ``response_headers_policy``, or "none".
+    ``leaving`` are domains that were taken from the site while records of ours still lead to it.
+    ``keeps_counts``: the counter has counted, so without ``has_counter`` it rests, numbers and all.
     """
 
     uid: str
@@ -90,6 +97,9 @@ class SiteSpec:
     domains: tuple[str, ...] = ()
     has_counter: bool = True
     price_class: str = "PriceClass_100"
+    headers: str = "standard"
+    leaving: tuple[str, ...] = ()
+    keeps_counts: bool = False
 
     @property
     def prefix(self) -> str:
@@ -110,7 +120,11 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
     artifacts = f"{name}-artifacts-{spec.account_id}"
     steps = [
         Step("origin_access_control.s3", lambda s: OriginAccessControl(f"{name}-s3", "s3")),
-        Step("response_headers_policy", lambda s: ResponseHeadersPolicy(name)),
+        *(
+            Step(policy_id(preset), partial(_headers, name, preset))
+            for preset in PRESETS
+            if preset in spec.headers
+        ),
     ]
     if counter_package:
         digest = sha256(counter_package.read_bytes()).hexdigest()
@@ -148,6 +162,7 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
     name, tags = spec.prefix, spec.tags
     bucket_name, counter = f"{name}-{spec.account_id}", f"{name}-counter"
     code_sha256 = sha256(router_code.encode()).hexdigest()
+    has_function = spec.has_counter or spec.keeps_counts
     steps = [
         Step("bucket", lambda s: Bucket(bucket_name, spec.region, tags)),
         Step("key_value_store", lambda s: KeyValueStore(name, tags)),
@@ -162,7 +177,7 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
                 name, s.ready("key_value_store").attributes["arn"], code_sha256, router_code
             ),
         ),
-        *(_counter(spec, counter) if spec.has_counter else []),
+        *(_counter(spec, counter) if has_function else []),
         Step("distribution", partial(_distribution, spec)),
         Step(
             "bucket_policy",
@@ -170,7 +185,7 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
                 s.named("bucket", bucket_name), s["distribution"].attributes["arn"]
             ),
         ),
-        *(_permissions(counter) if spec.has_counter else []),
+        *(_permissions(counter) if has_function else []),
         *(
             Step(f"alias_record.{record_type}.{_slug(d)}", partial(_alias, d, record_type))
             for d in spec.domains
@@ -184,12 +199,14 @@ def _distribution(spec: SiteSpec, s: States) -> Distribution:
     """Needs neither the certificate nor the counter to go live: both join when they are ready."""
     certificate = s.when_ready(certificate_id(spec)) if spec.domains else None
     counter = s.when_ready("function_url") if spec.has_counter else None
-    keeping = spec.domains and not certificate
+    keeping = (spec.domains and not certificate) or any(_is_led_to(d, s) for d in spec.leaving)
     return Distribution(
         name=spec.prefix,
         bucket_domain_name=s["bucket"].attributes["domain_name"],
         origin_access_control_id=s["origin_access_control.s3"].physical_id,
-        response_headers_policy_id=s["response_headers_policy"].physical_id,
+        response_headers_policy_id=""
+        if spec.headers == "none"
+        else s[policy_id(spec.headers)].physical_id,
         function_arn=s.ready("function").attributes["arn"],
         price_class=spec.price_class,
         tags=spec.tags,
@@ -199,12 +216,32 @@ def _distribution(spec: SiteSpec, s: States) -> Distribution:
     )
 
 
+def _is_led_to(domain: str, s: States) -> bool:
+    """Whether a record of ours leads visitors to a domain that leaves; a plan shows how it ends.
+
+    The record goes first and the alias in a later pass, in AWS's order: the other way round, who
+    follows the record meets a 403. What is left of that is a resolver's memory of the record, for
+    60 seconds.
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/alternate-domain-names-remove-domain.html
+    """
+    return s.when_ready(f"alias_record.A.{_slug(domain)}") is None
+
+
 def _counter_origin(s: States, function_url: State) -> dict[str, Any]:
     return {
         "function_url_domain_name": function_url.attributes["domain_name"],
         "lambda_origin_access_control_id": s["origin_access_control.lambda"].physical_id,
         "origin_request_policy_id": s["origin_request_policy"].physical_id,
     }
+
+
+def policy_id(preset: str) -> str:
+    """The first preset is the one that was there before there were others."""
+    return "response_headers_policy" + ("" if preset == "standard" else f".{preset}")
+
+
+def _headers(name: str, preset: str, s: States) -> ResponseHeadersPolicy:
+    return ResponseHeadersPolicy(name, preset)
 
 
 def certificate_id(spec: SiteSpec) -> str:

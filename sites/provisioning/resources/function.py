@@ -21,6 +21,8 @@ class Function(Resource):
     not_found = frozenset({"NoSuchFunctionExists"})
     exists = frozenset({"FunctionAlreadyExists"})
     in_use = frozenset({"FunctionInUse"})
+    # Someone else was faster, or we were and the answer was lost: read it again, compare again.
+    busy = frozenset({"PreconditionFailed", "InvalidIfMatchVersion"})
     name: str
     key_value_store_arn: str
     code_sha256: str
