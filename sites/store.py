@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from sites import provisioning
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
+from sites.provisioning.drift import Drift
 
 if TYPE_CHECKING:
     from sites.provisioning.resources.base import Resource as Desired
@@ -32,7 +35,15 @@ class RowStore:
         self.site = site
 
     def records(self) -> dict[str, provisioning.Record]:
-        return {row.logical_id: record_of(row) for row in self._rows()}
+        return {
+            row.logical_id: replace(record_of(row), leaves_drift=self._was_looked_at(row))
+            for row in self._rows()
+        }
+
+    def _was_looked_at(self, row: Resource) -> bool:
+        """By this operation already: what differs since was changed on AWS while it ran, and is in
+        no plan that was shown."""
+        return self.operation is not None and row.read_at >= self.operation.created_at
 
     def intend(self, logical_id: str, resource: Desired) -> int:
         operation = self._prove()
@@ -64,7 +75,16 @@ class RowStore:
             waiting_for=state.waiting_for,
             todo=state.todo,
             waiting_since=since,
+            accepted=resource.accepted,
+            **({} if resource.held else {"drift": []}),
         )
+
+    def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
+        self._prove()
+        news = self._rows().filter(logical_id=logical_id).exclude(drift=drift)
+        if news.update(drift=drift, drift_checked_at=timezone.now()):
+            for each in drift:
+                self.event(logical_id, f"Left as it is on AWS: {Drift.from_json(each).sentence}")
 
     def forget(self, logical_id: str) -> None:
         self._prove()
@@ -103,6 +123,7 @@ def record_of(row: Resource) -> provisioning.Record:
         waiting_since=row.waiting_since,
         accepted=row.accepted,
         generation=row.generation,
+        left=frozenset(each["path"] for each in row.drift if each.get("is_left")),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -17,6 +18,7 @@ class MemoryStore:
     rows: dict[str, Record] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
+    held: dict[str, list[dict]] = field(default_factory=dict)
     generations: int = 0
 
     def records(self) -> dict[str, Record]:
@@ -53,13 +55,17 @@ class MemoryStore:
             aws_status=state.aws_status,
             ready=state.ready,
             waiting_since=since,
-            accepted=known.accepted if known else {},
+            accepted=_through_json(resource.accepted),
             generation=known.generation if known else 0,
+            leaves_drift=bool(known and known.leaves_drift),
         )
 
     def forget(self, logical_id: str) -> None:
         self.writes.append(f"forget {logical_id}")
         del self.rows[logical_id]
+
+    def hold(self, logical_id: str, drift: Sequence[dict]) -> None:
+        self.held[logical_id] = json.loads(json.dumps(drift))
 
     def event(self, logical_id: str, message: str) -> None:
         self.events.append(message)
@@ -145,11 +151,11 @@ class FakeResource(Resource):
         )
 
     def _create(self, clients) -> str:
-        clients.change(self.name, "create", {**self.desired(), "age": 0})
+        clients.change(self.name, "create", {**self.wanted(), "age": 0})
         return f"id-{self.name}"
 
     def _update(self, clients, current: State) -> None:
-        clients.change(self.name, "update", {**self.desired(), "age": 0})
+        clients.change(self.name, "update", {**self.wanted(), "age": 0})
 
     def _delete(self, clients, current: State) -> State | None:
         clients.change(self.name, "delete", None)

@@ -61,6 +61,35 @@ def placed(values: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def at(document: Any, path: str) -> Any:
+    """The value at a path; None where there is none."""
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def put(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The same values by path with one more, which replaces what it contains and joins what
+    contains it."""
+    for outer, known in values.items():
+        if path.startswith(f"{outer}.") and isinstance(known, dict):
+            inner = path.removeprefix(f"{outer}.")
+            return values | {outer: overlay(known, placed({inner: value}))}
+    apart = {
+        other: known
+        for other, known in values.items()
+        if not other.startswith(f"{path}.") and not path.startswith(f"{other}.")
+    }
+    return apart | {path: value}
+
+
+def present(value: Any) -> Any:
+    """The document without what is None: how AWS is told that something is not set."""
+    if isinstance(value, dict):
+        return {key: present(item) for key, item in value.items() if item is not None}
+    return [present(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def differences(desired: Any, actual: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
     """The leaves that differ, as ``{path: (actual, desired)}``."""
     if isinstance(desired, dict) and isinstance(actual, dict):

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudadmin.aws import BotoCoreError, ClientError
+from sites.provisioning.documents import at, overlay, placed
+from sites.provisioning.drift import GONE, changed, compare, kept
 from sites.provisioning.errors import NotOurs, NotYet, ResourceFailed, ResourceGaveUp
 from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting, next_check
 from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
@@ -88,7 +90,7 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
             hand.put_off(step.logical_id, error.logical_id)
             continue
         if record:
-            resource = resource.with_accepted(record.accepted)
+            resource = _with_accepted(resource, record)
         with hand.trying(step.logical_id, "read"):
             # What has no name yet cannot be there; only a plan meets such.
             named = UNKNOWN not in resource.label
@@ -97,7 +99,8 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
                 raise NotOurs(
                     f"{resource.label} is there already, and its tags say that it is not ours"
                 )
-            change = _compare(step.logical_id, resource, current)
+            resource = _holding(resource, record, current)
+            change = _compare(step.logical_id, resource, record, current)
             state = hand.make(change, resource, current)
             if state is None:
                 states.pop(step.logical_id, None)
@@ -111,13 +114,34 @@ def _walk(stack: Stack, clients: Clients, records: dict[str, Record], hand: _Han
             hand.remove(logical_id, record)
 
 
-def _compare(logical_id: str, resource: Resource, current: State | None) -> Change:
+def _with_accepted(resource: Resource, record: Record) -> Resource:
+    """What was accepted lasts for as long as its setting stays what it was."""
+    return resource.with_accepted(
+        {path: record.accepted[path] for path in kept(resource, record, record.accepted)}
+    )
+
+
+def _holding(resource: Resource, record: Record | None, current: State | None) -> Resource:
+    """The same, with what was changed on AWS and nobody asked to be put right left as it is."""
+    if record is None or current is None:
+        return resource
+    drifted = changed(record, current)
+    left = [path for path in drifted if record.leaves_drift or path in record.left]
+    return replace(resource, held={path: drifted[path][0] for path in kept(resource, record, left)})
+
+
+def _compare(
+    logical_id: str, resource: Resource, record: Record | None, current: State | None
+) -> Change:
     kind: type[Change] = Create
     differences: dict[str, tuple[Any, Any]] = {}
+    drifted: tuple[str, ...] = (GONE,) if record and record.physical_id else ()
     if current is not None and current.physical_id:
         differences = resource.changes(current)
         must_replace = any(path.partition(".")[0] in resource.replace_on for path in differences)
         kind = Replace if must_replace else Update if differences else NoOp
+        behind_our_back = changed(record, current) if record else {}
+        drifted = tuple(path for path in differences if path in behind_our_back)
     return kind(
         logical_id,
         resource.type,
@@ -125,6 +149,7 @@ def _compare(logical_id: str, resource: Resource, current: State | None) -> Chan
         resource.keeps_data,
         differences,
         0 if kind is NoOp else resource.usual_wait,
+        drifted,
     )
 
 
@@ -274,8 +299,22 @@ class _Maker:
                         todo=state.todo,
                     )
                 )
+        if before and resource.held:
+            state = self._held(logical_id, resource, before, state)
         self.store.record(logical_id, resource, state, since=since)
         return state
+
+    def _held(self, logical_id: str, resource: Resource, before: Record, state: State) -> State:
+        """Tells what is left as it is, and keeps what was recorded, for it is drift until a person
+        says otherwise."""
+        drift = [
+            each.as_json()
+            for each in compare(logical_id, before, state)
+            if each.path in resource.held
+        ]
+        self.store.hold(logical_id, drift)
+        known = {path: at(before.properties, path) for path in resource.held}
+        return replace(state, properties=overlay(state.properties, placed(known)))
 
     def _next(self, since: datetime) -> datetime:
         return next_check(since, self.now)

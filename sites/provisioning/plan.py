@@ -16,12 +16,14 @@ from sites.provisioning.errors import PlanChanged, UnsafePlan
 # So much of what is there a plan may take away without being told twice.
 FEW, LARGEST_SHARE = 3, 0.5
 WHOLE_STACK = "stack"
+CHANGED, GONE = "changed on AWS", "gone from AWS"
 
 
 @dataclass(frozen=True)
 class Change:
     """One line of a plan. ``differences`` is ``{path: (current, desired)}``; ``usual_wait`` is in
-    seconds.
+    seconds. ``drifted`` are the paths that were changed on AWS behind our back; an empty one is the
+    thing itself, which is gone.
     """
 
     action: ClassVar[str]
@@ -32,6 +34,7 @@ class Change:
     keeps_data: bool = False
     differences: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     usual_wait: int = 0
+    drifted: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Cost:
@@ -39,10 +42,14 @@ class Change:
 
     def as_text(self) -> str:
         details = [
-            f"      {path}: {_shown(old)} -> {_shown(new)}"
+            f"      {path}: {_shown(old)} -> {_shown(new)}{self._mark(path, CHANGED)}"
             for path, (old, new) in self.differences.items()
         ]
-        return "\n".join([f"{self.symbol} {self.type}  {self.label}", *details])
+        head = f"{self.symbol} {self.type}  {self.label}{self._mark('', GONE)}"
+        return "\n".join([head, *details])
+
+    def _mark(self, path: str, mark: str) -> str:
+        return f"  ({mark})" if path in self.drifted else ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +61,7 @@ class Change:
             "monthly_cost": str(self.cost.monthly),
             "cost_by_use": self.cost.by_use,
             "usual_wait": self.usual_wait,
+            "drifted": list(self.drifted),
         }
 
 
@@ -96,9 +104,12 @@ class Plan:
 
     @cached_property
     def checksum(self) -> str:
-        """Equal for plans that do the same to the site; what is shared may come from another."""
-        own = [change.as_json() for change in self.changes if not isinstance(change, NoOp)]
-        return sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+        """Equal for plans that do the same to the site, and put the same drift right; what else is
+        shared may come from another site."""
+        own = [change for change in self.changes if not isinstance(change, NoOp)]
+        drifted = [change for change in self.shared if change.drifted]
+        lines = [change.as_json() for change in own + drifted]
+        return sha256(json.dumps(lines, sort_keys=True).encode()).hexdigest()
 
     @property
     def monthly_cost(self) -> Decimal:

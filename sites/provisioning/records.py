@@ -1,11 +1,12 @@
 """What the engine writes down, and where.
 
-``accepted`` are the fields that were changed on AWS and shall stay as they are there; a person
-writes them, the engine reads them.
+``accepted`` are the fields that were changed on AWS and shall stay as they are there: a person
+writes them, and the engine ends those whose setting was changed since.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -16,7 +17,11 @@ from sites.provisioning.resources.base import Resource, State
 
 @dataclass(frozen=True)
 class Record:
-    """What was written down about one resource. Without ``physical_id`` it is an intent."""
+    """What was written down about one resource. Without ``physical_id`` it is an intent.
+
+    ``left`` are the paths of drift that a person chose not to have put right now. When it
+    ``leaves_drift``, nobody was shown what changed on AWS since, so all of that stays as it is.
+    """
 
     type: str
     inputs: dict[str, Any]
@@ -28,6 +33,8 @@ class Record:
     waiting_since: datetime | None = None
     accepted: dict[str, Any] = field(default_factory=dict)
     generation: int = 0
+    left: frozenset[str] = frozenset()
+    leaves_drift: bool = False
 
     @property
     def state(self) -> State:
@@ -54,7 +61,13 @@ class Store(Protocol):
     def record(
         self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
     ) -> None:
-        """What AWS says now; ``since`` when it is waited for, None when it is not."""
+        """What AWS says now; ``since`` when it is waited for, None when it is not.
+
+        With it goes what the resource has as ``accepted``. Its drift is over but for what it holds.
+        """
+
+    def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
+        """What was changed on AWS and is left as it is; told once."""
 
     def forget(self, logical_id: str) -> None:
         """It is gone."""

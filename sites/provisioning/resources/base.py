@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cloudadmin.aws import BotoCoreError, ClientError, error_code, was_answer_lost
-from sites.provisioning.documents import differences, ordered, overlay, placed
+from sites.provisioning.documents import differences, ordered, overlay, placed, present, put
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
@@ -53,7 +53,9 @@ class Resource(ABC):
     """The four verbs. Each makes its calls and returns at once; waiting is the engine's.
 
     ``generation`` tells one create from the next: tokens are derived from it. ``accepted`` is laid
-    over what is desired. ``usual_wait`` is the time in seconds until it is ready.
+    over what is desired; so is ``held``, what is left as it is for this pass alone: both are
+    ``{path: value}``. What is sent is therefore ``wanted()``, never a constant. ``usual_wait`` is
+    the time in seconds until it is ready.
     """
 
     type: ClassVar[str]
@@ -66,6 +68,7 @@ class Resource(ABC):
     busy: ClassVar[frozenset[str]] = frozenset()
     generation: int = field(default=0, kw_only=True, metadata=NOT_RECORDED)
     accepted: dict[str, Any] = field(default_factory=dict, kw_only=True, metadata=NOT_RECORDED)
+    held: dict[str, Any] = field(default_factory=dict, kw_only=True, metadata=NOT_RECORDED)
 
     @property
     @abstractmethod
@@ -90,9 +93,17 @@ class Resource(ABC):
         return self.inputs()
 
     def wanted(self) -> dict[str, Any]:
-        """What is desired, under what was accepted: what is compared, and sent."""
-        wanted: dict[str, Any] = overlay(self.desired(), placed(self.accepted))
+        """What is desired, under what was accepted and is held: what is compared, and sent."""
+        kept = self.accepted
+        for path, value in self.held.items():
+            kept = put(kept, path, value)
+        wanted: dict[str, Any] = overlay(self.desired(), placed(kept))
         return wanted
+
+    def sent(self) -> dict[str, Any]:
+        """What is wanted as AWS is told it: without what shall not be set."""
+        sent: dict[str, Any] = present(self.wanted())
+        return sent
 
     def with_accepted(self, accepted: dict[str, Any]) -> Self:
         return replace(self, accepted=accepted) if accepted else self

@@ -51,6 +51,7 @@ def test_as_json_leaves_out_what_does_not_change():
             "monthly_cost": "0",
             "cost_by_use": "$0.023 a GB stored and month, $0.005 per 1,000 uploads",
             "usual_wait": 0,
+            "drifted": [],
         }
     ]
 
