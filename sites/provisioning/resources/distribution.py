@@ -54,14 +54,20 @@ class Distribution(Resource):
         distribution_id = known_id or self._find(clients)
         if not distribution_id:
             return None
-        found: Any = clients.cloudfront.get_distribution(Id=distribution_id)["Distribution"]
+        answer: Any = clients.cloudfront.get_distribution(Id=distribution_id)
+        found = answer["Distribution"]
         tags = clients.cloudfront.list_tags_for_resource(Resource=found["ARN"])["Tags"]
         config = found["DistributionConfig"]
         actual = config | {"Tags": tag_dict(tags.get("Items", []), self.tags)}
         return State(
             distribution_id,
             {**project(self.desired(), actual), "Enabled": config["Enabled"]},
-            {"arn": found["ARN"], "domain_name": found["DomainName"]},
+            {
+                "arn": found["ARN"],
+                "domain_name": found["DomainName"],
+                "aliases": config.get("Aliases", {}).get("Items", []),
+                "etag": answer["ETag"],
+            },
             aws_status=found["Status"],
             ready=found["Status"] == "Deployed",
             waiting_for="CloudFront to bring the change to its edges, usually 3 to 6 minutes",
@@ -90,15 +96,14 @@ class Distribution(Resource):
         return created["Distribution"]["Id"]
 
     def _update(self, clients: Clients, current: State) -> None:
-        # An update replaces everything, so it starts from what is there.
-        self._edit(clients, current.physical_id, self._config())
+        self._edit(clients, current, self._config())
         clients.cloudfront.tag_resource(
             Resource=current.attributes["arn"], Tags={"Items": tag_list(self.tags)}
         )
 
     def _delete(self, clients: Clients, current: State) -> State | None:
         if current.properties["Enabled"]:
-            self._edit(clients, current.physical_id, {"Enabled": False})
+            self._edit(clients, current, {"Enabled": False})
             current = self._settled(clients, current.physical_id)
         if not current.ready:
             return replace(
@@ -106,15 +111,18 @@ class Distribution(Resource):
                 waiting_for="CloudFront to switch it off at its edges, usually 3 to 6 minutes; "
                 "then it can be deleted",
             )
-        etag = clients.cloudfront.get_distribution_config(Id=current.physical_id)["ETag"]
-        clients.cloudfront.delete_distribution(Id=current.physical_id, IfMatch=etag)
+        clients.cloudfront.delete_distribution(
+            Id=current.physical_id, IfMatch=current.attributes["etag"]
+        )
         return None
 
-    def _edit(self, clients: Clients, distribution_id: str, changes: dict[str, Any]) -> None:
-        now = clients.cloudfront.get_distribution_config(Id=distribution_id)
+    def _edit(self, clients: Clients, current: State, changes: dict[str, Any]) -> None:
+        """An update replaces everything, so it starts from what is there, provided that it is still
+        what was compared; else CloudFront refuses, and the next pass compares anew."""
+        now = clients.cloudfront.get_distribution_config(Id=current.physical_id)
         clients.cloudfront.update_distribution(
-            Id=distribution_id,
-            IfMatch=now["ETag"],
+            Id=current.physical_id,
+            IfMatch=current.attributes["etag"],
             DistributionConfig=overlay(now["DistributionConfig"], changes),
         )
 
