@@ -115,7 +115,7 @@ class Cloud:
                 "acm": acm,
                 "cloudfront": CloudFront(propagation, self.clock, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
-                "iam": Iam(self.clock),
+                "iam": Iam(reader, self.clock),
                 "lambda": Lambda(propagation, self.clock),
                 "rds": self.rds,
                 "route53": OwnNameServers(Route53(reader, self.clock), self.registrar),

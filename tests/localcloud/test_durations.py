@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from localcloud.propagation import Propagation
 from localcloud.wire import Answer, Call
 from tests.localcloud.conftest import LocalCloud, eventually
 from tests.localcloud.test_physics import create_instance, request_certificate, validate
+from tests.localcloud.world import LAMBDA_TRUST
 
 
 @given(st.sampled_from(sorted(SECONDS)), st.floats(0, 10), st.floats(0, 10_000))
@@ -92,7 +94,9 @@ def test_a_certificate_takes_its_time(slow_cloud, name):
 
 def test_a_new_role_can_be_assumed_in_the_end(slow_cloud, name, function_zip):
     clients = slow_cloud.clients
-    role = clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    role = clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument=LAMBDA_TRUST)["Role"][
+        "Arn"
+    ]
 
     def created() -> bool:
         with contextlib.suppress(clients.lambda_.exceptions.InvalidParameterValueException):
@@ -127,16 +131,26 @@ def asked(rule: Any, call: Call, answer: Answer) -> Answer:
 
 def test_a_role_is_too_young_for_exactly_its_time():
     clock = HandClock()
-    create_role = Call("POST", "/", "", {}, b"Action=CreateRole&RoleName=young")
-    asked(Iam(clock), create_role, Answer(200))
-    rule = Lambda(Mock(spec=Propagation), clock)
+    role = {
+        "Action": "CreateRole",
+        "RoleName": "young",
+        "AssumeRolePolicyDocument": LAMBDA_TRUST,
+    }
+    create_role = Call("POST", "/", "", {}, urlencode(role).encode())
+    reader = Mock(spec=["iam"], iam=Mock(spec=["get_role"]))
+    reader.iam.get_role.return_value = {
+        "Role": {"AssumeRolePolicyDocument": json.loads(LAMBDA_TRUST)}
+    }
+    asked(Iam(reader, clock), create_role, Answer(200))
+    rule = Lambda(Mock(spec=Propagation, reader=reader), clock)
     body = json.dumps({"Role": "arn:aws:iam::000000000000:role/path/young"}).encode()
-    create = Call("POST", "/2015-03-31/functions", "", {}, body)
+    signed = {"authorization": "Credential=x/20260101/us-east-1/lambda/aws4_request"}
+    create = Call("POST", "/2015-03-31/functions", "", signed, body)
     clock.time += SECONDS["role"] - 0.01
     refusal = asked(rule, create, Answer(201))
     assert refusal.status == 400
     assert refusal.document["__type"] == "InvalidParameterValueException"
-    other = Call("GET", "/2015-03-31/functions", "", {}, body)
+    other = Call("GET", "/2015-03-31/functions", "", signed, body)
     assert asked(rule, other, Answer(200)).ok
     clock.time += 0.01
     assert asked(rule, create, Answer(201)).ok

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from cloudadmin.aws import ClientError, error_code
 from localcloud.faults import BadFault, Fault, Faults
+from tests.localcloud.world import LAMBDA_TRUST
 
 
 @given(st.integers(), st.floats(0, 1), st.integers(1, 20), st.integers(0, 20))
@@ -153,7 +154,7 @@ def test_a_lost_answer_is_of_work_that_was_done(control):
     for call in (
         lambda: s3.create_bucket(Bucket=bucket),
         lambda: s3.put_object(Bucket=bucket, Key="a/b", Body=b"kept"),
-        lambda: iam.create_role(RoleName=bucket, AssumeRolePolicyDocument="{}"),
+        lambda: iam.create_role(RoleName=bucket, AssumeRolePolicyDocument=LAMBDA_TRUST),
     ):
         with pytest.raises(ConnectionClosedError):
             call()

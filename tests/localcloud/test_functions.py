@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.localcloud.conftest import CACHING_DISABLED, eventually
+from tests.localcloud.world import World
 
 ROUTER = """
 import cf from 'cloudfront';
@@ -168,7 +169,7 @@ def function_url(website):
         FunctionName=website.name,
         Runtime="python3.11",
         Handler="echo.handler",
-        Role="arn:aws:iam::000000000000:role/any",
+        Role=World(website.cloud.aws_endpoint).role,
         Code={"ZipFile": packed.getvalue()},
     )
     url = clients.lambda_.create_function_url_config(FunctionName=website.name, AuthType="AWS_IAM")[
