@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from cloudadmin.aws import Access, Clients
 from sites.provisioning import Done, Stack, State
@@ -22,11 +23,11 @@ from tests.sites.provisioning.inventory import inventory
 from tests.sites.provisioning.judges import MOTO
 
 STAND_INS = {slug: State(slug, attributes={"arn": f"{slug}-arn"}) for slug in MOTO.lacks}
-# Lists that it has no way to ask for, of what it lacks or tells one by one.
-EMPTY: dict[str, Any] = {
-    "cloudfront.ListOriginRequestPolicies": {"OriginRequestPolicyList": {}},
-    "cloudfront.ListResponseHeadersPolicies": {"ResponseHeadersPolicyList": {}},
-    "lambda.ListFunctionUrlConfigs": {"FunctionUrlConfigs": []},
+# What the inventory asks for and moto cannot list: how it is asked, and how it is answered here.
+UNLISTED: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
+    ("cloudfront", "list_origin_request_policies"): ({}, {"OriginRequestPolicyList": {}}),
+    ("cloudfront", "list_response_headers_policies"): ({}, {"ResponseHeadersPolicyList": {}}),
+    ("lambda_", "list_function_url_configs"): ({"FunctionName": "any"}, {"FunctionUrlConfigs": []}),
 }
 # The zone is the person's own, and counters cannot be counted again.
 REMAINS = Counter(
@@ -64,9 +65,10 @@ def clients(moto: str) -> Clients:
     """Of an account in which there is nothing."""
     httpx.post(f"{moto}/moto-api/reset").raise_for_status()
     clients = Clients(Access(region="us-east-1", endpoint_url=moto))
-    for operation, answer in EMPTY.items():
-        service = clients.lambda_ if operation.startswith("lambda") else clients.cloudfront
-        service.meta.events.register(f"before-call.{operation}", answering(answer))
+    for (service, method), (_, answer) in UNLISTED.items():
+        meta = getattr(clients, service).meta
+        operation = meta.method_to_api_mapping[method]
+        meta.events.register(f"before-call.*.{operation}", answering(answer))
     return clients
 
 
@@ -84,8 +86,16 @@ def assert_as_desired(world: Carried) -> None:
     assert set(world.inventory().values()) == {1}
 
 
+@pytest.mark.parametrize("service_and_method", UNLISTED, ids=lambda pair: pair[1])
+def test_what_moto_cannot_list(moto: str, service_and_method: tuple[str, str]):
+    service, method = service_and_method
+    client = getattr(Clients(Access(region="us-east-1", endpoint_url=moto)), service)
+    with pytest.raises(ClientError, match=r"\(404\)"):
+        getattr(client, method)(**UNLISTED[service_and_method][0])
+
+
 def test_up_and_down(world: Carried):
-    assert {change.action for change in world.plan().changes} == {"create"}
+    assert {change.action for change in world.plan().effective} == {"create"}
     assert world.converge() == Done()
     rows = [*world.account_store.rows.values(), *world.site_store.rows.values()]
     assert {row.type for row in rows} == TYPES.keys() - MOTO.lacks.keys()
