@@ -21,7 +21,7 @@ from localcloud.durations import SECONDS, Clock
 from localcloud.physics.iam import Iam
 from localcloud.physics.lambda_ import Lambda
 from localcloud.propagation import Propagation
-from localcloud.wire import Answer, Call
+from localcloud.wire import Answer, Call, json_answer
 from tests.localcloud.conftest import LocalCloud, eventually
 from tests.localcloud.test_physics import create_instance, request_certificate, validate
 from tests.localcloud.world import LAMBDA_TRUST
