@@ -2,6 +2,8 @@
 // JavaScript runtime 2.0, with the site's KeyValueStore:
 //
 //   h:<host>               {"r": release, "n": buckets, "g": generation, "f": flags}, or {"to": host}
+//                          flags: s single-page application, m maintenance, a addresses of pages
+//                          always end with a slash, n never; with neither, both as the files are
 //   <generation>:<bucket>  records of 35 characters: digest of the path (9), release (4),
 //                          object hash (22; dots when the path was deleted)
 //
@@ -35,40 +37,69 @@ async function handler(event) {
   if (path === null) {
     return page(400, 'Bad Request', 'Bad address', 'This address is not well-formed.');
   }
-  const isFolder = path === '' || path.endsWith('/');
-  const answer = isFolder ? await folder(request, head, path) : await file(request, head, path);
+  const answer = await route(request, head, path);
   if (answer) return answer;
   if (head.f.includes('s') && wantsPage(request, path)) {
-    const app = await serve(request, head, 'index.html');
-    if (app) return app;
+    const hash = await find(head, 'index.html');
+    if (hash) return serve(request, 'index.html', hash);
   }
   // No such key exists, so the origin's 404 brings the error page with a true 404.
   request.uri = '/missing' + request.uri;
   return request;
 }
 
-async function folder(request, head, path) {
-  const index = await serve(request, head, path + 'index.html');
-  if (index || path === '') return index;
-  const bare = path.slice(0, -1);
-  const hash = await find(head, bare + '.html');
-  return hash ? redirect('/' + encode(bare), request) : null;
+// The file that an address means, or a redirect to the one address that the file has, or null.
+async function route(request, head, path) {
+  const found = await meaning(head, path);
+  if (!found) return null;
+  const address = await addressOf(head, path, found.file);
+  if (address !== path) return redirect('/' + encode(address), request);
+  return serve(request, found.file, found.hash);
 }
 
-async function file(request, head, path) {
-  const own = await serve(request, head, path);
-  if (own) return own;
-  const page = await serve(request, head, path + '.html');
-  if (page) return page;
-  // With the slash the relative links of the folder's page work.
-  const hash = await find(head, path + '/index.html');
-  return hash ? redirect('/' + encode(path) + '/', request) : null;
+async function meaning(head, path) {
+  const files = candidates(head, path);
+  for (let i = 0; i < files.length; i += 1) {
+    const hash = await find(head, files[i]);
+    if (hash) return { file: files[i], hash: hash };
+  }
+  return null;
 }
 
-async function serve(request, head, path) {
-  const hash = await find(head, path);
-  if (!hash) return null;
-  request.uri = '/objects/' + hash + '/' + encode(path);
+// What an address may mean, the likeliest first. Where about.html and about/index.html are both
+// there, the one whose own address is nearer comes first.
+function candidates(head, path) {
+  if (path === '') return ['index.html'];
+  if (path.endsWith('/')) {
+    const pages = [path + 'index.html', path.slice(0, -1) + '.html'];
+    return head.f.includes('n') ? pages.reverse() : pages;
+  }
+  const pages = [path + '.html', path + '/index.html'];
+  return [path].concat(head.f.includes('a') ? pages.reverse() : pages);
+}
+
+// With a policy each page has one address; without, a file may also be asked for by its name, and
+// a folder's page has a slash so that its relative links work. The rules are those of
+// https://developers.cloudflare.com/workers/static-assets/routing/advanced/html-handling/
+async function addressOf(head, path, file) {
+  const policy = head.f.includes('a') ? '/' : head.f.includes('n') ? '' : null;
+  if (policy === null && (file === path || file === path + '.html')) return path;
+  const address = clean(file, policy);
+  if (address === path) return path;
+  const there = await meaning(head, address);
+  // Another file has that address: this one is left with its name.
+  return there && there.file === file ? address : file;
+}
+
+function clean(file, slash) {
+  const page = /^(?:(.*[^/])\/)?index\.html$/.exec(file);
+  if (page) return page[1] ? page[1] + (slash === null ? '/' : slash) : '';
+  const name = /^(.*[^/])\.html$/.exec(file);
+  return name ? name[1] + (slash || '') : file;
+}
+
+function serve(request, file, hash) {
+  request.uri = '/objects/' + hash + '/' + encode(file);
   return request;
 }
 
@@ -131,7 +162,8 @@ function redirect(location, request) {
     statusDescription: 'Moved Permanently',
     headers: {
       'location': { value: location + queryOf(request) },
-      'cache-control': { value: 'public, max-age=60' },
+      // Kept by a browser, it would meet its own reverse when the site is changed: a loop.
+      'cache-control': { value: 'no-cache' },
     },
   };
 }
