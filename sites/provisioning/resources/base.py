@@ -115,7 +115,7 @@ class Resource(ABC):
         if wanted is None or found is None:
             return False
         return any(
-            not is_recorded if tag not in found else found[tag] != wanted[tag]
+            not is_recorded if found.get(tag) is None else found[tag] != wanted[tag]
             for tag in OWNER_TAGS
             if tag in wanted
         )
