@@ -24,7 +24,7 @@ from localcloud.physics.acm import Acm, validation_record
 from localcloud.propagation import Propagation
 from localcloud.reader import Reader
 from localcloud.wire import Answer, Call, json_answer
-from tests.localcloud.test_dns import Domain, delegate, rrset
+from tests.localcloud.domain import Domain, delegate, rrset
 from tests.localcloud.test_durations import HandClock, asked
 from tests.localcloud.test_physics import request_certificate
 
