@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
 __all__ = [
@@ -192,6 +193,12 @@ class Clients:
     @cached_property
     def s3(self) -> S3Client:
         client: S3Client = self._client("s3")
+        return client
+
+    @cached_property
+    def service_quotas(self) -> ServiceQuotasClient:
+        # Where those of CloudFront, and of its certificates, are told.
+        client: ServiceQuotasClient = self._client("service-quotas", CLOUDFRONT_REGION)
         return client
 
     @cached_property

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 NAME_TAG = "cloudadmin:certificate"
 GAVE_UP = frozenset({"FAILED", "VALIDATION_TIMED_OUT", "REVOKED", "EXPIRED"})
+# https://docs.aws.amazon.com/acm/latest/userguide/troubleshooting-failed.html
+REASONS = {
+    "ADDITIONAL_VERIFICATION_REQUIRED": "AWS wants to verify more, ask AWS Support",
+    "CAA_ERROR": "a CAA record of the domain does not let Amazon issue its certificates; add "
+    '`CAA 0 issue "amazon.com"` at its DNS',
+    "DOMAIN_NOT_ALLOWED": "the domain is on a list of unsafe ones, see VirusTotal",
+    "DOMAIN_VALIDATION_DENIED": "AWS does not allow the domain, ask AWS Support",
+    "EXPIRED": "it was not renewed in time",
+    "VALIDATION_TIMED_OUT": "its validation records were not in the DNS for 72 hours",
+}
 
 
 @dataclass(frozen=True)
@@ -42,14 +52,14 @@ class Certificate(Resource):
             return None
         certificate = clients.acm.describe_certificate(CertificateArn=arn)["Certificate"]
         status = certificate["Status"]
-        reason = certificate.get("FailureReason", "the DNS record was not found in 72 hours")
+        reason = certificate.get("FailureReason", status)
         return State(
             arn,
             attributes=_attributes(certificate),
             aws_status=status,
             ready=status == "ISSUED",
             waiting_for="ACM to find the validation records in the DNS, usually within minutes",
-            failure=f"ACM gave the certificate up ({status}): {reason}"
+            failure=f"ACM gave the certificate up ({reason}): {REASONS.get(reason, 'see ACM')}"
             if status in GAVE_UP
             else "",
         )

@@ -6,6 +6,7 @@ Zones are the person's own: never created here, never deleted.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,16 @@ def find_zone(clients: Clients, domain: str) -> str | None:
             if zone["Name"] == name and not zone.get("Config", {}).get("PrivateZone"):
                 return zone["Id"].removeprefix("/hostedzone/")
     return None
+
+
+def records_at(clients: Clients, zone_id: str, name: str) -> Iterator[Any]:
+    """The records that send visitors of exactly that name somewhere, in Route 53's own shape."""
+    page = clients.route53.list_resource_record_sets(
+        HostedZoneId=zone_id, StartRecordName=name, MaxItems="100"
+    )
+    for record in page["ResourceRecordSets"]:
+        if record["Name"].rstrip(".") == name and record["Type"] in ("A", "AAAA", "CNAME"):
+            yield record
 
 
 @dataclass(frozen=True)
@@ -87,19 +98,31 @@ class RecordSet(Resource):
             return State(
                 "",
                 ready=False,
-                waiting_for=f"a hosted zone: Route 53 has none for {self.domain} in this account. "
-                f"Create one, or ask your DNS for {self.advice}",
+                waiting_for=f"a hosted zone: Route 53 has none for {self.domain} in this account",
+                todo=f"Create it, or add to your DNS {self.advice}.",
             )
-        found = self._in_zone(clients, zone_id)
-        if found is not None and self.changes(found):
+        if taken := self._taken(clients, zone_id):
             return State(
                 "",
                 ready=False,
-                waiting_for=f"its place: Route 53 has another record {self.label}, which is not "
-                "ours to overwrite. Delete it there when the site may take over",
+                waiting_for=f"its place: Route 53 has another record {taken}, which is not ours "
+                "to overwrite",
+                todo=f"Delete {taken} in Route 53 when the site may take over.",
             )
         self._change(clients, zone_id, "UPSERT")
         return f"{zone_id}/{self.label.replace(' ', '/')}"
+
+    def _taken(self, clients: Clients, zone_id: str) -> str:
+        """Name and type of the record that is in the way: another one, or a CNAME, which suffers
+        none beside it."""
+        found = self._in_zone(clients, zone_id)
+        if found is not None:
+            return self.label if self.changes(found) else ""
+        wanted = self.record_set()
+        for record in records_at(clients, zone_id, wanted["Name"]):
+            if "CNAME" in (record["Type"], wanted["Type"]):
+                return f"{wanted['Name']} {record['Type']}"
+        return ""
 
     def _update(self, clients: Clients, current: State) -> None:
         self._change(clients, current.physical_id.partition("/")[0], "UPSERT")
@@ -112,7 +135,7 @@ class RecordSet(Resource):
             self._change(clients, zone_id, "DELETE")
 
     def _change(self, clients: Clients, zone_id: str, action: Any) -> None:
-        record: Any = self.record_set()
+        record: Any = self.wanted()
         clients.route53.change_resource_record_sets(
             HostedZoneId=zone_id,
             ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
