@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -59,8 +59,15 @@ class RowStore:
         )
         return generation
 
+    @transaction.atomic
     def record(
-        self, logical_id: str, resource: Desired, state: State, *, since: datetime | None
+        self,
+        logical_id: str,
+        resource: Desired,
+        state: State,
+        *,
+        since: datetime | None,
+        event: str = "",
     ) -> None:
         self._prove()
         self._row(
@@ -78,20 +85,23 @@ class RowStore:
             accepted=resource.accepted,
             **({} if resource.held else {"drift": []}),
         )
+        self._event(logical_id, event)
 
     def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
         self._prove()
         news = self._rows().filter(logical_id=logical_id).exclude(drift=drift)
         if news.update(drift=drift, drift_checked_at=timezone.now()):
             for each in drift:
-                self.event(logical_id, f"Left as it is on AWS: {Drift.from_json(each).sentence}")
+                self._event(logical_id, f"Left as it is on AWS: {Drift.from_json(each).sentence}")
 
-    def forget(self, logical_id: str) -> None:
+    @transaction.atomic
+    def forget(self, logical_id: str, *, event: str = "") -> None:
         self._prove()
         self._rows().filter(logical_id=logical_id).delete()
+        self._event(logical_id, event)
 
-    def event(self, logical_id: str, message: str) -> None:
-        if self.operation is not None:
+    def _event(self, logical_id: str, message: str) -> None:
+        if self.operation is not None and message:
             OperationEvent.objects.create(
                 operation=self.operation, logical_id=logical_id, message=message
             )

@@ -42,8 +42,15 @@ class MemoryStore:
         return generation
 
     def record(
-        self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
+        self,
+        logical_id: str,
+        resource: Resource,
+        state: State,
+        *,
+        since: datetime | None,
+        event: str = "",
     ) -> None:
+        self._event(event)
         self.writes.append(f"record {logical_id}")
         known = self.rows.get(logical_id)
         self.rows[logical_id] = Record(
@@ -60,15 +67,17 @@ class MemoryStore:
             leaves_drift=bool(known and known.leaves_drift),
         )
 
-    def forget(self, logical_id: str) -> None:
+    def forget(self, logical_id: str, *, event: str = "") -> None:
+        self._event(event)
         self.writes.append(f"forget {logical_id}")
         del self.rows[logical_id]
 
     def hold(self, logical_id: str, drift: Sequence[dict]) -> None:
         self.held[logical_id] = json.loads(json.dumps(drift))
 
-    def event(self, logical_id: str, message: str) -> None:
-        self.events.append(message)
+    def _event(self, message: str) -> None:
+        if message:
+            self.events.append(message)
 
     def states(self) -> dict[str, State]:
         """What another stack may build on."""

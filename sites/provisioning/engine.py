@@ -231,10 +231,7 @@ class _Maker:
                 resource = replace(resource, generation=generation)
                 with _named(logical_id, "create"):
                     state = resource.create(self.clients)
-        self._noted(logical_id, resource, state)
-        if not isinstance(change, NoOp) and state.physical_id:
-            self.store.event(logical_id, change.as_text())
-        return state
+        return self._noted(logical_id, resource, state, event=self._event(change, state))
 
     def remove(self, logical_id: str, record: Record) -> None:
         if self.errors or self.blocked:
@@ -247,7 +244,8 @@ class _Maker:
             if remains is not None:
                 self._noted(logical_id, resource, remains)
                 return
-            self.store.forget(logical_id)
+            was_there = record.physical_id or current is not None
+            self.store.forget(logical_id, event=change.as_text() if was_there else "")
             self.gone.add(logical_id)
 
     def outcome(self) -> Outcome:
@@ -266,10 +264,7 @@ class _Maker:
 
     def _delete(self, change: Change, resource: Resource, current: State) -> State | None:
         with _named(change.logical_id, "delete"):
-            remains = resource.delete(self.clients, current)
-        if remains is None:
-            self.store.event(change.logical_id, f"- {resource.type}  {resource.label}")
-        return remains
+            return resource.delete(self.clients, current)
 
     def _given_up(self, logical_id: str, resource: Resource, current: State) -> State | None:
         """AWS gave up. Said once; whoever asks again after that gets a new one."""
@@ -281,8 +276,23 @@ class _Maker:
         self._noted(logical_id, resource, current, waits=False)
         raise ResourceGaveUp(current.failure)
 
+    def _event(self, change: Change, state: State) -> str:
+        """The line of history. A create whose end nobody saw is told when it is found made."""
+        before = self.records.get(change.logical_id)
+        if not state.physical_id:
+            return ""
+        if before and not before.physical_id and not isinstance(change, Create):
+            return Create(change.logical_id, change.type, change.label).as_text()
+        return "" if isinstance(change, NoOp) else change.as_text()
+
     def _noted(
-        self, logical_id: str, resource: Resource, state: State, *, waits: bool = True
+        self,
+        logical_id: str,
+        resource: Resource,
+        state: State,
+        *,
+        waits: bool = True,
+        event: str = "",
     ) -> State:
         before = self.records.get(logical_id)
         since = None
@@ -301,7 +311,7 @@ class _Maker:
                 )
         if before and resource.held:
             state = self._held(logical_id, resource, before, state)
-        self.store.record(logical_id, resource, state, since=since)
+        self.store.record(logical_id, resource, state, since=since, event=event)
         return state
 
     def _held(self, logical_id: str, resource: Resource, before: Record, state: State) -> State:

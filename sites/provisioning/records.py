@@ -59,9 +59,16 @@ class Store(Protocol):
         """
 
     def record(
-        self, logical_id: str, resource: Resource, state: State, *, since: datetime | None
+        self,
+        logical_id: str,
+        resource: Resource,
+        state: State,
+        *,
+        since: datetime | None,
+        event: str = "",
     ) -> None:
-        """What AWS says now; ``since`` when it is waited for, None when it is not.
+        """What AWS says now; ``since`` when it is waited for, None when it is not. In the same
+        commit an ``event``, one line of history.
 
         With it goes what the resource has as ``accepted``. Its drift is over but for what it holds.
         """
@@ -69,8 +76,5 @@ class Store(Protocol):
     def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
         """What was changed on AWS and is left as it is; told once."""
 
-    def forget(self, logical_id: str) -> None:
-        """It is gone."""
-
-    def event(self, logical_id: str, message: str) -> None:
-        """One line of history."""
+    def forget(self, logical_id: str, *, event: str = "") -> None:
+        """It is gone; in the same commit an ``event``."""
