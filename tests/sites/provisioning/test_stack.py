@@ -106,7 +106,7 @@ def test_a_site_without_a_hosted_zone_lives_on_its_own_name(world: World):
             break
     assert world.site_store.rows["distribution"].ready
     assert world.site_store.rows["counter_schema"].ready
-    advice = " ".join(wait.why for wait in outcome.waits)
+    advice = " ".join(wait.todo for wait in outcome.waits)
     assert world.site_store.rows["distribution"].attributes["domain_name"] in advice
     assert world.vanish() == Done()
     assert_gone(world)

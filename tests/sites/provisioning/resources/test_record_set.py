@@ -42,7 +42,7 @@ def test_create_without_a_zone_says_what_to_do(clients: Clients, uid: str):
     state = AliasRecord(f"{uid}.org", "A", "d1.cloudfront.net").create(clients)
     assert state.physical_id == ""
     assert not state.ready
-    assert f"CNAME (or ALIAS) {uid}.org -> d1.cloudfront.net" in state.waiting_for
+    assert f"CNAME (or ALIAS) {uid}.org -> d1.cloudfront.net" in state.todo
 
 
 def test_a_record_of_somebody_else_is_not_overwritten(clients: Clients, zone: str):
