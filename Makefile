@@ -1,7 +1,8 @@
 # make up     everything on this machine, with a demo site live
 # make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
 # make bench  the performance table
-.PHONY: up setup test lint format bench clean
+# make sweep  provisioning, killed and refused at every call
+.PHONY: up setup test lint format bench sweep clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -34,6 +35,9 @@ format: setup
 
 bench: setup
 	$(PYTHON) -m tests.bench
+
+sweep: setup
+	@$(PYTHON) -m tests.sweep $(ARGS)
 
 clean:
 	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles

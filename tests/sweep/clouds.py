@@ -1,0 +1,52 @@
+"""Lives in parallel, each in a cloud of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from unittest.mock import patch
+
+from botocore.retries.standard import ExponentialBackoff
+
+from tests.localcloud.conftest import LocalCloud
+from tests.sweep.life import Life, Place
+from tests.sweep.strikes import Strike, StrikingClients
+
+WORKERS = 3
+# Short, so that everything is under way for a while and nothing for long.
+PROPAGATION, TIME_SCALE = 0.05, 0.0005
+
+Lives = Callable[[Iterable[Strike]], Iterator[Life]]
+
+
+@contextmanager
+def clouds(workers: int = WORKERS) -> Iterator[Lives]:
+    """Lives of the strikes, in their order, as many at a time as there are clouds."""
+    idle: SimpleQueue[Place] = SimpleQueue()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudadmin-sweep-")))
+        folder.chmod(0o755)
+        stack.enter_context(patch.object(ExponentialBackoff, "delay_amount", lambda *_: 0))
+
+        def start(_: int = 0) -> Place:
+            cloud = LocalCloud(Path(tempfile.mkdtemp(dir=folder)), PROPAGATION, TIME_SCALE)
+            stack.callback(cloud.stop)
+            cloud.start()
+            return Place(StrikingClients(cloud.aws_endpoint), cloud.clients, cloud.data_dir)
+
+        def live(strike: Strike) -> Life:
+            place = idle.get()
+            life = Life(place, strike)
+            try:
+                return life.live()
+            finally:
+                idle.put(place if life.is_over else start())
+
+        with ThreadPoolExecutor(workers) as pool:
+            for place in pool.map(start, range(workers)):
+                idle.put(place)
+            yield lambda strikes: pool.map(live, strikes)

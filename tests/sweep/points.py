@@ -1,0 +1,83 @@
+"""Which strikes make a sweep: the whole one, and the short one that the gate runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.sweep.life import Life
+from tests.sweep.strikes import BY_CHANCE, Mode, Strike
+
+SEEDS = 12
+Sweep = dict[str, list[Strike]]
+
+
+def whole(undisturbed: Life) -> Sweep:
+    """Every change in each mode: killed after, the hard one, one in each stage of a life; in the
+    others several, as many as there may be resumes, or more where none is needed."""
+    changes, reads = _longest(undisturbed)
+    return {
+        str(Mode.AFTER): [*spread(Mode.AFTER, changes)],
+        str(Mode.BEFORE): [*spread(Mode.BEFORE, changes, 2)],
+        str(Mode.LOST): [*spread(Mode.LOST, changes, 4)],
+        f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 12, reads=True)],
+        str(Mode.REFUSED): [*spread(Mode.REFUSED, changes, 2)],
+        f"{Mode.REFUSED}, a third of the reads": [
+            *spread(Mode.REFUSED, reads, 2, reads=True, every=3)
+        ],
+        **{f"{mode}, a third": [*spread(mode, changes, 2, every=3)] for mode in GARBLED},
+        **{str(mode): [*by_chance(mode, SEEDS)] for mode in CHANCES},
+    }
+
+
+def short(undisturbed: Life) -> Sweep:
+    """Every change killed after and lost, a fourth refused, and one seed of each chance."""
+    changes, _ = _longest(undisturbed)
+    return {
+        str(Mode.AFTER): [*spread(Mode.AFTER, changes, 2)],
+        str(Mode.LOST): [*spread(Mode.LOST, changes, 9)],
+        f"{Mode.REFUSED}, a fourth": [*spread(Mode.REFUSED, changes, 2, every=4)],
+        **{str(mode): [*by_chance(mode, 1)] for mode in CHANCES},
+    }
+
+
+GARBLED},
+        **{str(mode): [*by_chance(mode, SEEDS)] for mode in CHANCES},
+    }
+
+
+def short(undisturbed: Life) -> Sweep:
+    """Every change killed after and lost, every second refused; two strikes or more in a stage."""
+    changes, _ = _longest(undisturbed)
+    return {
+        str(Mode.AFTER): [*spread(Mode.AFTER, changes, 2)],
+        str(Mode.LOST): [*spread(Mode.LOST, changes, 6)],
+        str(Mode.REFUSED): [*spread(Mode.REFUSED, changes, 2, every=2)],
+        **{str(mode): [*by_chance(mode, 1)] for mode in CHANCES},
+    }
+
+
+GARBLED = (Mode.EMPTY, Mode.MALFORMED)
+CHANCES = tuple(mode for mode in Mode if mode in BY_CHANCE)
+
+
+def spread(
+    mode: Mode, most: int, in_each: int = 1, *, reads: bool = False, every: int = 1
+) -> Iterator[Strike]:
+    """Strikes that hit each number up to ``most`` once, ``in_each`` in a life, far apart.
+
+    ``every`` leaves out lives: 3 keeps the first, the fourth and so on.
+    """
+    lives = -(-most // in_each)
+    for first in range(1, lives + 1, every):
+        yield Strike(mode, tuple(range(first, most + 1, lives)), reads)
+
+
+def by_chance(mode: Mode, seeds: int) -> Iterator[Strike]:
+    yield from (Strike(mode, seed=seed) for seed in range(1, seeds + 1))
+
+
+def _longest(life: Life) -> tuple[int, int]:
+    return (
+        max(len(stage.sent.changes) for stage in life.stages),
+        max(len(stage.sent.reads) for stage in life.stages),
+    )
