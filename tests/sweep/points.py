@@ -40,22 +40,6 @@ def short(undisturbed: Life) -> Sweep:
     }
 
 
-GARBLED},
-        **{str(mode): [*by_chance(mode, SEEDS)] for mode in CHANCES},
-    }
-
-
-def short(undisturbed: Life) -> Sweep:
-    """Every change killed after and lost, every second refused; two strikes or more in a stage."""
-    changes, _ = _longest(undisturbed)
-    return {
-        str(Mode.AFTER): [*spread(Mode.AFTER, changes, 2)],
-        str(Mode.LOST): [*spread(Mode.LOST, changes, 6)],
-        str(Mode.REFUSED): [*spread(Mode.REFUSED, changes, 2, every=2)],
-        **{str(mode): [*by_chance(mode, 1)] for mode in CHANCES},
-    }
-
-
 GARBLED = (Mode.EMPTY, Mode.MALFORMED)
 CHANCES = tuple(mode for mode in Mode if mode in BY_CHANCE)
 
