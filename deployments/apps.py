@@ -1,6 +1,8 @@
 from typing import Any
 
+from celery import current_app
 from django.apps import AppConfig
+from django.db import transaction
 
 from sites.signals import site_provisioned
 
@@ -12,5 +14,10 @@ class DeploymentsConfig(AppConfig):
         site_provisioned.connect(self.name_heads_again, dispatch_uid="deployments.heads")
 
     def name_heads_again(self, site: Any, **_: Any) -> None:
-        """A provisioned site may have new hosts: beat writes the heads that are marked here."""
-        self.get_model("EdgeIndex")._default_manager.filter(site=site).update(is_head_written=False)
+        """The heads of its hosts may be others now. What is marked here is written at once by a
+        worker, and by beat should that not be heard."""
+        rows = self.get_model("EdgeIndex")._default_manager.filter(site=site)
+        if rows.update(is_head_written=False):
+            transaction.on_commit(
+                lambda: current_app.send_task("deployments.write_heads"), robust=True
+            )

@@ -107,11 +107,22 @@ def parse_bucket_key(key: str) -> tuple[int, int]:
 
 
 def head(release: int, index: Index, flags: str = "") -> str:
-    """The value of ``h:<host>``: flags are ``s`` SPA fallback, ``m`` maintenance, ``x`` noindex."""
+    """The value of ``h:<host>``: flags are ``s`` SPA fallback, ``m`` maintenance, ``x`` noindex,
+    ``a`` and ``n`` for trailing slashes always and never.
+    """
     return json.dumps(
         {"r": release_key(release), "n": index.buckets, "g": index.generation, "f": flags},
         separators=(",", ":"),
     )
+
+
+def redirect_head(host: str) -> str:
+    """The value of ``h:<host>`` for a host that sends its visitors to another one."""
+    return json.dumps({"to": host}, separators=(",", ":"))
+
+
+def head_key(host: str) -> str:
+    return f"h:{host}"
 
 
 def answer(index: Index, path_digest: str, release: int) -> str | None:

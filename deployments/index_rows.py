@@ -90,24 +90,9 @@ def unname(deployment: Deployment) -> None:
     )
 
 
-def head(site: Site) -> str:
-    """The head value that makes the recorded release the one that is served."""
-    row = EdgeIndex.objects.get(site=site)
-    shape = edge_index.Index(generation=row.generation, buckets=row.buckets)
-    return edge_index.head(row.head_release or 0, shape, "s" if site.is_spa else "")
-
-
 def can_name(site: Site, number: int) -> bool:
     """Whether the index still answers for a release, so that going back to it is one flip."""
     return number in EdgeIndex.objects.get(site=site).reachable
-
-
-def head_was_written(site: Site, written: str) -> None:
-    """Unless another release was named in the meantime."""
-    with transaction.atomic():
-        row = EdgeIndex.objects.select_for_update().get(site=site)
-        row.is_head_written = head(site) == written
-        row.save(update_fields=["is_head_written"])
 
 
 def drop_generations_before(generation: int, site: Site, clients: Clients, store_arn: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
-from deployments import index_rows
+from deployments import heads, index_rows
 from deployments.manifest import object_key
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def flip(site: Site, target: Target, clients: Clients) -> None:
     Records first: a deploy that was killed may have left some that no head may go without.
     """
     index_rows.write(site, clients, target.store_arn)
-    head = index_rows.head(site)
-    index_rows.update_keys(clients, target.store_arn, {f"h:{host}": head for host in target.hosts})
-    index_rows.head_was_written(site, head)
+    named = heads.name(site, target)
+    index_rows.update_keys(clients, target.store_arn, named.puts, named.deletes)
+    heads.were_written(site, named)
 
 
 def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None:
@@ -83,9 +83,14 @@ def sample(entries: dict[str, Entry], changed: set[str]) -> dict[str, Entry]:
 
 
 def check(host: str, entries: dict[str, Entry]) -> Mismatch | None:
-    """Fetch every entry through the edge; the first that is not what was deployed, or None."""
+    """Fetch every entry through the edge; the first that is not what was deployed, or None.
+
+    Redirects are followed: a page may have another address than its name.
+    """
     base = settings.CLOUDADMIN_EDGE_URL or f"https://{host}"
-    with httpx.Client(base_url=base, headers={"Host": host}, timeout=10) as client:
+    with httpx.Client(
+        base_url=base, headers={"Host": host}, timeout=10, follow_redirects=True, max_redirects=2
+    ) as client:
         for path, entry in entries.items():
             mismatch = _check_one(client, path, entry)
             if mismatch is not None:
@@ -104,7 +109,7 @@ def _check_one(client: httpx.Client, path: str, entry: Entry) -> Mismatch | None
     whole = entry.size <= MAX_CHECKED_BYTES
     try:
         response = client.request("GET" if whole else "HEAD", url_path(path))
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.TooManyRedirects) as error:
         return Mismatch(path, f"the edge does not answer ({error})")
     if response.status_code != 200:
         return Mismatch(path, f"the edge answered {response.status_code}")

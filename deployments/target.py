@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,39 +14,58 @@ from sites.models import Domain, Resource, Site
 
 @dataclass(frozen=True)
 class Target:
-    """``hosts`` are all host names that serve the site; the first is the distribution's own."""
+    """``hosts`` are all host names that lead to the site; the first is the distribution's own.
+
+    ``redirects`` are those that shall send their visitors to another one. ``attached`` are the
+    domains that every point of presence answers for; until a change of the distribution
+    ``is_settled``, they are not known.
+    """
 
     bucket_name: str
     store_arn: str
     distribution_id: str
     hosts: tuple[str, ...]
+    redirects: Mapping[str, str] = field(default_factory=dict)
+    attached: frozenset[str] = frozenset()
+    is_settled: bool = True
 
 
 def target_of(site: Site) -> Target:
+    """Raises DeploymentRefused when there is none."""
+    state = Site.objects.filter(pk=site.pk).values_list("state", flat=True).first()
+    if state in (None, Site.State.DESTROYING):
+        raise DeploymentRefused(f"{site.name} is being destroyed.")
     rows = {
         row.logical_id: row
         for row in Resource.objects.filter(
-            site=site,
-            is_ready=True,
-            logical_id__in=["bucket", "key_value_store", "distribution"],
-        )
+            site=site, logical_id__in=["bucket", "key_value_store", "distribution"]
+        ).exclude(physical_id="")
     }
-    if not Site.objects.filter(pk=site.pk).exclude(state=Site.State.DESTROYING).exists():
-        raise DeploymentRefused(f"{site.name} is being destroyed.")
-    if len(rows) < 3:
+    # Once live, a site goes on while its distribution is being changed.
+    if len(rows) < 3 or not (state == Site.State.LIVE or all(r.is_ready for r in rows.values())):
         raise DeploymentRefused(
             f"{site.name} is not live yet (it is “{site.get_state_display()}”). "
             f"Run `manage.py provision_site {site.name} --wait` first."
         )
+    distribution = rows["distribution"]
+    domains = list(site.domains.all())
+    first = first_of(domains)
+    aliases = distribution.attributes.get("aliases", [])
+    hosts = [distribution.attributes["domain_name"], *(d.name for d in domains), *aliases]
     return Target(
         bucket_name=rows["bucket"].physical_id,
         store_arn=rows["key_value_store"].attributes["arn"],
-        distribution_id=rows["distribution"].physical_id,
-        hosts=(
-            rows["distribution"].attributes["domain_name"],
-            *site.domains.values_list("name", flat=True),
-        ),
+        distribution_id=distribution.physical_id,
+        hosts=tuple(dict.fromkeys(hosts)),
+        redirects={d.name: first.name for d in domains if d.redirects} if first else {},
+        attached=frozenset(aliases if distribution.is_ready else ()),
+        is_settled=distribution.is_ready,
     )
+
+
+def first_of(domains: Iterable[Domain]) -> Domain | None:
+    """The site's address: the first domain that does not redirect."""
+    return next((domain for domain in domains if not domain.redirects), None)
 
 
 def address(site: Site) -> str:
@@ -58,8 +77,8 @@ def address(site: Site) -> str:
 
 
 def address_at(site: Site, distribution: Resource | None, domains: Iterable[Domain]) -> str:
-    """The first domain once it is attached, else the distribution's own name; on the local cloud
-    the name that a browser resolves."""
+    """The first domain that serves and is attached, else the distribution's own name; on the local
+    cloud the name that a browser resolves."""
     own = distribution.attributes.get("domain_name") if distribution else None
     if distribution is None or not own:
         return ""
@@ -67,5 +86,6 @@ def address_at(site: Site, distribution: Resource | None, domains: Iterable[Doma
     if edge_url:
         edge = urlsplit(edge_url)
         return f"{edge.scheme}://{site.name}.localhost:{edge.port or 80}/"
-    attached = distribution.properties.get("aliases") or []
-    return f"https://{next((d.name for d in domains if d.name in attached), own)}/"
+    attached = distribution.attributes.get("aliases", [])
+    first = first_of(domain for domain in domains if domain.name in attached)
+    return f"https://{first.name if first else own}/"

@@ -23,6 +23,9 @@ class EdgeIndex(models.Model):
         null=True, blank=True, help_text="The release that the head of every host shall name."
     )
     is_head_written = models.BooleanField(default=True)
+    heads = models.JSONField(
+        default=dict, help_text="host -> value of every head that the store may have."
+    )
     reachable = models.JSONField(
         default=list, help_text="Releases that a head may name; the others were given up for room."
     )
