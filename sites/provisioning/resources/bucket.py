@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudadmin.aws import ClientError, error_code
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from cloudadmin.aws import Clients
 
-# So that one pass of emptying takes seconds: 20 requests of 1,000 objects.
+# So that one pass of emptying takes seconds: a page of objects is deleted by one request, one of
+# uploads that were never finished by a request for each.
 PAGES_PER_PASS = 20
+UPLOADS_PER_PAGE = 20
 
 PUBLIC_ACCESS_BLOCK: Any = {
     "BlockPublicAcls": True,
@@ -118,17 +120,13 @@ class Bucket(Resource):
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(self.tags)})
 
     def _delete(self, clients: Clients, current: State) -> State | None:
+        """Empties it, some pages a pass: what a killed pass has deleted stays deleted."""
         for _ in range(PAGES_PER_PASS):
-            if not self._delete_page(clients):
-                self._abort_uploads(clients)
+            if not self._delete_page(clients) and not self._abort_page(clients):
                 clients.s3.delete_bucket(Bucket=self.name)
                 return None
-        return State(
-            self.name,
-            current.properties,
-            current.attributes,
-            ready=False,
-            waiting_for="its objects to be deleted, 1,000 a request",
+        return replace(
+            current, ready=False, waiting_for="its objects to be deleted, 1,000 a request"
         )
 
     def _delete_page(self, clients: Clients) -> bool:
@@ -149,13 +147,20 @@ class Bucket(Resource):
             raise ClientError(response, "DeleteObjects")
         return True
 
-    def _abort_uploads(self, clients: Clients) -> None:
-        pages = clients.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.name)
-        for page in pages:
-            for upload in page.get("Uploads", []):
+    def _abort_page(self, clients: Clients) -> bool:
+        """Abort some uploads that were never finished; False when there are none."""
+        page = clients.s3.list_multipart_uploads(Bucket=self.name, MaxUploads=UPLOADS_PER_PAGE)
+        uploads = page.get("Uploads", [])
+        for upload in uploads:
+            try:
                 clients.s3.abort_multipart_upload(
                     Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"]
                 )
+            except ClientError as error:
+                # Finished or aborted since it was listed, maybe by an earlier try of this call.
+                if error_code(error) != "NoSuchUpload":
+                    raise
+        return bool(uploads)
 
 
 def _setting(call: Callable[..., Any], name: str, key: str) -> Any:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
 import pytest
 
-from cloudadmin.aws import Clients
+from cloudadmin.aws import ClientError, Clients
 from sites.provisioning.resources import Bucket
 from sites.provisioning.resources import bucket as module
+from tests.fakes import Killed
 
 
 @pytest.fixture
@@ -49,6 +54,91 @@ def test_delete_of_a_big_bucket_takes_several_passes(bucket: Bucket, clients, mo
     assert not remains.ready
     assert "objects to be deleted" in remains.waiting_for
     assert bucket.delete(clients, state_of(bucket, clients)) is None
+
+
+class Fatal:
+    """S3 that ends the process at its nth call: before it, or with the answer lost."""
+
+    def __init__(self, clients: Clients, nth: int, *, after: bool) -> None:
+        self.s3 = self
+        self._alive, self._nth, self._after = clients.s3, nth, after
+        self._calls = count(1)
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._alive, name)
+
+        def counted(**arguments: Any) -> Any:
+            is_last = next(self._calls) == self._nth
+            if is_last and not self._after:
+                raise Killed
+            answer = call(**arguments)
+            if is_last:
+                raise Killed
+            return answer
+
+        return counted
+
+
+def fill(clients: Clients, bucket: Bucket, *, objects: int, uploads: int) -> None:
+    """Objects, each with an older version and a delete marker, and uploads never finished."""
+    s3, name = clients.s3, bucket.name
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    keys = [f"objects/{n:04}" for n in range(objects)]
+    store = clients.object_store(name)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: store.put(key, b"x"), keys))
+    for n in range(uploads):
+        s3.create_multipart_upload(Bucket=name, Key=f"uploads/{n}")
+    put(clients, bucket, *keys[:20])
+    for start in range(0, objects, 1000):
+        page: Any = [{"Key": key} for key in keys[start : start + 1000]]
+        s3.delete_objects(Bucket=name, Delete={"Objects": page, "Quiet": True})
+
+
+def test_1500_objects_with_versions_markers_and_uploads_end(
+    clients_of: dict[str, Clients], uid: str, monkeypatch
+):
+    """Killed at every kind of call; what was deleted stays deleted. One judge: it is a lot."""
+    clients = clients_of["ministack"]
+    bucket = Bucket(f"cloudadmin-{uid}", "us-east-1", {})
+    bucket.create(clients)
+    monkeypatch.setattr(module, "PAGES_PER_PASS", 2)
+    fill(clients, bucket, objects=1500, uploads=30)
+    state = state_of(bucket, clients)
+    for nth, after in ((1, False), (2, True), (2, False), (4, True)):
+        fatal: Any = Fatal(clients, nth, after=after)
+        with pytest.raises(Killed):
+            bucket.delete(fatal, state)
+    left = clients.s3.list_object_versions(Bucket=bucket.name)
+    assert 0 < len(left.get("Versions", [])) + len(left.get("DeleteMarkers", [])) <= 1020
+
+    passes = 0
+    while (remains := bucket.delete(clients, state)) is not None:
+        state, passes = remains, passes + 1
+        assert passes < 10
+    assert passes
+    assert bucket.read(clients) is None
+
+
+def test_an_upload_that_ends_meanwhile_is_no_failure(bucket: Bucket, clients: Clients):
+    clients.s3.create_multipart_upload(Bucket=bucket.name, Key="half")
+
+    def ended(**arguments: Any) -> Any:
+        clients.s3.abort_multipart_upload(**arguments)
+        return clients.s3.abort_multipart_upload(**arguments)
+
+    fatal: Any = Fatal(clients, 0, after=False)
+    fatal.abort_multipart_upload = ended
+    assert bucket.delete(fatal, state_of(bucket, clients)) is None
+
+
+def test_an_object_that_s3_will_not_delete_is_told(bucket: Bucket, clients: Clients):
+    put(clients, bucket, "locked")
+    fatal: Any = Fatal(clients, 0, after=False)
+    fatal.delete_objects = lambda **_: {"Errors": [{"Code": "AccessDenied", "Message": "locked"}]}
+    with pytest.raises(ClientError, match="AccessDenied.*locked"):
+        bucket._delete(fatal, state_of(bucket, clients))
+    clients.s3.delete_object(Bucket=bucket.name, Key="locked")
 
 
 def test_update_puts_settings_right(bucket: Bucket, clients: Clients):
