@@ -3,6 +3,7 @@
 request   a person asks: an ``Operation`` row, enqueued after commit
 run       a worker claims the row, makes one pass, and says when to look again
 plan      the same walk, writing nothing
+preflight what the plan would run into
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
+from sites.preflight import explained_waits, findings
 from sites.provisioning.package import build
+from sites.provisioning.preflight import Blocked, Finding, raise_if_blocked
 from sites.provisioning.resources.base import State
 from sites.signals import site_provisioned
 from sites.specs import account_spec, site_spec
@@ -57,7 +60,8 @@ def request(
 ) -> Operation:
     """Ask for an operation. The caller enqueues ``sites.tasks.run_operation`` after commit.
 
-    ``force`` names what keeps data and may be deleted or replaced all the same. With a
+    ``force`` names what keeps data and may be deleted or replaced all the same, and the codes of
+    findings that shall not stop it. With a
     ``plan_checksum`` no other plan than that is applied. An operation that only waits (for a
     certificate, say) is superseded; one that a worker is busy with is not.
     """
@@ -111,12 +115,12 @@ def run(pk: int) -> float | None:
         return None
     try:
         with operation.heartbeat():
-            return _settle(operation, _pass(operation))
+            return _settle(operation, _explained(operation, _pass(operation)))
     except LeaseLost:
         return None
     except provisioning.ResourceFailed as error:
         return _settle(operation, provisioning.Failed(error))
-    except (provisioning.UnsafePlan, provisioning.PlanChanged) as refusal:
+    except (provisioning.UnsafePlan, provisioning.PlanChanged, Blocked) as refusal:
         _refuse(operation, str(refusal))
         return None
     except Exception:
@@ -135,6 +139,11 @@ def plan(site: Site) -> provisioning.Plan:
         _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
     )
     return own.after(shared)
+
+
+def preflight(site: Site, planned: provisioning.Plan | None = None) -> tuple[Finding, ...]:
+    """What its plan would run into, looked up on AWS and in the DNS; those that block first."""
+    return findings(site, planned or plan(site))
 
 
 def due() -> list[int]:
@@ -159,7 +168,7 @@ def _pass(operation: Operation) -> Outcome:
         stack = _site_stack(site, _shared_states(site.account))
         return provisioning.destroy(stack, clients, own, now=now)
     if not operation.events.exists():
-        _check(operation, plan(site))
+        _check(operation, site)
     with account_lock(site.account) as locked:
         if not locked:
             return _wait_for_account(site, now)
@@ -171,11 +180,20 @@ def _pass(operation: Operation) -> Outcome:
     return outcome.joined(provisioning.advance(stack, clients, own, now=now))
 
 
-def _check(operation: Operation, plan: provisioning.Plan) -> None:
-    """Before the first change. Raises PlanChanged and UnsafePlan."""
+def _check(operation: Operation, site: Site) -> None:
+    """Before the first change. Raises PlanChanged, UnsafePlan and Blocked."""
+    planned = plan(site)
     if operation.plan_checksum:
-        plan.raise_if_changed(operation.plan_checksum)
-    plan.raise_if_unsafe(operation.force)
+        planned.raise_if_changed(operation.plan_checksum)
+    planned.raise_if_unsafe(operation.force)
+    if not operation.waits:
+        raise_if_blocked(preflight(site, planned), operation.force)
+
+
+def _explained(operation: Operation, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, provisioning.Waiting) and operation.kind == Operation.Kind.PROVISION:
+        return explained_waits(operation, outcome.waits)
+    return outcome
 
 
 def _settle(operation: Operation, outcome: Outcome) -> float | None:
@@ -234,7 +252,7 @@ def _retry(operation: Operation, message: str) -> float | None:
     seconds = float(RETRY_SECONDS * 2 ** (attempts - 1))
     operation.release(
         attempts=attempts,
-        error_message=message,
+        error_message=f"{message} It is tried again by itself.",
         next_check_at=timezone.now() + timedelta(seconds=seconds),
     )
     return seconds

@@ -21,7 +21,7 @@ SUGGESTIONS = {
 }
 NOT_OURS = "Delete or rename it on AWS when nobody needs it, then provision again."
 PERMANENT = "Correct what AWS names, then provision again."
-TRANSIENT = "Nothing: this passes by itself, and it is tried again."
+TRANSIENT = "Once more in a minute; such a fault usually passes by itself."
 
 
 class ProvisioningError(Exception):

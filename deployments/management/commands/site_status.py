@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 from deployments.models import Deployment
 from deployments.target import address
 from sites.management.command import SiteCommand
+from sites.management.waits import wait_lines
 from sites.models import Operation, Resource, Site
 from sites.visits import query
 
@@ -30,10 +31,8 @@ class Command(SiteCommand):
         self.stdout.write(f"{status['name']}: {status['state']}  {status['url']}")
         self.stdout.write(f"  deployment  {f'#{deployment}' if deployment else 'none yet'}")
         self.stdout.write(f"  visits      {status['visits']}")
-        for wait in status["waits"]:
-            self.stdout.write(
-                f"  waits for   {wait['what']}: {wait['why']} (since {wait['since']})"
-            )
+        for line in wait_lines(status["waits"]):
+            self.stdout.write(f"  {line}")
         for resource in status["resources"]:
             self.stdout.write(
                 f"  {resource['type']:<24} {resource['physical_id']}  {resource['aws_status']}"

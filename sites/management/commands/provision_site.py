@@ -1,20 +1,23 @@
-"""``manage.py provision_site NAME [--plan] [--wait]``"""
+"""``manage.py provision_site NAME [--plan [--json]] [--checksum SHA] [--force WHAT] [--wait]``"""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
-from sites.access import clients_for
-from sites.management.command import SiteCommand
+from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.management.waits import wait_lines
 from sites.models import Operation, Site
+from sites.provisioning import Plan, ProvisioningError, ResourceFailed
+from sites.provisioning.preflight import Finding, raise_if_blocked
 
 Status = Operation.Status
-JOINS_LATER = frozenset({"certificate", "validation_record", "alias_record"})
+JOINS_LATER = frozenset({"certificate", "validation_record", "alias_record", "domain", "domains"})
 
 
 class Command(SiteCommand):
@@ -23,26 +26,50 @@ class Command(SiteCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
         parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+        parser.add_argument("--json", action="store_true", help="with --plan: as JSON")
+        parser.add_argument(
+            "--checksum", default="", metavar="SHA", help="of the plan that was shown; no other"
+        )
         parser.add_argument("--wait", action="store_true", help="until the site is live")
         parser.add_argument(
             "--force",
             action="append",
             default=[],
-            metavar="LOGICAL_ID",
-            help="let the data of this resource go; may be repeated",
+            metavar="WHAT",
+            help="let the data of a resource (its logical id) go, or go on in spite of a finding "
+            "(its code, such as caa); may be repeated",
         )
-        parser.add_argument("--json", action="store_true", help="with --plan: as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
-        if options["plan"]:
+        try:
             plan = operations.plan(site)
-            self.stdout.write(
-                json.dumps(plan.as_json(), indent=2) if options["json"] else plan.as_text()
-            )
+            if options["checksum"]:
+                plan.raise_if_changed(options["checksum"])
+            findings = operations.preflight(site, plan)
+            if options["plan"]:
+                self._show(plan, findings, as_json=options["json"])
+                return
+            raise_if_blocked(findings, options["force"])
+        except ProvisioningError as error:
+            again = isinstance(error, ResourceFailed) and not error.permanent
+            raise CommandError(str(error), returncode=TRY_AGAIN_LATER if again else 1) from error
+        self._show(plan, findings)
+        self._provision(site, plan, options)
+
+    def _show(self, plan: Plan, findings: tuple[Finding, ...], *, as_json: bool = False) -> None:
+        if as_json:
+            told = {**plan.as_json(), "findings": [finding.as_json() for finding in findings]}
+            self.stdout.write(json.dumps(told, indent=2))
             return
-        clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
-        operation = operations.request(site, Operation.Kind.PROVISION, force=options["force"])
+        self.stdout.write(plan.as_text())
+        for finding in findings:
+            self.stdout.write(finding.as_text())
+
+    def _provision(self, site: Site, plan: Plan, options: dict[str, Any]) -> None:
+        operation = operations.request(
+            site, Operation.Kind.PROVISION, force=options["force"], plan_checksum=plan.checksum
+        )
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
             follow(self, operation)
@@ -64,8 +91,8 @@ def follow(command: SiteCommand, operation: Operation) -> None:
         if operation.status not in Operation.ACTIVE:
             raise CommandError(operation.error_message or "Superseded by another operation.")
         if operation.kind == Operation.Kind.PROVISION and _only_waits(operation):
-            for wait in operation.waits:
-                command.stdout.write(f"Still waiting for {wait['what']}: {wait['why']}")
+            for line in wait_lines(operation.waits):
+                command.stdout.write(line)
             return
         time.sleep(0.2)
 
@@ -73,5 +100,5 @@ def follow(command: SiteCommand, operation: Operation) -> None:
 def _only_waits(operation: Operation) -> bool:
     """The site serves on its own name; what is left is a person's DNS, or an authority."""
     site = operation.site
-    waits = [wait["what"].partition(".")[0] for wait in operation.waits]
+    waits = [re.split(r"\W", wait["what"])[0] for wait in operation.waits]
     return bool(site and site.state == Site.State.LIVE and waits and JOINS_LATER.issuperset(waits))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudadmin.aws import Clients
     from sites.provisioning.stack import SiteSpec
 
-__all__ = ["Blocked", "Dns", "Finding", "explained", "preflight", "raise_if_blocked"]
+__all__ = ["Blocked", "Dns", "Finding", "Look", "explained", "preflight", "raise_if_blocked"]
 
 
 def preflight(spec: SiteSpec, clients: Clients, dns: Dns, plan: Plan) -> tuple[Finding, ...]:

@@ -52,6 +52,8 @@ def explained(
             held.append(Held(wait, resource))
         else:
             others.append(wait)
+    if not held:
+        return tuple(others)
     try:
         return (*others, *_joined(held, resources, look))
     except DnsSilent:

@@ -1,0 +1,26 @@
+"""What is waited for, as lines of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+
+def wait_lines(waits: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Of the waits of an ``Operation`` row: what, why, since when, what was last seen, what to do,
+    and when it is looked at again."""
+    for wait in waits:
+        since = datetime.fromisoformat(wait["since"]).astimezone(UTC)
+        next_check = datetime.fromisoformat(wait["next_check"]).astimezone(UTC)
+        yield f"Waits for {wait['what']}: {wait['why'].rstrip('.')}."
+        if wait.get("last_seen"):
+            yield f"    seen   {wait['last_seen']}"
+        if wait.get("todo"):
+            yield f"    to do  {wait['todo']}"
+        yield (
+            f"    since  {since:%H:%M:%S} UTC ({timesince(since, timezone.now())}), "
+            f"looked at again at {next_check:%H:%M:%S}"
+        )

@@ -1,0 +1,50 @@
+"""The bridge between a site's rows and the looks at its account and at the DNS."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+
+from cloudadmin.aws import BotoCoreError, ClientError
+from sites import provisioning
+from sites.access import clients_for
+from sites.models import Operation, Site
+from sites.provisioning.preflight import Dns, Finding, Look, explained, preflight
+from sites.specs import site_spec
+from sites.store import record_of
+
+DOMAIN_TYPES = ("alias_record", "certificate", "validation_record")
+
+
+def findings(site: Site, plan: provisioning.Plan) -> tuple[Finding, ...]:
+    """What the plan would run into. Takes seconds where AWS and the DNS are far."""
+    return preflight(site_spec(site), clients_for(site.account), _dns(), plan)
+
+
+def explained_waits(
+    operation: Operation, waits: tuple[provisioning.Wait, ...]
+) -> provisioning.Outcome:
+    """The same waits, each with its cause; done when a DNS elsewhere has what was missing."""
+    site = operation.site
+    if site is None:
+        return provisioning.Waiting(waits)
+    rows = site.resources.filter(type__in=DOMAIN_TYPES)
+    resources = {row.logical_id: record_of(row).resource for row in rows}
+    # Told as they are where AWS does not let us look: the pass itself went well.
+    with suppress(ClientError, BotoCoreError):
+        waits = explained(waits, resources, Look(clients_for(site.account), _dns()))
+    if not waits:
+        return provisioning.Done()
+    begun = {wait["what"]: datetime.fromisoformat(wait["since"]) for wait in operation.waits}
+    return provisioning.Waiting(
+        tuple(
+            replace(wait, since=min(wait.since, begun.get(wait.what, wait.since))) for wait in waits
+        )
+    )
+
+
+def _dns() -> Dns:
+    return Dns(settings.CLOUDADMIN_DNS_URL)
