@@ -1,44 +1,24 @@
-"""Route 53: what a zone cannot hold is refused, and a change is ``PENDING`` for a while.
+"""Route 53: what a zone cannot hold is refused, one change at a time, each ``PENDING`` for a while.
 
+https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetChange.html
-https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from xml.etree import ElementTree
+from collections.abc import Sequence
 
 from localcloud.durations import Clock
 from localcloud.physics import Forward
+from localcloud.physics.records import Change, is_too_large, misplaced, misshapen, problems
 from localcloud.reader import Reader
 from localcloud.wire import Answer, Call, xml_error
 
 CHANGE = re.compile(r"<Id>/change/([A-Z0-9]+)</Id>")
-
-
-ZONE = re.compile(r"/[0-9-]+/hostedzone/([A-Z0-9]+)/rrset/?")
-ADDRESSES = {
-    "A": (ipaddress.IPv4Address, "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)"),
-    "AAAA": (
-        ipaddress.IPv6Address,
-        "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Change:
-    """One line of a change batch; names end with a dot."""
-
-    action: str
-    name: str
-    type: str
-    values: tuple[str, ...]
+ZONES = re.compile(r"/[0-9-]+/hostedzone/?")
+RECORDS = re.compile(r"/[0-9-]+/hostedzone/([A-Z0-9]+)/rrset/?")
 
 
 class Route53:
@@ -47,12 +27,29 @@ class Route53:
         self.clock = clock
 
     async def __call__(self, call: Call, forward: Forward) -> Answer:
-        zone = ZONE.fullmatch(call.decoded_path)
-        if zone and call.method == "POST":
-            problems = await asyncio.to_thread(self._problems, zone[1], changes_of(call.body))
-            if problems:
-                return xml_error("InvalidChangeBatch", f"[{', '.join(problems)}]")
-        answer = await forward(call)
+        if call.method == "POST" and ZONES.fullmatch(call.decoded_path):
+            refusal = await asyncio.to_thread(self._refuse_zone, call)
+            answer = refusal or await forward(call)
+        elif call.method == "POST" and (zone := RECORDS.fullmatch(call.decoded_path)):
+            answer = await self._change(call, forward, zone[1])
+        else:
+            answer = await forward(call)
+        return self._as_it_is_now(call, answer)
+
+    async def _change(self, call: Call, forward: Forward, zone_id: str) -> Answer:
+        if self.clock.under_way("zone", zone_id):
+            return xml_error(
+                "PriorRequestNotComplete",
+                "The request was rejected because Route 53 was still processing a prior request.",
+            )
+        self.clock.begin("zone", zone_id)
+        answer = await asyncio.to_thread(self._refuse_changes, zone_id, call)
+        answer = answer or await forward(call)
+        if not answer.ok:
+            self.clock.end("zone", zone_id)
+        return answer
+
+    def _as_it_is_now(self, call: Call, answer: Answer) -> Answer:
         if not answer.ok or not (found := CHANGE.search(answer.text)):
             return answer
         if call.method != "GET":
@@ -62,67 +59,52 @@ class Route53:
         body = answer.text.replace("<Status>INSYNC</Status>", "<Status>PENDING</Status>")
         return answer.with_body(body.encode())
 
-    def _problems(self, zone_id: str, changes: list[Change]) -> list[str]:
-        writes = [change for change in changes if change.action != "DELETE"]
-        problems = [each for change in writes for each in bad_addresses(change)]
-        if problems or not writes:
-            return problems
+    def _refuse_zone(self, call: Call) -> Answer | None:
+        reference = "" if call.xml is None else call.xml.findtext("{*}CallerReference", "")
+        pages = self.reader.route53.get_paginator("list_hosted_zones").paginate()
+        known = {zone["CallerReference"] for page in pages for zone in page["HostedZones"]}
+        if reference not in known:
+            return None
+        return xml_error(
+            "HostedZoneAlreadyExists",
+            f"A hosted zone has already been created with the caller reference {reference}.",
+            409,
+        )
+
+    def _refuse_changes(self, zone_id: str, call: Call) -> Answer | None:
+        elements = [] if call.xml is None else call.xml.findall(".//{*}Change")
+        changes = [Change.read(each) for each in elements]
+        for change in changes:
+            if problem := misshapen(change):
+                return xml_error("InvalidInput", problem)
         try:
-            apex, types = self._types(zone_id)
+            found = self._problems(zone_id, changes)
         except self.reader.route53.exceptions.NoSuchHostedZone:
-            return problems  # MiniStack says so
+            return None  # MiniStack says so
+        return xml_error("InvalidChangeBatch", f"[{', '.join(found)}]") if found else None
+
+    def _problems(self, zone_id: str, changes: Sequence[Change]) -> list[str]:
+        if found := list(is_too_large(changes)):
+            return found
+        apex = self.reader.route53.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"]
+        if found := [each for change in changes for each in problems(change, apex)]:
+            return found
+        types = self._types(zone_id)
         for change in changes:
             held = types.setdefault(change.name, set())
-            (held.discard if change.action == "DELETE" else held.add)(change.type)
-        return [each for w in writes for each in misplaced(w, apex, types[w.name])]
+            (held.add if change.writes else held.discard)(change.type)
+        return [
+            each
+            for change in changes
+            if change.writes
+            for each in misplaced(change, apex, types[change.name])
+        ]
 
-    def _types(self, zone_id: str) -> tuple[str, dict[str, set[str]]]:
-        """The zone's name, and the types that each name in it has now."""
-        apex = self.reader.route53.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"]
+    def _types(self, zone_id: str) -> dict[str, set[str]]:
+        """The types that each name of the zone has now."""
         types: dict[str, set[str]] = {}
         pages = self.reader.route53.get_paginator("list_resource_record_sets")
         for page in pages.paginate(HostedZoneId=zone_id):
             for record in page["ResourceRecordSets"]:
                 types.setdefault(record["Name"].lower(), set()).add(record["Type"])
-        return apex, types
-
-
-def changes_of(body: bytes) -> list[Change]:
-    """The changes of a batch; none of what is no XML, which MiniStack refuses."""
-    try:
-        root = ElementTree.fromstring(body)  # noqa: S314  loopback only
-    except ElementTree.ParseError:
-        return []
-    return [
-        Change(
-            each.findtext("{*}Action", ""),
-            each.findtext(".//{*}Name", "").lower().rstrip(".") + ".",
-            each.findtext(".//{*}Type", ""),
-            tuple(value.text or "" for value in each.findall(".//{*}ResourceRecord/{*}Value")),
-        )
-        for each in root.findall(".//{*}Change")
-    ]
-
-
-def bad_addresses(change: Change) -> Iterable[str]:
-    if change.type not in ADDRESSES:
-        return
-    address, problem = ADDRESSES[change.type]
-    for value in change.values:
-        try:
-            address(value)
-        except ValueError:
-            yield f"Invalid Resource Record: 'FATAL problem: {problem} encountered with '{value}''"
-
-
-def misplaced(change: Change, apex: str, types: set[str]) -> Iterable[str]:
-    """A CNAME stands alone, and never at the apex. ``types``: what the name would have."""
-    about = f"RRSet of type {change.type} with DNS name {change.name} is not permitted"
-    if change.type == "CNAME" and change.name == apex:
-        yield f"{about} at apex in zone {apex}"
-    elif "CNAME" in types and len(types) > 1:
-        other = "CNAME" if change.type != "CNAME" else min(types - {"CNAME"})
-        yield (
-            f"{about} as it conflicts with other records with the same DNS name in zone {apex}: "
-            f"{other}"
-        )
+        return types
