@@ -60,6 +60,11 @@ def listed(found: list[Any]) -> dict[str, Any]:
     return {"Quantity": len(found), "Items": found}
 
 
+def _padded(document: dict[str, Any], size: int) -> str:
+    written = json.dumps(document | {"Id": ""})
+    return json.dumps(document | {"Id": "x" * (size - len("".join(written.split())))})
+
+
 class World:
     """Things are made when they are first asked for. Calls go out unchecked, and once."""
 
@@ -286,6 +291,17 @@ class World:
         made = self.iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=LAMBDA_TRUST)
         return str(made["Role"]["Arn"])
 
+    @staticmethod
+    def trust(size: int) -> str:
+        """A trust policy of so many characters, besides white space."""
+        return _padded(json.loads(LAMBDA_TRUST), size)
+
+    @staticmethod
+    def allowance(size: int) -> str:
+        """A policy of so many characters, besides white space."""
+        statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+        return _padded({"Version": "2012-10-17", "Statement": [statement]}, size)
+
     def code(self) -> bytes:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
@@ -316,11 +332,13 @@ class World:
     def record(self, action: str, label: str, kind: str, *values: str, ttl: int = 60) -> Any:
         return self.records([self.change(action, label, kind, *values, ttl=ttl)])
 
-    def change(self, action: str, label: str, kind: str, *values: str, ttl: int = 60) -> Any:
+    def change(
+        self, action: str, label: str, kind: str, *values: str, ttl: int = 60, domain: str = ""
+    ) -> Any:
         return {
             "Action": action,
             "ResourceRecordSet": {
-                "Name": f"{label}{self.domain}",
+                "Name": f"{label}{domain or self.domain}",
                 "Type": kind,
                 "TTL": ttl,
                 "ResourceRecords": [{"Value": value} for value in values],
