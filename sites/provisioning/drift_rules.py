@@ -5,6 +5,8 @@ A rule is ``(type, prefix of the path): reason``; the empty prefix is every path
 
 from __future__ import annotations
 
+from sites.provisioning.resources.base import OWNER_TAGS
+
 Rules = dict[tuple[str, str], str]
 
 _ROLE = "It decides what the function may do, and who may act as it."
@@ -60,6 +62,7 @@ DANGERS: Rules = {
 }
 
 _OWNER = "This tag says whose it is. Restore it, or take the resource out of the site."
+_ANEW = "Were it made anew, it would come without this, so it cannot be kept. Restore it."
 _CODE = "Its code comes with cloudadmin and is replaced with it. Restore it."
 
 FIXED: Rules = {
@@ -72,10 +75,13 @@ FIXED: Rules = {
     "settings, or restore.",
     ("function", ""): _CODE,
     ("function_permission", ""): "AWS cannot change a permission, only make it anew. Restore it.",
+    ("function_url", "PublicStatements"): _ANEW,
     ("lambda_function", "CodeSha256"): _CODE,
+    ("role", "OtherPolicies"): _ANEW,
     **{
-        (type_, "Tags.cloudadmin:"): _OWNER
+        (type_, f"Tags.{tag}"): _OWNER
         for type_ in ("bucket", "db_instance", "distribution", "lambda_function", "role")
+        for tag in OWNER_TAGS
     },
 }
 

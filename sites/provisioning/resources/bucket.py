@@ -112,12 +112,32 @@ class Bucket(Resource):
         self._configure(clients)
 
     def _configure(self, clients: Clients) -> None:
-        s3, name = clients.s3, self.name
-        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
-        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=OWNERSHIP)
-        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=ENCRYPTION)
-        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=LIFECYCLE)
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(self.tags)})
+        s3, name, wanted = clients.s3, self.name, self.sent()
+        if block := wanted.get("PublicAccessBlock"):
+            s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
+        else:
+            s3.delete_public_access_block(Bucket=name)
+        if ownership := wanted.get("OwnershipControls"):
+            s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=ownership)
+        else:
+            s3.delete_bucket_ownership_controls(Bucket=name)
+        if encryption := wanted.get("Encryption"):
+            s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=encryption)
+        else:
+            s3.delete_bucket_encryption(Bucket=name)
+        if lifecycle := wanted.get("Lifecycle"):
+            s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=lifecycle)
+        else:
+            s3.delete_bucket_lifecycle(Bucket=name)
+        self._tag(clients, wanted["Tags"])
+
+    def _tag(self, clients: Clients, tags: dict[str, str]) -> None:
+        # S3 replaces all tags of a bucket; those of others stay.
+        found = _setting(clients.s3.get_bucket_tagging, self.name, "TagSet") or []
+        others = {tag["Key"]: tag["Value"] for tag in found if tag["Key"] not in self.tags}
+        clients.s3.put_bucket_tagging(
+            Bucket=self.name, Tagging={"TagSet": tag_list({**others, **tags})}
+        )
 
     def _delete(self, clients: Clients, current: State) -> State | None:
         """Empties it, some pages a pass: what a killed pass has deleted stays deleted."""

@@ -31,7 +31,8 @@ class BucketPolicy(Resource):
         return State(self.bucket_name, {"Policy": json.loads(policy)})
 
     def _create(self, clients: Clients) -> str:
-        clients.s3.put_bucket_policy(Bucket=self.bucket_name, Policy=json.dumps(self._policy()))
+        policy = json.dumps(self.sent()["Policy"])
+        clients.s3.put_bucket_policy(Bucket=self.bucket_name, Policy=policy)
         return self.bucket_name
 
     def _update(self, clients: Clients, current: State) -> None:

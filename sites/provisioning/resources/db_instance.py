@@ -61,6 +61,7 @@ class DbInstance(Resource):
         )
 
     def _create(self, clients: Clients) -> str:
+        wanted = self.sent()
         clients.rds.create_db_instance(
             DBInstanceIdentifier=self.name,
             Engine="postgres",
@@ -73,25 +74,26 @@ class DbInstance(Resource):
             # No password exists: functions connect with a token that their role signs.
             # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
             MasterUserAuthenticationType="iam-db-auth",
-            EnableIAMDatabaseAuthentication=True,
-            PubliclyAccessible=False,
-            DeletionProtection=self.deletion_protection,
+            EnableIAMDatabaseAuthentication=wanted["IAMDatabaseAuthenticationEnabled"],
+            PubliclyAccessible=wanted["PubliclyAccessible"],
+            DeletionProtection=wanted["DeletionProtection"],
             BackupRetentionPeriod=7,
             CopyTagsToSnapshot=True,
-            Tags=tag_list(self.tags),
+            Tags=tag_list(wanted["Tags"]),
         )
         return self.name
 
     def _update(self, clients: Clients, current: State) -> None:
+        wanted = self.sent()
         clients.rds.modify_db_instance(
             DBInstanceIdentifier=self.name,
-            DeletionProtection=self.deletion_protection,
-            EnableIAMDatabaseAuthentication=True,
-            PubliclyAccessible=False,
+            DeletionProtection=wanted["DeletionProtection"],
+            EnableIAMDatabaseAuthentication=wanted["IAMDatabaseAuthenticationEnabled"],
+            PubliclyAccessible=wanted["PubliclyAccessible"],
             ApplyImmediately=True,
         )
         clients.rds.add_tags_to_resource(
-            ResourceName=current.attributes["arn"], Tags=tag_list(self.tags)
+            ResourceName=current.attributes["arn"], Tags=tag_list(wanted["Tags"])
         )
 
     def _delete(self, clients: Clients, current: State) -> State | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sites.provisioning.documents import overlay, project
+from sites.provisioning.documents import overlay, present, project
 from sites.provisioning.resources.base import Resource, State, listed, tag_dict, tag_list
 
 if TYPE_CHECKING:
@@ -84,21 +84,21 @@ class Distribution(Resource):
         config: Any = {
             "Aliases": _items([]),
             "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
-            **self._config(),
+            **present(self._wanted_config()),
             "CallerReference": f"{self.name}-{self.generation}",
         }
         created = clients.cloudfront.create_distribution_with_tags(
             DistributionConfigWithTags={
                 "DistributionConfig": config,
-                "Tags": {"Items": tag_list(self.tags)},
+                "Tags": {"Items": tag_list(self.sent()["Tags"])},
             }
         )
         return created["Distribution"]["Id"]
 
     def _update(self, clients: Clients, current: State) -> None:
-        self._edit(clients, current, self._config())
+        self._edit(clients, current, self._wanted_config())
         clients.cloudfront.tag_resource(
-            Resource=current.attributes["arn"], Tags={"Items": tag_list(self.tags)}
+            Resource=current.attributes["arn"], Tags={"Items": tag_list(self.sent()["Tags"])}
         )
 
     def _delete(self, clients: Clients, current: State) -> State | None:
@@ -123,8 +123,11 @@ class Distribution(Resource):
         clients.cloudfront.update_distribution(
             Id=current.physical_id,
             IfMatch=current.attributes["etag"],
-            DistributionConfig=overlay(now["DistributionConfig"], changes),
+            DistributionConfig=present(overlay(now["DistributionConfig"], changes)),
         )
+
+    def _wanted_config(self) -> dict[str, Any]:
+        return {name: value for name, value in self.wanted().items() if name != "Tags"}
 
     def _config(self) -> dict[str, Any]:
         counter = self._counter_behaviors() if self.function_url_domain_name else []

@@ -85,10 +85,9 @@ class LambdaFunction(Resource):
         try:
             clients.lambda_.create_function(
                 FunctionName=self.name,
-                Runtime=self._runtime(),
                 Architectures=["arm64"],
                 Code={"S3Bucket": self.bucket_name, "S3Key": self.key},
-                Tags=self.tags,
+                Tags=self.sent()["Tags"],
                 **self._settings(),
             )
         except ClientError as error:
@@ -111,29 +110,25 @@ class LambdaFunction(Resource):
                 FunctionName=self.name, S3Bucket=self.bucket_name, S3Key=self.key
             )
         elif all(path.startswith("Tags") for path in changes):
-            clients.lambda_.tag_resource(Resource=current.attributes["arn"], Tags=self.tags)
+            clients.lambda_.tag_resource(
+                Resource=current.attributes["arn"], Tags=self.sent()["Tags"]
+            )
         else:
             clients.lambda_.update_function_configuration(
-                FunctionName=self.name, Runtime=self._runtime(), **self._settings()
+                FunctionName=self.name, **self._settings()
             )
 
     def _delete(self, clients: Clients, current: State) -> None:
         clients.lambda_.delete_function(FunctionName=self.name)
 
-    def _runtime(self) -> Any:
-        return self.runtime
-
     def _settings(self) -> Any:
+        wanted = self.sent()
+        network = ("SubnetIds", "SecurityGroupIds")
         return {
-            "Role": self.role_arn,
-            "Handler": self.handler,
-            "Timeout": self.timeout,
-            "MemorySize": self.memory_size,
-            "Environment": {"Variables": self.environment},
-            "VpcConfig": {
-                "SubnetIds": [*self.subnet_ids],
-                "SecurityGroupIds": [*self.security_group_ids],
-            },
+            **{name: wanted[name] for name in ("Role", "Runtime", "Handler", "Timeout")},
+            "MemorySize": wanted["MemorySize"],
+            "Environment": {"Variables": wanted["Environment"]},
+            "VpcConfig": {name: [*wanted[name]] for name in network},
         }
 
 

@@ -49,8 +49,11 @@ class LogGroup(Resource):
         self._set_retention(clients)
 
     def _set_retention(self, clients: Clients) -> None:
-        days: Any = self.retention_days
-        clients.logs.put_retention_policy(logGroupName=self.name, retentionInDays=days)
+        days: Any = self.wanted()["retentionInDays"]
+        if days:
+            clients.logs.put_retention_policy(logGroupName=self.name, retentionInDays=days)
+        else:  # kept for ever, as somebody accepted
+            clients.logs.delete_retention_policy(logGroupName=self.name)
 
     def _delete(self, clients: Clients, current: State) -> None:
         clients.logs.delete_log_group(logGroupName=self.name)

@@ -59,4 +59,4 @@ class OriginAccessControl(Resource):
         clients.cloudfront.delete_origin_access_control(Id=current.physical_id, IfMatch=etag)
 
     def _config(self) -> Any:
-        return {"Name": self.name, **self.desired()}
+        return {"Name": self.name, **self.sent()}

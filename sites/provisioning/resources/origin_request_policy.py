@@ -65,4 +65,4 @@ class OriginRequestPolicy(Resource):
         clients.cloudfront.delete_origin_request_policy(Id=current.physical_id, IfMatch=etag)
 
     def _config(self) -> Any:
-        return {"Name": self.name, **self.desired()}
+        return {"Name": self.name, **self.sent()}

@@ -47,7 +47,7 @@ class PermissionBoundary(Resource):
         clients.iam.create_policy(
             PolicyName=self.name,
             Description="The most that functions of cloudadmin's sites may do",
-            PolicyDocument=json.dumps(self._document()),
+            PolicyDocument=json.dumps(self.sent()["Document"]),
             Tags=tag_list(self.tags),
         )
         return self.arn
@@ -55,7 +55,9 @@ class PermissionBoundary(Resource):
     def _update(self, clients: Clients, current: State) -> None:
         self._delete_old_versions(clients)
         clients.iam.create_policy_version(
-            PolicyArn=self.arn, PolicyDocument=json.dumps(self._document()), SetAsDefault=True
+            PolicyArn=self.arn,
+            PolicyDocument=json.dumps(self.sent()["Document"]),
+            SetAsDefault=True,
         )
 
     def _delete(self, clients: Clients, current: State) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sites.provisioning.documents import project
+from sites.provisioning.documents import overlay, present, project
 from sites.provisioning.resources.base import Resource, State, listed
 
 if TYPE_CHECKING:
@@ -106,14 +106,17 @@ class ResponseHeadersPolicy(Resource):
 
     def _create(self, clients: Clients) -> str:
         created = clients.cloudfront.create_response_headers_policy(
-            ResponseHeadersPolicyConfig=self._config()
+            ResponseHeadersPolicyConfig=present(self._config())
         )
         return created["ResponseHeadersPolicy"]["Id"]
 
     def _update(self, clients: Clients, current: State) -> None:
-        etag = clients.cloudfront.get_response_headers_policy(Id=current.physical_id)["ETag"]
+        now = clients.cloudfront.get_response_headers_policy(Id=current.physical_id)
+        config = now["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
         clients.cloudfront.update_response_headers_policy(
-            Id=current.physical_id, IfMatch=etag, ResponseHeadersPolicyConfig=self._config()
+            Id=current.physical_id,
+            IfMatch=now["ETag"],
+            ResponseHeadersPolicyConfig=present(overlay(config, self._config())),
         )
 
     def _delete(self, clients: Clients, current: State) -> None:
@@ -121,4 +124,4 @@ class ResponseHeadersPolicy(Resource):
         clients.cloudfront.delete_response_headers_policy(Id=current.physical_id, IfMatch=etag)
 
     def _config(self) -> Any:
-        return {"Name": self.label, **self.desired()}
+        return {"Name": self.label, **self.wanted()}

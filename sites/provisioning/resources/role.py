@@ -60,6 +60,7 @@ class Role(Resource):
             "AssumeRolePolicyDocument": TRUST,
             "PermissionsBoundary": self.permission_boundary_arn,
             "Policy": self._policy(),
+            "OtherPolicies": [],
             "Tags": self.tags,
         }
 
@@ -71,6 +72,7 @@ class Role(Resource):
                 "PermissionsBoundaryArn", ""
             ),
             "Policy": self._inline_policy(clients),
+            "OtherPolicies": self._other_policies(clients),
             "Tags": tag_dict(role.get("Tags", []), self.tags),
         }
         return State(self.name, project(self.desired(), found), {"arn": role["Arn"]})
@@ -85,34 +87,57 @@ class Role(Resource):
                 return None
             raise
 
+    def _other_policies(self, clients: Clients) -> list[str]:
+        """Attached ones by their ARN, inline ones by their name."""
+        attached = clients.iam.list_attached_role_policies(RoleName=self.name)["AttachedPolicies"]
+        inline = clients.iam.list_role_policies(RoleName=self.name)["PolicyNames"]
+        arns = [policy["PolicyArn"] for policy in attached]
+        return sorted([*arns, *(name for name in inline if name != POLICY_NAME)])
+
     def _create(self, clients: Clients) -> str:
+        wanted = self.sent()
+        boundary = wanted["PermissionsBoundary"]
         clients.iam.create_role(
             RoleName=self.name,
             Path=PATH,
-            AssumeRolePolicyDocument=json.dumps(TRUST),
-            PermissionsBoundary=self.permission_boundary_arn,
-            Tags=tag_list(self.tags),
+            AssumeRolePolicyDocument=json.dumps(wanted["AssumeRolePolicyDocument"]),
+            Tags=tag_list(wanted["Tags"]),
+            **({"PermissionsBoundary": boundary} if boundary else {}),
         )
         self._put_policy(clients)
         return self.name
 
     def _update(self, clients: Clients, current: State) -> None:
-        clients.iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=json.dumps(TRUST))
-        if "PermissionsBoundary" in self.changes(current):
+        wanted = self.sent()
+        clients.iam.update_assume_role_policy(
+            RoleName=self.name, PolicyDocument=json.dumps(wanted["AssumeRolePolicyDocument"])
+        )
+        if "PermissionsBoundary" in self.changes(current) and wanted["PermissionsBoundary"]:
             clients.iam.put_role_permissions_boundary(
-                RoleName=self.name, PermissionsBoundary=self.permission_boundary_arn
+                RoleName=self.name, PermissionsBoundary=wanted["PermissionsBoundary"]
             )
-        clients.iam.tag_role(RoleName=self.name, Tags=tag_list(self.tags))
+        clients.iam.tag_role(RoleName=self.name, Tags=tag_list(wanted["Tags"]))
         self._put_policy(clients)
+        for policy in current.properties["OtherPolicies"]:
+            if policy not in wanted["OtherPolicies"]:
+                self._remove_policy(clients, policy)
 
     def _put_policy(self, clients: Clients) -> None:
-        clients.iam.put_role_policy(
-            RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(self._policy())
-        )
+        if policy := self.sent().get("Policy"):
+            clients.iam.put_role_policy(
+                RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(policy)
+            )
+
+    def _remove_policy(self, clients: Clients, policy: str) -> None:
+        if policy.startswith("arn:"):
+            clients.iam.detach_role_policy(RoleName=self.name, PolicyArn=policy)
+        else:
+            clients.iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
 
     def _delete(self, clients: Clients, current: State) -> None:
-        for name in clients.iam.list_role_policies(RoleName=self.name)["PolicyNames"]:
-            clients.iam.delete_role_policy(RoleName=self.name, PolicyName=name)
+        inline = clients.iam.list_role_policies(RoleName=self.name)["PolicyNames"]
+        for policy in {*inline, *self._other_policies(clients)}:
+            self._remove_policy(clients, policy)
         clients.iam.delete_role(RoleName=self.name)
 
     def _policy(self) -> dict[str, Any]:
