@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -41,11 +42,19 @@ class Protocol(H11Protocol):
 
 @dataclass
 class Entry:
-    """``status`` is None until the call is answered, and for ever when its answer was lost."""
+    """``at`` is in seconds since the epoch, ``seconds`` is what the call took, None while it lasts.
+
+    ``status`` is None until the call is answered, and for ever when its answer was lost.
+    """
 
     number: int
     operation: str
     status: int | None = None
+    at: float = field(default_factory=time.time)
+    seconds: float | None = None
+
+    def end(self) -> None:
+        self.seconds = time.time() - self.at
 
 
 class CallLog:
@@ -113,15 +122,21 @@ class Front:
         if call.is_form:  # its operation is in the body
             call.body = b"".join([chunk async for chunk in body_of(receive)])
             receive = _again(call.body, receive)
-        operation = operation_of(call)
-        entry = self.calls.enter(operation)
+        entry = self.calls.enter(operation_of(call))
+        try:
+            await self._answer(entry, scope, receive, send)
+        finally:
+            entry.end()
 
+    async def _answer(self, entry: Entry, scope: Any, receive: Any, send: Any) -> None:
         async def noting(message: Any) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
+            elif not message.get("more_body"):
+                entry.end()  # before the caller, who may look here at once
             await send(message)
 
-        seconds, kind = self.faults.strike(operation)
+        seconds, kind = self.faults.strike(entry.operation)
         if seconds:
             await asyncio.sleep(seconds)
         if not kind:
@@ -132,7 +147,7 @@ class Front:
         else:
             async for _ in body_of(receive):
                 pass  # the connection goes on to the next request
-            await reply(noting, answer_of(kind, operation))
+            await reply(noting, answer_of(kind, entry.operation))
 
 
 async def _nowhere(message: Any) -> None:
