@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from sites.management import site_options
 from sites.management.command import SiteCommand
-from sites.models import Account, Domain, Site
+from sites.models import Account, Site
 
 
 class Command(SiteCommand):
@@ -20,19 +20,24 @@ class Command(SiteCommand):
         parser.add_argument(
             "--domain", action="append", default=[], help="a domain of the site; may be repeated"
         )
+        parser.add_argument(
+            "--redirect",
+            action="append",
+            default=[],
+            metavar="DOMAIN",
+            help="a domain that redirects to the first one; may be repeated",
+        )
         parser.add_argument("--account", help="name of the AWS account (default: the first)")
-        parser.add_argument("--no-counter", action="store_true", help="without visitor counter")
+        site_options.add_settings(parser)
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        site = Site(
-            name=options["name"],
-            account=_account(options["account"]),
-            has_counter=not options["no_counter"],
-        )
-        _save_or_explain(site)
-        for name in options["domain"]:
-            _save_or_explain(Domain(site=site, name=name.lower().rstrip(".")))
+        site = Site(name=options["name"], account=_account(options["account"]))
+        site_options.set_fields(site, options)
+        site_options.save_or_explain(site)
+        site_options.add_domains(site, options["domain"] + options["redirect"])
+        site_options.set_redirects(site, options["redirect"], redirects=True)
+        site_options.refuse_redirects_to_nowhere(site)
         self.stdout.write(
             f"Created {site.name}. Next: `manage.py provision_site {site.name} --wait`"
         )
@@ -48,11 +53,3 @@ def _account(name: str | None) -> Account:
             else "There is no AWS account yet: `manage.py first_run` makes the first one."
         )
     return account
-
-
-def _save_or_explain(row: Site | Domain) -> None:
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise CommandError(f"“{row.name}”: {' '.join(error.messages)}") from error
-    row.save()

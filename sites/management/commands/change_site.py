@@ -1,0 +1,107 @@
+"""``manage.py change_site NAME``: other settings, other domains, while the site goes on serving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from sites import operations, provisioning, tasks
+from sites.management import site_options
+from sites.management.command import SiteCommand
+from sites.management.commands.provision_site import follow
+from sites.models import Operation, Site
+from sites.signals import site_provisioned
+
+LISTS = {
+    "add_domain": "a domain of the site, from now on",
+    "remove_domain": "no domain of the site any more",
+    "redirect": "a domain that redirects to the first one",
+    "no_redirect": "a domain that serves by itself again",
+}
+
+
+class Command(SiteCommand):
+    help = "Change a site in place. What it serves stays as it is until the change is ready."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        for option, text in LISTS.items():
+            parser.add_argument(
+                f"--{option.replace('_', '-')}",
+                action="append",
+                default=[],
+                metavar="DOMAIN",
+                help=f"{text}; may be repeated",
+            )
+        site_options.add_settings(parser)
+        parser.add_argument("--plan", action="store_true", help="show the changes, make none")
+        parser.add_argument("--wait", action="store_true", help="until the change is made")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = self.site(options["name"]).name
+        try:
+            operation = self._change(name, options)
+        except provisioning.ProvisioningError as error:
+            raise CommandError(f"{error} Nothing was changed.") from error
+        if operation is None:
+            return
+        tasks.run_operation.delay(operation.pk)
+        if options["wait"]:
+            follow(self, operation)
+            self.stdout.write(self.style.SUCCESS(f"{name} is changed."))
+        else:
+            self.stdout.write(f"Changing {name}; see `manage.py site_status {name}`.")
+
+    @transaction.atomic
+    def _change(self, name: str, options: dict[str, Any]) -> Operation | None:
+        """All of it or nothing: the rows, and the operation that carries them out."""
+        site = Site.objects.select_for_update(of=("self",)).select_related("account").get(name=name)
+        if site.state == Site.State.DESTROYING:
+            raise CommandError(f"{name} is being destroyed.")
+        if not _write(site, options):
+            self.stdout.write(f"{name} is like that already.")
+            return None
+        is_draft = site.state == Site.State.DRAFT
+        if is_draft and not options["plan"]:
+            self.stdout.write(f"Changed {name}, which is a draft: nothing is on AWS yet.")
+            return None
+        plan = operations.plan(site)
+        self.stdout.write(plan.as_text())
+        for domain in _led_by_others(site, options["remove_domain"]):
+            self.stdout.write(
+                f"The record of {domain} is not in Route 53: take it away at its DNS first, or "
+                "its visitors meet CloudFront's 403."
+            )
+        if options["plan"]:
+            transaction.set_rollback(True)
+            return None
+        plan.raise_if_unsafe()
+        # The addresses first: a new domain has its head before the edge answers for it.
+        site_provisioned.send(sender=Site, site=site)
+        if not plan.effective:
+            self.stdout.write(f"{name} is changed at the edge alone: live in seconds.")
+            return None
+        return operations.request(site, Operation.Kind.PROVISION, plan_checksum=plan.checksum)
+
+
+def _write(site: Site, options: dict[str, Any]) -> bool:
+    """Whether any row is another one now. Raises CommandError."""
+    changed = site_options.set_fields(site, options)
+    site_options.save_or_explain(site)
+    removed = [site_options.domain_of(site, name) for name in options["remove_domain"]]
+    for domain in removed:
+        domain.delete()
+    site_options.add_domains(site, options["add_domain"])
+    changed += site_options.set_redirects(site, options["redirect"], redirects=True)
+    changed += site_options.set_redirects(site, options["no_redirect"], redirects=False)
+    site_options.refuse_redirects_to_nowhere(site)
+    return bool(changed or removed or options["add_domain"])
+
+
+def _led_by_others(site: Site, names: list[str]) -> list[str]:
+    """Domains whose records we did not make."""
+    ours = site.resources.filter(type="alias_record").exclude(physical_id="")
+    made = {row.inputs["domain_name"] for row in ours}
+    return [name for name in map(site_options.canonical, names) if name not in made]
