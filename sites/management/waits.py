@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from django.utils import timezone
-from django.utils.timesince import timesince
-
 
 def wait_lines(waits: Iterable[Mapping[str, str]]) -> Iterator[str]:
     """Of the waits of an ``Operation`` row: what, why, since when, what was last seen, what to do,
@@ -20,7 +17,4 @@ def wait_lines(waits: Iterable[Mapping[str, str]]) -> Iterator[str]:
             yield f"    seen   {wait['last_seen']}"
         if wait.get("todo"):
             yield f"    to do  {wait['todo']}"
-        yield (
-            f"    since  {since:%H:%M:%S} UTC ({timesince(since, timezone.now())}), "
-            f"looked at again at {next_check:%H:%M:%S}"
-        )
+        yield f"    since  {since:%Y-%m-%d %H:%M:%S} UTC, looked at again at {next_check:%H:%M:%S}"

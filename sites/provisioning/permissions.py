@@ -21,7 +21,7 @@ BOUNDED: Condition = {"ArnLike": {"iam:PermissionsBoundary": f"arn:aws:iam::*:po
 
 @dataclass(frozen=True)
 class Grant:
-    """Actions on resources, for the sake of resources of these types; without any, of all."""
+    """Actions on resources, for the sake of resources of these types; without any, to look."""
 
     sid: str
     actions: tuple[str, ...]
@@ -66,8 +66,11 @@ SITE_GRANTS = (
                 "ListDistributions ListFunctions ListKeyValueStores ListOriginAccessControls "
                 "ListOriginRequestPolicies ListResponseHeadersPolicies",
             ),
-            "iam:SimulatePrincipalPolicy",
-            "route53:ListHostedZonesByName",
+            *_actions("iam", "ListPolicies ListRoles SimulatePrincipalPolicy"),
+            *_actions("lambda", "GetAccountSettings ListFunctions"),
+            "logs:DescribeLogGroups",
+            "rds:DescribeDBInstances",
+            *_actions("route53", "ListHostedZones ListHostedZonesByName"),
             "s3:ListAllMyBuckets",
             "servicequotas:GetServiceQuota",
             "sts:GetCallerIdentity",
@@ -130,7 +133,10 @@ SITE_GRANTS = (
     ),
     Grant(
         "Functions",
-        _actions("cloudfront", "DeleteFunction DescribeFunction PublishFunction UpdateFunction"),
+        _actions(
+            "cloudfront",
+            "DeleteFunction DescribeFunction GetFunction PublishFunction UpdateFunction",
+        ),
         (_cloudfront(f"function/{NAME}"),),
         frozenset({"function"}),
     ),
@@ -212,17 +218,12 @@ SITE_GRANTS = (
 
 COUNTER_GRANTS = (
     Grant(
-        "LookAtCounters",
-        ("lambda:GetAccountSettings", "logs:DescribeLogGroups", "rds:DescribeDBInstances"),
-        types=frozenset({"lambda_function", "log_group", "db_instance"}),
-    ),
-    Grant(
         "Lambda",
         _actions(
             "lambda",
             "AddPermission CreateFunction CreateFunctionUrlConfig DeleteFunction "
             "DeleteFunctionUrlConfig GetFunction GetFunctionUrlConfig GetPolicy InvokeFunction "
-            "RemovePermission TagResource UpdateFunctionCode UpdateFunctionConfiguration "
+            "ListTags RemovePermission TagResource UpdateFunctionCode UpdateFunctionConfiguration "
             "UpdateFunctionUrlConfig",
         ),
         (f"arn:aws:lambda:*:*:function:{NAME}",),
@@ -237,7 +238,11 @@ COUNTER_GRANTS = (
     ),
     Grant(
         "Logs",
-        _actions("logs", "CreateLogGroup DeleteLogGroup PutRetentionPolicy TagResource"),
+        _actions(
+            "logs",
+            "CreateLogGroup DeleteLogGroup DeleteRetentionPolicy ListTagsForResource "
+            "PutRetentionPolicy TagResource",
+        ),
         (f"arn:aws:logs:*:*:log-group:/aws/lambda/{NAME}",),
         frozenset({"log_group"}),
     ),
@@ -245,8 +250,8 @@ COUNTER_GRANTS = (
         "Roles",
         _actions(
             "iam",
-            "DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListRolePolicies TagRole "
-            "UpdateAssumeRolePolicy",
+            "DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy "
+            "ListAttachedRolePolicies ListRolePolicies ListRoleTags TagRole UpdateAssumeRolePolicy",
         ),
         (f"arn:aws:iam::*:role/cloudadmin/{NAME}",),
         frozenset({"role"}),
@@ -270,7 +275,7 @@ COUNTER_GRANTS = (
         _actions(
             "iam",
             "CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy "
-            "GetPolicyVersion ListPolicyVersions TagPolicy",
+            "GetPolicyVersion ListPolicyTags ListPolicyVersions TagPolicy",
         ),
         (f"arn:aws:iam::*:policy/{NAME}",),
         frozenset({"permission_boundary"}),

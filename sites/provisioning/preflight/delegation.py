@@ -79,14 +79,14 @@ def _without_zone(name: str, shown: frozenset[str], domains: tuple[str, ...]) ->
         "delegation",
         name,
         f"Route 53 has no hosted zone for {listed(domains)} in this account; {seen}.",
-        ways_out(name, ["the records that the site's status then names"]),
+        ways_out(name, "the records that the site's status names then"),
         domains=domains,
     )
 
 
-def ways_out(name: str, records: Iterable[str]) -> str:
+def ways_out(name: str, records: str) -> str:
     """What to do for a domain without a hosted zone."""
     return (
         f"Create the hosted zone {name} in Route 53 and name its servers at the registrar, or add "
-        f"to your DNS {' and '.join(records)}."
+        f"to your own DNS {records}."
     )

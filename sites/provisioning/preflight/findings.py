@@ -49,7 +49,7 @@ class Blocked(ProvisioningError):
         force = " ".join(f"--force {code}" for code in sorted({f.code for f in self.findings}))
         super().__init__(
             f"Nothing was created, for AWS would refuse a part of it.\n{told}\n"
-            f"To go on all the same: `manage.py provision_site NAME {force}`."
+            f"To go on all the same, force it by name: {force}."
         )
 
 

@@ -13,8 +13,9 @@ from sites.provisioning.preflight.findings import Finding, listed
 from sites.provisioning.preflight.look import Look
 from sites.provisioning.resources import AliasRecord, Certificate, Resource, ValidationRecord
 
+ELSEWHERE = "Their DNS is not in this account, so nobody but you can add their records."
 WHY = {
-    "delegation": "The world does not ask the DNS that has, or would get, their records.",
+    "delegation": "The world looks for their records elsewhere than in Route 53.",
     "caa": "Amazon may not issue their certificate.",
 }
 
@@ -118,9 +119,9 @@ def _caused(finding: Finding, members: list[Held]) -> Wait:
     return replace(
         _together([each.wait for each in members]),
         what=f"domain{'s' if len(concerned) > 1 else ''} {listed(concerned)}",
-        why=WHY[finding.code],
+        why=ELSEWHERE if records else WHY[finding.code],
         last_seen=finding.said,
-        todo=ways_out(finding.about, records) if records else finding.todo,
+        todo=ways_out(finding.about, "; ".join(records)) if records else finding.todo,
     )
 
 

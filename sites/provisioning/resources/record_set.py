@@ -157,7 +157,7 @@ class ValidationRecord(RecordSet):
 
     @property
     def advice(self) -> str:
-        return f"CNAME {self.name} -> {self.value}"
+        return f"CNAME {self.name.rstrip('.')} -> {self.value.rstrip('.')}"
 
     def record_set(self) -> dict[str, Any]:
         return {
