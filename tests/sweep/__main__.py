@@ -19,13 +19,14 @@ from tests.sweep.life import Life
 from tests.sweep.strikes import UNDISTURBED, Mode, Strike
 from tests.sweep.verdict import MOST_RESUMES, Verdict, judge
 
+WIDTH = 120
 COLUMNS = ("struck", "lives", "ok", "calls", "points", "duplicates", "leaks", "stuck", "resumes")
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
     given = _arguments()
-    console, began = Console(), time.monotonic()
+    console, began = Console(width=WIDTH), time.monotonic()
     verdicts: list[Verdict] = []
     with clouds(given.workers) as lives:
         (undisturbed,) = lives([UNDISTURBED])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from unittest.mock import patch
 
 from botocore.retries.standard import ExponentialBackoff
 
 from tests.localcloud.conftest import LocalCloud
+from tests.services import _start_postgres
 from tests.sweep.life import Life, Place
 from tests.sweep.strikes import Strike, StrikingClients
 
@@ -27,15 +30,19 @@ Lives = Callable[[Iterable[Strike]], Iterator[Life]]
 def clouds(workers: int = WORKERS) -> Iterator[Lives]:
     """Lives of the strikes, in their order, as many at a time as there are clouds."""
     idle: SimpleQueue[Place] = SimpleQueue()
+    starting = Lock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloudadmin-sweep-")))
         folder.chmod(0o755)
         stack.enter_context(patch.object(ExponentialBackoff, "delay_amount", lambda *_: 0))
 
         def start(_: int = 0) -> Place:
-            cloud = LocalCloud(Path(tempfile.mkdtemp(dir=folder)), PROPAGATION, TIME_SCALE)
+            # One by one: free ports are found before they are taken. The PostgreSQL is its own,
+            # since a counter database has the same name in every cloud.
+            with starting, patch.dict(os.environ, DATABASE_URL=_start_postgres()):
+                cloud = LocalCloud(Path(tempfile.mkdtemp(dir=folder)), PROPAGATION, TIME_SCALE)
+                cloud.start()
             stack.callback(cloud.stop)
-            cloud.start()
             return Place(StrikingClients(cloud.aws_endpoint), cloud.clients, cloud.data_dir)
 
         def live(strike: Strike) -> Life:
