@@ -223,6 +223,12 @@ CLOUDADMIN_SETTLE_SECONDS = env.float(
     "CLOUDADMIN_SETTLE_SECONDS", 0.5 if CLOUDADMIN_EDGE_URL else 10.0
 )
 
+# Every site is compared with what AWS has once in this time (sites/drift_checks.py): deeply, a few
+# sites a tick, and cheaply 24 times.
+CLOUDADMIN_DRIFT_SECONDS = env.float(
+    "CLOUDADMIN_DRIFT_SECONDS", 1440.0 if CLOUDADMIN_EDGE_URL else 86400.0
+)
+
 CELERY_BEAT_SCHEDULE = {
     "requeue operations": {"task": "sites.requeue_operations", "schedule": 5.0},
     "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
@@ -232,6 +238,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sites.sync_visits",
         "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
     },
+    "check drift": {"task": "sites.check_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 48},
+    "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
 }
 
 # --- Logs -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ preflight what the plan would run into
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -128,15 +128,18 @@ def run(pk: int) -> float | None:
         return _retry(operation, "cloudadmin itself failed here; the worker's log has the details.")
 
 
-def plan(site: Site) -> provisioning.Plan:
-    """What ``run`` would do now, found by the same walk."""
+def plan(site: Site, *, leaving: Collection[tuple[str, str]] = ()) -> provisioning.Plan:
+    """What ``run`` would do now, found by the same walk.
+
+    ``leaving``: the logical id and path of drift that is not to be put right.
+    """
     account = site.account
     clients = clients_for(account)
     shared = provisioning.plan(
-        _account_stack(account, site), clients, RowStore(None, account, None)
+        _account_stack(account, site), clients, RowStore(None, account, None, leaving)
     )
     own = provisioning.plan(
-        _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site)
+        _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site, leaving)
     )
     return own.after(shared)
 

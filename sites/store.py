@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,16 +29,26 @@ class RowStore:
     cannot overwrite what its successor recorded.
     """
 
-    def __init__(self, operation: Operation | None, account: Account, site: Site | None) -> None:
+    def __init__(
+        self,
+        operation: Operation | None,
+        account: Account,
+        site: Site | None,
+        leaving: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """``leaving``: the logical id and path of drift that is not to be put right."""
         self.operation = operation
         self.account = account
         self.site = site
+        self.leaving = leaving
 
     def records(self) -> dict[str, provisioning.Record]:
-        return {
-            row.logical_id: replace(record_of(row), leaves_drift=self._was_looked_at(row))
-            for row in self._rows()
-        }
+        return {row.logical_id: self._record(row) for row in self._rows()}
+
+    def _record(self, row: Resource) -> provisioning.Record:
+        record = record_of(row)
+        left = {path for logical_id, path in self.leaving if logical_id == row.logical_id}
+        return replace(record, left=record.left | left, leaves_drift=self._was_looked_at(row))
 
     def _was_looked_at(self, row: Resource) -> bool:
         """By this operation already: what differs since was changed on AWS while it ran, and is in
@@ -137,21 +147,20 @@ def record_of(row: Resource) -> provisioning.Record:
     )
 
 
-@contextmanager
-def account_lock(account: Account) -> Iterator[bool]:
-    """Whether the account's shared stack is ours for the block: one worker at a time changes it.
+def account_lock(account: Account) -> AbstractContextManager[bool]:
+    """Whether the account's shared stack is ours for the block: one worker at a time changes it."""
+    return locked("cloudadmin.account", account.pk)
 
-    PostgreSQL drops the lock with the connection, so a killed worker holds nothing.
-    """
+
+@contextmanager
+def locked(name: str, pk: int) -> Iterator[bool]:
+    """Whether the lock is ours for the block. PostgreSQL drops it with the connection, so a killed
+    worker holds nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_lock(hashtext('cloudadmin.account'), %s)", [account.pk]
-        )
-        (locked,) = cursor.fetchone()
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [name, pk])
+        (is_ours,) = cursor.fetchone()
         try:
-            yield locked
+            yield is_ours
         finally:
-            if locked:
-                cursor.execute(
-                    "SELECT pg_advisory_unlock(hashtext('cloudadmin.account'), %s)", [account.pk]
-                )
+            if is_ours:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [name, pk])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from sites import operations
+from sites import drift_checks, operations
+from sites.models import Account
 from sites.visits.sync import sync_all
 
 # A message that waits longer than this is dropped; beat finds the row again.
@@ -29,3 +30,27 @@ def requeue_operations() -> None:
 def sync_visits() -> None:
     for _ in sync_all():
         pass
+
+
+@shared_task(name="sites.check_drift")
+def check_drift() -> None:
+    for pk in drift_checks.due():
+        check_drift_of_site.delay(pk)
+
+
+@shared_task(name="sites.check_drift_of_site")
+def check_drift_of_site(pk: int) -> None:
+    drift_checks.check_due(pk)
+
+
+@shared_task(name="sites.look_for_drift")
+def look_for_drift() -> None:
+    for pk in drift_checks.accounts():
+        look_for_drift_of_account.delay(pk)
+
+
+@shared_task(name="sites.look_for_drift_of_account")
+def look_for_drift_of_account(pk: int) -> None:
+    account = Account.objects.filter(pk=pk).first()
+    if account:
+        drift_checks.look_over(account)

@@ -1,0 +1,140 @@
+"""The cheap look over a real stack: right about what lists tell, and few calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cloudadmin.aws import Clients
+from sites.provisioning import Done
+from sites.provisioning.drift import look
+from sites.provisioning.listings import LISTINGS, suspects
+from sites.provisioning.records import Record
+from tests.sites.provisioning.conftest import World
+
+
+def records(world: World) -> dict[str, Record]:
+    return world.account_store.records() | world.site_store.records()
+
+
+def suspected(world: World) -> set[str]:
+    found, failures = suspects(records(world), world.clients)
+    assert not failures
+    return found
+
+
+def drifted(world: World) -> set[tuple[str, str]]:
+    """All, by the deep look."""
+    return {
+        (drift.logical_id, drift.path)
+        for logical_id, record in records(world).items()
+        for drift in look(logical_id, record, world.clients)
+    }
+
+
+@pytest.fixture
+def provisioned(world: World) -> World:
+    assert world.converge() == Done()
+    return world
+
+
+def test_a_stack_as_it_was_made_has_no_drift(provisioned: World):
+    assert suspected(provisioned) == set()
+    assert drifted(provisioned) == set()
+
+
+def edit_distribution(world: World, **values: Any) -> None:
+    cloudfront = world.clients.cloudfront
+    id_ = world.site_store.rows["distribution"].physical_id
+    now: Any = cloudfront.get_distribution_config(Id=id_)
+    config = now["DistributionConfig"] | values
+    cloudfront.update_distribution(Id=id_, IfMatch=now["ETag"], DistributionConfig=config)
+
+
+def raise_memory(world: World) -> None:
+    world.clients.lambda_.update_function_configuration(
+        FunctionName=f"{world.site.prefix}-counter", MemorySize=1024
+    )
+
+
+def keep_logs(world: World) -> None:
+    name = f"/aws/lambda/{world.site.prefix}-counter"
+    world.clients.logs.delete_retention_policy(logGroupName=name)
+
+
+def open_database(world: World) -> None:
+    name = world.account_store.rows["db_instance"].physical_id
+    world.clients.rds.modify_db_instance(
+        DBInstanceIdentifier=name, PubliclyAccessible=True, ApplyImmediately=True
+    )
+
+
+def stop_signing(world: World) -> None:
+    row = world.account_store.rows["origin_access_control.s3"]
+    cloudfront = world.clients.cloudfront
+    now: Any = cloudfront.get_origin_access_control(Id=row.physical_id)
+    config = now["OriginAccessControl"]["OriginAccessControlConfig"] | {"SigningBehavior": "never"}
+    cloudfront.update_origin_access_control(
+        Id=row.physical_id, IfMatch=now["ETag"], OriginAccessControlConfig=config
+    )
+
+
+def trust_others(world: World) -> None:
+    world.clients.iam.update_assume_role_policy(
+        RoleName=f"{world.site.prefix}-counter",
+        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", '
+        '"Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}',
+    )
+
+
+def delete_bucket(world: World) -> None:
+    bucket = world.site_store.rows["bucket"].physical_id
+    world.clients.s3.delete_bucket(Bucket=bucket)
+
+
+SEEN_IN_LISTS: list[tuple[Callable[[World], None], tuple[str, str]]] = [
+    (lambda world: edit_distribution(world, Enabled=False), ("distribution", "Enabled")),
+    (
+        lambda world: edit_distribution(world, PriceClass="PriceClass_All"),
+        ("distribution", "PriceClass"),
+    ),
+    (raise_memory, ("lambda_function", "MemorySize")),
+    (keep_logs, ("log_group", "retentionInDays")),
+    (open_database, ("db_instance", "PubliclyAccessible")),
+    (stop_signing, ("origin_access_control.s3", "SigningBehavior")),
+    (trust_others, ("role", "AssumeRolePolicyDocument.Statement")),
+    (delete_bucket, ("bucket", "")),
+]
+
+
+def test_what_lists_tell(provisioned: World):
+    for change, _ in SEEN_IN_LISTS:
+        change(provisioned)
+    seen = {drift for _, drift in SEEN_IN_LISTS}
+    assert suspected(provisioned) == {logical_id for logical_id, _ in seen}
+    assert seen <= drifted(provisioned)
+
+
+class Counting:
+    """The clients, with every call of every service counted by its name."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.calls: list[str] = []
+        for service in ("acm", "cloudfront", "iam", "lambda_", "logs", "rds", "s3"):
+            events = getattr(clients, service).meta.events
+            events.register("before-call", self._count)
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        self.calls.append(event_name)
+
+
+def test_one_list_per_service_however_many_resources(provisioned: World):
+    record = records(provisioned)
+    many = {(n, key): each for n in range(100) for key, each in record.items()}
+    clients = Clients(provisioned.clients.access)
+    counting = Counting(clients)
+    found, _ = suspects(many, clients)
+    assert found == set()
+    assert len(counting.calls) == len(LISTINGS)
