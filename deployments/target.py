@@ -70,9 +70,9 @@ def first_of(domains: Iterable[Domain]) -> Domain | None:
 
 def address(site: Site) -> str:
     """The address to open in a browser, or "" while the site has none."""
-    distribution = Resource.objects.filter(
-        site=site, logical_id="distribution", is_ready=True
-    ).first()
+    distribution = Resource.objects.filter(site=site, logical_id="distribution").first()
+    if distribution and not (distribution.is_ready or site.state == Site.State.LIVE):
+        return ""
     return address_at(site, distribution, site.domains.all())
 
 

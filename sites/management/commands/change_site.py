@@ -50,9 +50,13 @@ class Command(SiteCommand):
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
             follow(self, operation)
+        if operation.status == Operation.Status.SUCCESS:
             self.stdout.write(self.style.SUCCESS(f"{name} is changed."))
         else:
-            self.stdout.write(f"Changing {name}; see `manage.py site_status {name}`.")
+            self.stdout.write(
+                f"{name} serves what it did until the change is ready; see `manage.py site_status "
+                f"{name}`."
+            )
 
     @transaction.atomic
     def _change(self, name: str, options: dict[str, Any]) -> Operation | None:

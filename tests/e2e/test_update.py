@@ -1,0 +1,179 @@
+"""A live site is changed in place while visitors come, twenty a second, at every point of presence.
+
+Each of them gets the right page, by the old configuration or by the new one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloudadmin.aws import Access, Clients
+from localcloud.edge.pop import NAMES
+from tests.e2e.conftest import Up
+from tests.e2e.test_main_job import eventually
+
+APEX, WWW = "update.test", "www.update.test"
+ABOUT, TEAM = b"<!doctype html><p>about", b"<!doctype html><p>team"
+PAGES = {
+    "/": b"<!doctype html><p>home",
+    "/about": ABOUT,
+    "/about/": ABOUT,
+    "/team": TEAM,
+    "/team/": TEAM,
+    "/app.js": b"window.app = 1",
+}
+MISSING, COUNT = "/nowhere", "/_cloudadmin/count"
+RATE = 20
+
+
+class Prober(threading.Thread):
+    """Asks every host, path and point of presence in turn; ``problems`` are wrong answers."""
+
+    def __init__(self, up: Up, clients: Clients, zone_id: str, hosts: list[str]) -> None:
+        super().__init__()
+        self.up, self.clients, self.zone_id = up, clients, zone_id
+        self.hosts = hosts
+        self.seen: set[str] = set()
+        self.problems: list[str] = []
+        self.asked = 0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        turns = itertools.cycle(itertools.product([*PAGES, MISSING, COUNT], NAMES))
+        begun = time.monotonic()
+        with httpx.Client(base_url=self.up.run["edge"], timeout=30) as client:
+            for path, pop in turns:
+                for host in [*self.hosts]:
+                    if self.done.wait(max(0.0, begun + self.asked / RATE - time.monotonic())):
+                        return
+                    self._ask(client, host, path, pop)
+
+    def _ask(self, client: httpx.Client, host: str, path: str, pop: str) -> None:
+        self.asked += 1
+        response = client.get(path, headers={"Host": host, "X-Localcloud-Pop": pop})
+        if self._is_right(host, path, response):
+            self.seen.add(host)
+        elif host in self.seen and self._leads_here(host):
+            answer = f"{response.status_code} {response.headers.get('location', '')}"
+            self.problems.append(f"{host}{path} at {pop}: {answer} {response.content[:80]!r}")
+
+    def _is_right(self, host: str, path: str, response: httpx.Response) -> bool:
+        match response.status_code:
+            case 200 if path == COUNT:
+                return isinstance(response.json()["visits"], int)
+            case 200:
+                return response.content == PAGES.get(path)
+            case 301:
+                location = response.headers["location"].removeprefix(f"//{APEX}")
+                own = location != response.headers["location"] and location == path
+                return own or (location != path and location.strip("/") == path.strip("/"))
+            case 404:
+                return path in (MISSING, COUNT) and b"Nothing here yet" not in response.content
+        return False
+
+    def _leads_here(self, host: str) -> bool:
+        """Whether a record sends visitors of a domain to the edge."""
+        if host not in (APEX, WWW):
+            return True
+        found = self.clients.route53.list_resource_record_sets(HostedZoneId=self.zone_id)
+        return any(
+            record["Name"] == f"{host}." and record["Type"] == "A"
+            for record in found["ResourceRecordSets"]
+        )
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        self.start()
+        try:
+            yield
+        finally:
+            self.done.set()
+            self.join()
+
+
+@pytest.fixture(scope="module")
+def prober(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Prober:
+    clients = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"]))
+    zone = clients.route53.create_hosted_zone(Name=APEX, CallerReference=APEX)["HostedZone"]["Id"]
+    host = up.live_site("update", "--domain", APEX)
+    folder = tmp_path_factory.mktemp("site")
+    for name, path in (("index.html", "/"), ("about/index.html", "/about"), ("app.js", "/app.js")):
+        write(folder / name, PAGES[path])
+    write(folder / "team.html", TEAM)
+    assert up.deploy("update", folder)["state"] == "success"
+    eventually(lambda: up.status("update")["waits"] == [], within=60)
+    return Prober(up, clients, zone, [host, APEX])
+
+
+def write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+def everywhere(up: Up, host: str, path: str) -> Iterator[httpx.Response]:
+    with up.visitor(host) as visitor:
+        for pop in NAMES:
+            yield visitor.get(path, headers={"X-Localcloud-Pop": pop})
+
+
+def test_no_visitor_notices_a_change(up: Up, prober: Prober):
+    def change(*options: str) -> None:
+        up.manage("change_site", "update", *options, "--wait")
+
+    def becomes(host: str, path: str, status: int, location: str = "") -> None:
+        def is_so() -> bool:
+            return all(
+                (answer.status_code, answer.headers.get("location", "")) == (status, location)
+                for answer in everywhere(up, host, path)
+            )
+
+        eventually(is_so, within=20)
+
+    with prober.at_work():
+        change("--add-domain", WWW)
+        becomes(WWW, "/team", 200)
+        prober.hosts.append(WWW)
+
+        change("--redirect", WWW)
+        becomes(WWW, "/team", 301, f"//{APEX}/team")
+
+        change("--trailing-slash", "always")
+        becomes(APEX, "/team", 301, "/team/")
+
+        change("--headers", "strict")
+        eventually(
+            lambda: all(
+                answer.headers.get("x-frame-options") == "DENY"
+                and "default-src 'self'" in answer.headers["content-security-policy"]
+                for answer in everywhere(up, APEX, "/")
+            ),
+            within=20,
+        )
+
+        change("--no-counter")
+        becomes(APEX, COUNT, 404)
+        change("--counter", "--price-class", "PriceClass_All")
+        becomes(APEX, COUNT, 200)
+
+        change("--remove-domain", WWW)
+        becomes(WWW, "/", 403)
+
+    assert prober.problems == []
+    assert prober.seen == {*prober.hosts}
+    assert prober.asked > 300
+    distribution = next(
+        row for row in up.status("update")["resources"] if row["type"] == "distribution"
+    )
+    config = prober.clients.cloudfront.get_distribution_config(Id=distribution["physical_id"])[
+        "DistributionConfig"
+    ]
+    assert config["PriceClass"] == "PriceClass_All"
+    assert config["Aliases"]["Items"] == [APEX]
