@@ -41,6 +41,7 @@ KINDS = {
 }
 BY_CHANCE = frozenset({Mode.THROTTLED, Mode.UNAVAILABLE})
 CHANCE = 0.3
+ATTEMPTS = 5  # of the SDK, see cloudadmin.aws
 BODIES = {Mode.EMPTY: b"", Mode.MALFORMED: b"<Truncated><And"}
 
 
@@ -87,6 +88,7 @@ class StrikingClients(Clients):
         # Tokens by operation, and the arguments they came with.
         self.tokens: dict[str, set[str]] = defaultdict(set)
         self.at_hand = ""
+        self.again = 0
 
     @contextmanager
     def aimed(self, strike: Strike) -> Iterator[Sent]:
@@ -126,7 +128,7 @@ class StrikingClients(Clients):
         reads = is_read(operation, request)
         calls = self.sent.reads if reads else self.sent.changes
         calls.append(operation)
-        if reads != self.strike.reads or len(calls) not in self.strike.at:
+        if reads != self.strike.reads or not self._is_hit(len(calls), operation):
             return None
         self.sent.struck.append(operation)
         match self.strike.mode:
@@ -139,6 +141,17 @@ class StrikingClients(Clients):
                 return _answer(request, BODIES[self.strike.mode])
         self._fault(times=1)  # one life at a time: the next call is this one
         return None
+
+    def _is_hit(self, number: int, operation: str) -> bool:
+        """Whether it is aimed at; what is malformed stays so when the SDK asks again."""
+        if number in self.strike.at:
+            self.again = ATTEMPTS - 1 if self.strike.mode == Mode.MALFORMED else 0
+            return True
+        if self.again and operation == self.sent.struck[-1]:
+            self.again -= 1
+            return True
+        self.again = 0
+        return False
 
 
 def is_read(operation: str, request: AWSPreparedRequest) -> bool:
