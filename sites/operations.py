@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 RETRY_SECONDS = 5
+RESEND = timedelta(seconds=30)
 LAMBDA_SRC = settings.BASE_DIR / "lambda_src"
 # What must be ready for a visitor to get an answer; certificates and aliases join later.
 SERVING = frozenset({"bucket", "bucket_policy", "function", "key_value_store", "distribution"})
@@ -150,14 +151,15 @@ def preflight(site: Site, planned: provisioning.Plan | None = None) -> tuple[Fin
 
 
 def due() -> list[int]:
-    """Operations that nobody holds and whose time has come: what beat re-queues."""
+    """Operations that nobody holds and whose time has come: what beat re-queues.
+
+    Each is sent again only when nobody took it for a while, so that a long queue does not grow.
+    """
     now = timezone.now()
-    return list(
-        Operation.unclaimed()
-        .filter(status__in=Operation.ACTIVE)
-        .exclude(next_check_at__gt=now)
-        .values_list("pk", flat=True)
-    )
+    waiting = Operation.unclaimed().filter(status__in=Operation.ACTIVE)
+    pks = list(waiting.exclude(next_check_at__gt=now).values_list("pk", flat=True))
+    waiting.filter(pk__in=pks).update(next_check_at=now + RESEND)
+    return pks
 
 
 def _pass(operation: Operation) -> Outcome:
