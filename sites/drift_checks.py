@@ -115,6 +115,8 @@ def _sift(rows: QuerySet[Resource], clients: Clients) -> list[ResourceFailed]:
     """Read deep what the lists show otherwise than it was recorded, and what had drifted before."""
     known = {row.pk: row for row in rows}
     found, failures = suspects({pk: record_of(row) for pk, row in known.items()}, clients)
+    if any(not failure.permanent for failure in failures):
+        return failures
     found |= {pk for pk, row in known.items() if row.drift}
     return failures + _read([row for pk, row in known.items() if pk in found], clients)
 

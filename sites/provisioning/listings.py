@@ -35,7 +35,7 @@ def suspects(
     """Which of an account's resources the lists do not show as they were recorded, and the lists
     that AWS would not give. A suspect is to be read before anything is said about it."""
     found: set[Key] = set()
-    failures = []
+    failures: list[ResourceFailed] = []
     recorded = {key: record for key, record in records.items() if record.physical_id}
     for type_ in sorted({record.type for record in recorded.values()} & LISTINGS.keys()):
         of_type = {key: record for key, record in recorded.items() if record.type == type_}
@@ -43,6 +43,8 @@ def suspects(
             told = dict(LISTINGS[type_](clients))
         except (ClientError, BotoCoreError) as error:
             failures.append(ResourceFailed(type_, "list", error))
+            if not failures[-1].permanent:
+                break  # AWS is busy or out of reach: asking on would not help.
             continue
         found |= {key for key, record in of_type.items() if _differs(record, told)}
     return found, failures

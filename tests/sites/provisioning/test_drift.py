@@ -199,3 +199,44 @@ def test_what_was_put_is_there_and_nothing_stands_in_its_way(puts, path, value):
     for each in [*puts, (path, value)]:
         values = put(values, *each)
     assert at(placed(values), path) == value
+
+
+acts = st.lists(
+    st.one_of(
+        st.tuples(st.just("edit"), st.integers(10, 12)),
+        st.tuples(st.sampled_from(["accept", "set color"]), st.sampled_from(["red", "green"])),
+        st.tuples(st.just("set size"), st.integers(1, 3)),
+        st.tuples(st.just("pass"), st.booleans()),
+    ),
+    max_size=12,
+)
+
+
+@given(acts)
+def test_only_a_setting_or_a_shown_plan_takes_back_what_was_changed_on_aws(acts):
+    """Edits, acceptances, changes of settings and passes, shown before or not, in any order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TYPES, "fake", FakeResource)
+        world, wanted = FakeWorld(), {"size": 1, "color": "red"}
+        for act, value in acts:
+            if act == "edit":
+                world.thing["size"] = value
+            elif act.startswith("set "):
+                wanted[act.removeprefix("set ")] = value
+            elif act == "accept":
+                for drift in world.look():
+                    accepted = put(world.store.rows["a"].accepted, drift.path, drift.actual)
+                    world.note(accepted=accepted)
+                assert world.look() == ()
+            else:
+                before, asked = world.thing["size"], world.store.rows["a"]
+                world.note(leaves_drift=not value)
+                world.advance(**wanted)
+                if asked.inputs["size"] != wanted["size"]:
+                    expected = wanted["size"]
+                elif value:
+                    expected = asked.accepted.get("size", wanted["size"])
+                else:
+                    expected = before
+                assert world.thing["size"] == expected
+                assert world.thing["color"] == wanted["color"]

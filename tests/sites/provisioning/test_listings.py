@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from cloudadmin.aws import Clients
 from sites.provisioning import Done
-from sites.provisioning.drift import look
+from sites.provisioning.drift import Drift, look
 from sites.provisioning.listings import LISTINGS, suspects
 from sites.provisioning.records import Record
 from tests.sites.provisioning.conftest import World
@@ -25,13 +26,17 @@ def suspected(world: World) -> set[str]:
     return found
 
 
-def drifted(world: World) -> set[tuple[str, str]]:
+def drifts(world: World) -> list[Drift]:
     """All, by the deep look."""
-    return {
-        (drift.logical_id, drift.path)
+    return [
+        drift
         for logical_id, record in records(world).items()
         for drift in look(logical_id, record, world.clients)
-    }
+    ]
+
+
+def drifted(world: World) -> set[tuple[str, str]]:
+    return {(drift.logical_id, drift.path) for drift in drifts(world)}
 
 
 @pytest.fixture
@@ -115,6 +120,72 @@ def test_what_lists_tell(provisioned: World):
     seen = {drift for _, drift in SEEN_IN_LISTS}
     assert suspected(provisioned) == {logical_id for logical_id, _ in seen}
     assert seen <= drifted(provisioned)
+
+
+def open_bucket(world: World) -> None:
+    bucket = world.site_store.rows["bucket"].physical_id
+    world.clients.s3.delete_public_access_block(Bucket=bucket)
+
+
+def open_policy(world: World) -> None:
+    bucket = world.site_store.rows["bucket"].physical_id
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [everybody | {"Resource": f"arn:aws:s3:::{bucket}/*"}],
+    }
+    world.clients.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def point_elsewhere(world: World) -> None:
+    row = world.site_store.rows[alias(world)]
+    zone_id, name, record_type = row.physical_id.split("/")
+    record: Any = {"Name": name, "Type": record_type, "TTL": 60}
+    change: Any = {
+        "Action": "UPSERT",
+        "ResourceRecordSet": record | {"ResourceRecords": [{"Value": "192.0.2.1"}]},
+    }
+    world.clients.route53.change_resource_record_sets(
+        HostedZoneId=zone_id, ChangeBatch={"Changes": [change]}
+    )
+
+
+def alias(world: World) -> str:
+    return f"alias_record.A.{world.site.domains[0]}"
+
+
+def allow_all(world: World) -> None:
+    world.clients.iam.attach_role_policy(
+        RoleName=f"{world.site.prefix}-counter",
+        PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess",
+    )
+
+
+def let_everybody_call(world: World) -> None:
+    world.clients.lambda_.add_permission(
+        FunctionName=f"{world.site.prefix}-counter",
+        StatementId="everybody",
+        Action="lambda:InvokeFunction",
+        Principal="*",
+    )
+
+
+def test_what_only_a_deep_look_tells_and_putting_it_right(provisioned: World):
+    for change in (open_bucket, open_policy, point_elsewhere, allow_all, let_everybody_call):
+        change(provisioned)
+    assert suspected(provisioned) == set()
+    assert drifted(provisioned) == {
+        ("bucket", "PublicAccessBlock"),
+        ("bucket_policy", "Policy.Statement"),
+        (alias(provisioned), "AliasTarget"),
+        ("role", "OtherPolicies"),
+        ("function_url", "PublicStatements"),
+    }
+    assert all(drift.is_security for drift in drifts(provisioned))
+    text = provisioned.plan().as_text()
+    assert text.count("(changed on AWS)") == 5
+    assert provisioned.converge() == Done()
+    assert drifted(provisioned) == set()
 
 
 class Counting:
