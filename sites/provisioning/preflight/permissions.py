@@ -15,11 +15,12 @@ ADVICE = "`manage.py iam_policy` prints the policy that it needs, and docs/guide
 
 def permissions(look: Look, types: Collection[str], name: str) -> Iterator[Finding]:
     """Asks for what changes to resources of these types need; ``name`` starts the site's own."""
+    grants = needed(types)
     try:
-        principal = _principal(look.clients)
+        principal = _principal(look.clients) if grants else ""
         missing = {
             action
-            for grant in (needed(types) if principal else ())
+            for grant in (grants if principal else ())
             for action in _denied(look.clients, grant, principal, name)
         }
     except (ClientError, BotoCoreError) as error:
