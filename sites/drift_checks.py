@@ -1,8 +1,8 @@
 """Looking for drift: a deep look at one site, and a cheap one at a whole account.
 
-The deep look reads every resource: 26 calls for a site with one domain, spread over the day. The cheap look is
-flat in the number of sites (``provisioning.listings``); what looks different there is read deep
-before anything is said. A site that an operation is at work on is left alone.
+The deep look reads every resource: 26 calls for a site with one domain, spread over the day. The
+cheap look is flat in the number of sites (``provisioning.listings``); what looks different there is
+read deep before anything is said. A site that an operation is at work on is left alone.
 """
 
 from __future__ import annotations
