@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sites.provisioning import Stack, advance
+from sites.provisioning.resources import TYPES
 from sites.provisioning.steps import Step
 from tests.fakes import FakeCloud, FakeResource, Killed, MemoryStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def fakes_are_known(monkeypatch):
+    monkeypatch.setitem(TYPES, "fake", FakeResource)
+
+
 def stack(*resources: FakeResource) -> Stack:
-    return Stack(
-        tuple(Step(each.name, lambda s, each=each: each) for each in resources),  # type: ignore[misc]
-        {},
-    )
+    return Stack(tuple(Step(each.name, partial(_same, each)) for each in resources), {})
+
+
+def _same(resource: FakeResource, _: object) -> FakeResource:
+    return resource
 
 
 @pytest.mark.parametrize("answer_is_lost", [False, True])
