@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from sites import provisioning
+from sites import accounts, provisioning
 from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
@@ -68,6 +68,12 @@ def request(
     """
     if kind == Operation.Kind.PROVISION and site.state == Site.State.DESTROYING:
         raise OperationRefused(f"{site.name} is being destroyed.")
+    if kind == Operation.Kind.PROVISION and accounts.is_being_destroyed(site.account):
+        raise OperationRefused(
+            f"What the sites of account {site.account.name} share is being destroyed; try again "
+            "when that is done.",
+            try_again=True,
+        )
     with transaction.atomic():
         # Guarded: an operation that a worker just claimed is not superseded.
         Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
@@ -101,7 +107,7 @@ def run(pk: int) -> float | None:
     Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
     """
     operation = (
-        Operation.objects.select_related("site__account")
+        Operation.objects.select_related("site__account", "account")
         .filter(pk=pk, status__in=Operation.ACTIVE)
         .first()
     )
@@ -164,10 +170,10 @@ def due() -> list[int]:
 
 def _pass(operation: Operation) -> Outcome:
     site = operation.site
-    if site is None:
-        return provisioning.Done()
-    clients = clients_for(site.account)
     now = timezone.now()
+    if site is None:
+        return _account_pass(operation, now)
+    clients = clients_for(site.account)
     own = RowStore(operation, site.account, site)
     if operation.kind == Operation.Kind.DESTROY:
         stack = _site_stack(site, _shared_states(site.account))
@@ -176,13 +182,26 @@ def _pass(operation: Operation) -> Outcome:
         _check(operation, site)
     with account_lock(site.account) as locked:
         if not locked:
-            return _wait_for_account(site, now)
+            return _wait_for_account(site.account, now)
         shared = RowStore(operation, site.account, None)
         outcome = provisioning.advance(_account_stack(site.account, site), clients, shared, now=now)
     if isinstance(outcome, provisioning.Failed):
         return outcome
-    stack = _site_stack(site, _shared_states(site.account))
-    return outcome.joined(provisioning.advance(stack, clients, own, now=now))
+    return outcome.joined(provisioning.advance(stack_of(site), clients, own, now=now))
+
+
+def _account_pass(operation: Operation, now: datetime) -> Outcome:
+    account = operation.account
+    if account is None:
+        return provisioning.Done()
+    clients = clients_for(account)
+    if operation.kind == Operation.Kind.DELETE:
+        return accounts.delete_targets(operation, clients, now)
+    with account_lock(account) as locked:
+        if not locked:
+            return _wait_for_account(account, now)
+        store = RowStore(operation, account, None)
+        return provisioning.destroy(stack_of(account), clients, store, now=now)
 
 
 def _check(operation: Operation, site: Site) -> None:
@@ -295,17 +314,24 @@ def _mark_live_when_serving(site: Site | None) -> None:
         site_provisioned.send(sender=Site, site=site)
 
 
-def _wait_for_account(site: Site, now: datetime) -> provisioning.Waiting:
+def _wait_for_account(account: Account, now: datetime) -> provisioning.Waiting:
     return provisioning.Waiting(
         waits=(
             provisioning.Wait(
-                what=f"account {site.account.name}",
-                why="Another site's operation is working on what the account's sites share.",
+                what=f"account {account.name}",
+                why="Another operation is working on what the account's sites share.",
                 since=now,
                 next_check=now + timedelta(seconds=2),
             ),
         )
     )
+
+
+def stack_of(owner: Account | Site) -> provisioning.Stack:
+    """What a site is made of, or what the sites of an account share."""
+    if isinstance(owner, Site):
+        return _site_stack(owner, _shared_states(owner.account))
+    return _account_stack(owner)
 
 
 def _account_stack(account: Account, site: Site | None = None) -> provisioning.Stack:

@@ -7,16 +7,24 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from sites.models.account import Account
 from sites.models.lease import Leased
 from sites.models.site import Site
 
 
 class Operation(Leased):
-    """One at a time per site, held by a lease; the fence number proves who holds it."""
+    """One at a time per site, held by a lease; the fence number proves who holds it.
+
+    One without a site but with an ``account`` is about what the account's sites share, or about
+    what is left there without a row; of those as well there is one at a time.
+    """
 
     class Kind(models.TextChoices):
         PROVISION = "provision", "Provision"
         DESTROY = "destroy", "Destroy"
+        ADOPT = "adopt", "Adopt"
+        FORGET = "forget", "Forget"
+        DELETE = "delete", "Delete leftovers"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -29,7 +37,10 @@ class Operation(Leased):
     ACTIVE = (Status.QUEUED, Status.IN_PROGRESS)
 
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="operations")
-    site_name = models.CharField(max_length=40, help_text="Kept when the site is gone.")
+    site_name = models.CharField(max_length=120, help_text="Kept when the site is gone.")
+    account = models.ForeignKey(
+        Account, on_delete=models.SET_NULL, null=True, blank=True, related_name="operations"
+    )
     kind = models.CharField(max_length=20, choices=Kind)
     status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
     creator = models.ForeignKey(
@@ -46,6 +57,9 @@ class Operation(Leased):
     error_message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    targets = models.JSONField(
+        default=list, help_text="Things without a row that are to be deleted, until they are."
+    )
 
     class Meta:
         ordering = ["-pk"]
@@ -54,6 +68,11 @@ class Operation(Leased):
                 fields=["site"],
                 condition=models.Q(status__in=["queued", "in_progress"]),
                 name="one_active_operation_per_site",
+            ),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=models.Q(status__in=["queued", "in_progress"]),
+                name="one_active_operation_per_account",
             ),
         ]
 
