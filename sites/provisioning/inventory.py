@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cloudadmin.aws import CLOUDFRONT_REGION
@@ -77,20 +78,19 @@ class Found:
         return self.resource.label
 
 
-def inventory(clients: Clients, recorded: Mapping[str, Record]) -> tuple[Found, ...]:
-    """Every thing of ours, whoever's installation made it.
+def inventory(
+    clients: Clients, recorded: Mapping[str, Record], *, only: str = ""
+) -> tuple[Found, ...]:
+    """Every thing of ours, whoever's installation made it; or those of ``only`` one uid.
 
     ``recorded`` are certificates by ARN, as they were written down. Raises ClientError.
     """
-    distributions = [*_distributions(clients)]
-    certificates = [*_certificates(clients, recorded)]
-    listings = (_buckets, _edge, _policies, _iam, _functions, _databases)
-    return (
-        *(found for listing in listings for found in listing(clients)),
-        *distributions,
-        *certificates,
-        *_records(clients, distributions, certificates),
+    listings = (_buckets, _edge, _policies, _iam, _functions, _databases, _distributions)
+    everything = chain(
+        *(listing(clients) for listing in listings), _certificates(clients, recorded)
     )
+    found = [each for each in everything if only in ("", each.owner)]
+    return (*found, *_records(clients, found))
 
 
 def owner_of(name: str) -> str:
@@ -229,15 +229,18 @@ def _proofs(certificate: Any) -> dict[str, Any]:
     return attributes
 
 
-def _records(
-    clients: Clients, distributions: Iterable[Found], certificates: Iterable[Found]
-) -> Iterator[Found]:
-    leads = {found.attributes["domain_name"]: found.owner for found in distributions}
-    proofs = {
-        record.label: (record, found.owner)
-        for found in certificates
-        for record in _validations(found.attributes)
+def _records(clients: Clients, found: Iterable[Found]) -> Iterator[Found]:
+    leads = {
+        each.attributes["domain_name"]: each.owner for each in found if each.type == "distribution"
     }
+    proofs = {
+        record.label: (record, each.owner)
+        for each in found
+        if each.type == "certificate"
+        for record in _validations(each.attributes)
+    }
+    if not leads and not proofs:
+        return
     for zone in _every(clients.route53, "list_hosted_zones", "HostedZones"):
         if zone.get("Config", {}).get("PrivateZone"):
             continue
