@@ -1,16 +1,14 @@
-"""``manage.py destroy_site NAME --yes``"""
+"""``manage.py destroy_site NAME [--yes] [--json]``"""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-
-from sites import operations, tasks
+from sites import farewell, operations
 from sites.access import clients_for
-from sites.management.command import SiteCommand
-from sites.management.commands.provision_site import follow
+from sites.management.destroying import DestroyCommand
 from sites.models import Operation, Site
 from sites.operations import OperationRefused
 
@@ -18,27 +16,21 @@ from sites.operations import OperationRefused
 PATIENCE_SECONDS = 60
 
 
-class Command(SiteCommand):
-    help = "Remove everything that was made on AWS for a site, and the site itself."
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name")
-        parser.add_argument("--yes", action="store_true", help="really")
+class Command(DestroyCommand):
+    help = (
+        "Remove everything that was made on AWS for a site, and the site itself with its "
+        "deployments and statistics. Without --yes: show what would go and what would stay."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
-        if not options["yes"]:
-            raise CommandError(
-                f"This removes {site.name} with its files, deployments and statistics. "
-                f"If that is meant: `manage.py destroy_site {site.name} --yes`"
-            )
-        clients_for(site.account).sts.get_caller_identity()
-        operation = _request(site)
-        tasks.run_operation.delay(operation.pk)
-        follow(self, operation)
-        self.stdout.write(
-            self.style.SUCCESS(f"{site.name} is gone.")
-            + " What its account shares (counter database, access controls) stays for other sites."
+        clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
+        self.destroy(
+            options,
+            goes=farewell.going(site),
+            stays=farewell.retained(site),
+            request=partial(_request, site),
+            still_there=partial(farewell.still_there, site.account, site.short_uid),
         )
 
 
