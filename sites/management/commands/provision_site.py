@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
+from sites.access import clients_for
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.management.waits import wait_lines
 from sites.models import Operation, Site
@@ -42,6 +43,7 @@ class Command(SiteCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
+        clients_for(site.account).sts.get_caller_identity()  # says best that AWS is away
         try:
             plan = operations.plan(site)
             if options["checksum"]:
