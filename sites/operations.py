@@ -178,7 +178,7 @@ def _pass(operation: Operation) -> Outcome:
     if operation.kind == Operation.Kind.DESTROY:
         stack = _site_stack(site, _shared_states(site.account))
         return provisioning.destroy(stack, clients, own, now=now)
-    if not operation.events.exists():
+    if not operation.plan:
         _check(operation, site)
     with account_lock(site.account) as locked:
         if not locked:
@@ -205,13 +205,13 @@ def _account_pass(operation: Operation, now: datetime) -> Outcome:
 
 
 def _check(operation: Operation, site: Site) -> None:
-    """Before the first change. Raises PlanChanged, UnsafePlan and Blocked."""
+    """Once, before the first change. Raises PlanChanged, UnsafePlan and Blocked."""
     planned = plan(site)
     if operation.plan_checksum:
         planned.raise_if_changed(operation.plan_checksum)
     planned.raise_if_unsafe(operation.force)
-    if not operation.waits:
-        raise_if_blocked(preflight(site, planned), operation.force)
+    raise_if_blocked(preflight(site, planned), operation.force)
+    operation.write(plan=planned.as_json())
 
 
 def _explained(operation: Operation, outcome: Outcome) -> Outcome:
@@ -288,27 +288,33 @@ def _fail(operation: Operation, status: str, message: str) -> None:
             status=status, error_message=message, finished_at=timezone.now(), next_check_at=None
         )
         OperationEvent.objects.create(operation=operation, message=message)
-        Site.objects.filter(operations=operation).update(state=Site.State.FAILED)
+        site = operation.site
+        if site is not None:
+            serves = operation.kind == Operation.Kind.PROVISION and is_serving(site)
+            site.state = Site.State.LIVE if serves else Site.State.FAILED
+            site.save(update_fields=["state"])
 
 
 def _refuse(operation: Operation, message: str) -> None:
     """Nothing was done, so the site is what it was."""
-    site = operation.site
-    was_live = site is None or site.state == Site.State.LIVE
     _fail(operation, Operation.Status.FAILURE, message)
-    if site is not None:
-        state = Site.State.LIVE if was_live else Site.State.FAILED
-        if not site.resources.exists():
-            state = Site.State.DRAFT
-        Site.objects.filter(pk=site.pk).update(state=state)
+    site = operation.site
+    if site is not None and not site.resources.exists():
+        site.state = Site.State.DRAFT
+        site.save(update_fields=["state"])
+
+
+def is_serving(site: Site) -> bool:
+    """Whether a visitor gets an answer, at least on the distribution's own name."""
+    ready = Resource.objects.filter(site=site, is_ready=True).values_list("logical_id", flat=True)
+    return set(ready) >= SERVING
 
 
 def _mark_live_when_serving(site: Site | None) -> None:
     """A site serves on its distribution's own name while its certificate is still waited for."""
     if site is None or site.state != Site.State.PROVISIONING:
         return
-    ready = Resource.objects.filter(site=site, is_ready=True).values_list("logical_id", flat=True)
-    if set(ready) >= SERVING:
+    if is_serving(site):
         site.state = Site.State.LIVE
         site.save(update_fields=["state"])
         site_provisioned.send(sender=Site, site=site)

@@ -52,6 +52,9 @@ class Operation(Leased):
     plan_checksum = models.CharField(
         max_length=64, blank=True, help_text="Of the plan that was shown; another is not applied."
     )
+    plan = models.JSONField(
+        default=dict, help_text="What it set out to change, as it was when it began."
+    )
     waits = models.JSONField(default=list)
     next_check_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)

@@ -169,9 +169,9 @@ def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
         " FROM generate_series(1, 200) n RETURNING id"
     )
     accepted = chaos.query(
-        "INSERT INTO sites_operation (site_id, site_name, kind, status, force, plan_checksum,"
-        " waits, error_message, created_at, fence, attempts)"
-        " SELECT id, name, 'destroy', 'queued', '[]', '', '[]', '', now(), 0, 0"
+        "INSERT INTO sites_operation (site_id, site_name, kind, status, force, plan_checksum, plan,"
+        " targets, waits, error_message, created_at, fence, attempts)"
+        " SELECT id, name, 'destroy', 'queued', '[]', '', '{}', '[]', '[]', '', now(), 0, 0"
         " FROM sites_site WHERE name LIKE 'lost-%%' RETURNING id"
     )
     broker = Celery(broker=chaos.up.run["redis_url"])
