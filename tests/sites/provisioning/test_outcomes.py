@@ -23,4 +23,6 @@ def test_wait_as_json():
         "why": "the DNS",
         "since": "2026-01-01T00:00:00+00:00",
         "next_check": "2026-01-01T00:00:02+00:00",
+        "last_seen": "",
+        "todo": "",
     }
