@@ -120,10 +120,14 @@ class Distribution(Resource):
         """An update replaces everything, so it starts from what is there, provided that it is still
         what was compared; else CloudFront refuses, and the next pass compares anew."""
         now = clients.cloudfront.get_distribution_config(Id=current.physical_id)
+        config = overlay(now["DistributionConfig"], changes)
+        # One choice in several fields, some of which repeat it: what is left of another is wrong.
+        if "ViewerCertificate" in changes:
+            config["ViewerCertificate"] = changes["ViewerCertificate"]
         clients.cloudfront.update_distribution(
             Id=current.physical_id,
             IfMatch=current.attributes["etag"],
-            DistributionConfig=present(overlay(now["DistributionConfig"], changes)),
+            DistributionConfig=present(config),
         )
 
     def _wanted_config(self) -> dict[str, Any]:
