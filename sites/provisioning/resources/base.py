@@ -60,6 +60,8 @@ class Resource(ABC):
 
     type: ClassVar[str]
     keeps_data: ClassVar[bool] = False
+    # Deleted, it may still be found: what is left of it is not its own.
+    may_remain: ClassVar[bool] = False
     usual_wait: ClassVar[int] = 0
     replace_on: ClassVar[frozenset[str]] = frozenset()
     not_found: ClassVar[frozenset[str]] = frozenset()
@@ -155,7 +157,7 @@ class Resource(ABC):
     def delete(self, clients: Clients, current: State) -> State | None:
         """Delete, or take the next step towards it: None when gone, else the state that remains."""
         try:
-            return self._delete(clients, current)
+            remains = self._delete(clients, current)
         except ClientError as error:
             if error_code(error) in self.in_use | self.busy:
                 return replace(current, ready=False, waiting_for="AWS to see that nothing uses it")
@@ -167,6 +169,10 @@ class Resource(ABC):
             return remains and replace(
                 remains, ready=False, waiting_for="the next look, to delete what is left of it"
             )
+        if remains is None and not self.may_remain:
+            remains = self.read(clients, current.physical_id)
+            return remains and replace(remains, ready=False, waiting_for="AWS to let go of it")
+        return remains
 
     def _adopted(self, clients: Clients) -> State:
         state = self._settled(clients, "")

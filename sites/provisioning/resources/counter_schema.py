@@ -25,6 +25,7 @@ class FunctionError(Exception):
 class CounterSchema(Resource):
     type = "counter_schema"
     keeps_data = True
+    may_remain = True
     not_found = frozenset({"ResourceNotFoundException"})
     function_name: str
 

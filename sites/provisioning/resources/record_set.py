@@ -48,6 +48,7 @@ class RecordSet(Resource):
     """``physical_id`` is ``zone id/name/type``."""
 
     not_found = frozenset({"NoSuchHostedZone"})
+    may_remain = True
 
     @property
     @abstractmethod

@@ -162,8 +162,9 @@ def test_what_a_judge_doubles(judge: Judge, case: str, ground: Ground, clients: 
     resource = CASES[case][0](ground)
     first = resource.create(clients)
     second = resource.create(clients)
+    # A twin of the same name is what a delete still finds.
+    assert first.physical_id != second.physical_id or resource.delete(clients, second)
     deleted(resource, clients, second)
-    assert first.physical_id != second.physical_id or resource.read(clients)
     gone(resource, clients)
 
 
