@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.sweep.life import Life
-from tests.sweep.strikes import BY_CHANCE, Mode, Strike
+from tests.sweep.strikes import BY_CHANCE, GARBLED, Mode, Strike
 
 SEEDS = 12
 Sweep = dict[str, list[Strike]]
 
 
 def whole(undisturbed: Life) -> Sweep:
-    """Every change in each mode: killed after, the hard one, one in each stage of a life; in the
-    others several, as many as there may be resumes, or more where none is needed."""
+    """Every change in each mode: killed after, the hard one, and refused one in each stage of a
+    life; in the others as many as there may be resumes, or more where none is needed."""
     changes, reads = _longest(undisturbed)
     return {
         str(Mode.AFTER): [*spread(Mode.AFTER, changes)],
         str(Mode.BEFORE): [*spread(Mode.BEFORE, changes, 2)],
         str(Mode.LOST): [*spread(Mode.LOST, changes, 4)],
         f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 12, reads=True)],
-        str(Mode.REFUSED): [*spread(Mode.REFUSED, changes, 2)],
+        str(Mode.REFUSED): [*spread(Mode.REFUSED, changes)],
         f"{Mode.REFUSED}, a third of the reads": [
             *spread(Mode.REFUSED, reads, 2, reads=True, every=3)
         ],
@@ -40,7 +40,6 @@ def short(undisturbed: Life) -> Sweep:
     }
 
 
-GARBLED = (Mode.EMPTY, Mode.MALFORMED)
 CHANCES = tuple(mode for mode in Mode if mode in BY_CHANCE)
 
 

@@ -41,16 +41,16 @@ KINDS = {
 }
 BY_CHANCE = frozenset({Mode.THROTTLED, Mode.UNAVAILABLE})
 CHANCE = 0.3
-ATTEMPTS = 5  # of the SDK, see cloudadmin.aws
-BODIES = {Mode.EMPTY: b"", Mode.MALFORMED: b"<Truncated><And"}
+# Answered in AWS's place, which never hears of the call.
+GARBLED = {Mode.EMPTY: b"", Mode.MALFORMED: b"<Truncated><And"}
 
 
 @dataclass(frozen=True)
 class Strike:
     """Where each stage of a life is struck, and how.
 
-    ``at`` are numbers from 1 of the stage's changes, or of its reads. A mode by chance has a seed
-    in their place.
+    ``at`` are numbers from 1 of the stage's changes, or of its reads; what the SDK sends again has
+    no number of its own. A mode by chance has a seed in their place.
     """
 
     mode: Mode
@@ -88,12 +88,13 @@ class StrikingClients(Clients):
         # Tokens by operation, and the arguments they came with.
         self.tokens: dict[str, set[str]] = defaultdict(set)
         self.at_hand = ""
-        self.again = 0
+        # Of the call that was sent last; what the SDK sends again keeps them.
+        self.invocation, self.number, self.is_hit = "", 0, False
 
     @contextmanager
     def aimed(self, strike: Strike) -> Iterator[Sent]:
         """What is sent meanwhile, and struck."""
-        self.strike, self.sent = strike, Sent()
+        self.strike, self.sent, self.number = strike, Sent(), 0
         if strike.mode in BY_CHANCE:
             self._fault(probability=CHANCE, seed=strike.seed)
         try:
@@ -128,7 +129,7 @@ class StrikingClients(Clients):
         reads = is_read(operation, request)
         calls = self.sent.reads if reads else self.sent.changes
         calls.append(operation)
-        if reads != self.strike.reads or not self._is_hit(len(calls), operation):
+        if reads != self.strike.reads or not self._is_hit(request):
             return None
         self.sent.struck.append(operation)
         match self.strike.mode:
@@ -137,21 +138,19 @@ class StrikingClients(Clients):
             case Mode.AFTER:
                 assert self.wire.send(request).content is not None
                 raise Killed
-            case Mode.EMPTY | Mode.MALFORMED:
-                return _answer(request, BODIES[self.strike.mode])
+            case mode if mode in GARBLED:
+                return _answer(request, GARBLED[mode])
         self._fault(times=1)  # one life at a time: the next call is this one
         return None
 
-    def _is_hit(self, number: int, operation: str) -> bool:
-        """Whether it is aimed at; what is malformed stays so when the SDK asks again."""
-        if number in self.strike.at:
-            self.again = ATTEMPTS - 1 if self.strike.mode == Mode.MALFORMED else 0
-            return True
-        if self.again and operation == self.sent.struck[-1]:
-            self.again -= 1
-            return True
-        self.again = 0
-        return False
+    def _is_hit(self, request: AWSPreparedRequest) -> bool:
+        """Whether it is aimed at; what is malformed stays so when the SDK sends it again."""
+        before, self.invocation = self.invocation, request.headers["amz-sdk-invocation-id"]
+        if self.invocation == before:
+            return self.is_hit and self.strike.mode == Mode.MALFORMED
+        self.number += 1
+        self.is_hit = self.number in self.strike.at
+        return self.is_hit
 
 
 def is_read(operation: str, request: AWSPreparedRequest) -> bool:
