@@ -25,7 +25,7 @@ def going(owner: Owner) -> list[str]:
     account = owner.account if isinstance(owner, Site) else owner
     store = RowStore(None, account, owner if isinstance(owner, Site) else None)
     records = reversed(store.records().values())
-    return [f"{record.type}  {record.resource.label}" for record in records]
+    return [f"{record.type}  {record.resource.label}" for record in records if record.physical_id]
 
 
 def retained(site: Site) -> list[Retained]:

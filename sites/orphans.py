@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -68,7 +69,7 @@ def adopt(account: Account, thing: str, creator: User | None = None) -> Resource
     if owner is None or not orphan.logical_id:
         raise Refused(
             f"No site has a place for {orphan.id}, so it cannot be adopted. It can be deleted: "
-            f"`manage.py find_orphans {account.name} --delete {orphan.id} --yes`"
+            f"`manage.py find_orphans {quote(account.name)} --delete {orphan.id} --yes`"
         )
     resource = _as_wanted(look, orphan, owner)
     state = resource.read(look.clients, orphan.found.physical_id)
@@ -140,8 +141,8 @@ def _picked(things: Sequence[str], orphans: Iterable[Orphan], account: Account) 
         if not fitting:
             raise Refused(
                 f"There is no such orphan in account {account.name}: {thing}. "
-                f"`manage.py find_orphans {account.name}` lists them; what belongs to a site that "
-                "is being worked on is not among them."
+                f"`manage.py find_orphans {quote(account.name)}` lists them; what belongs to a "
+                "site that is being worked on is not among them."
             )
         if len(fitting) > 1:
             raise Refused(f"{thing} may be {' or '.join(each.id for each in fitting)}: say which.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
@@ -27,12 +28,13 @@ class DestroyCommand(SiteCommand):
     def destroy(
         self,
         options: dict[str, Any],
+        what: str,
         goes: Sequence[str],
         stays: Sequence[Retained],
         request: Callable[[], Operation],
         still_there: Callable[[], list[str]],
     ) -> None:
-        """Without ``--yes`` refuse, with all that there is to know."""
+        """Without ``--yes`` refuse, with all that there is to know. ``what`` is it that goes."""
         name = options["name"]
         answer: dict[str, Any] = {
             "name": name,
@@ -45,14 +47,14 @@ class DestroyCommand(SiteCommand):
             command = type(self).__module__.rpartition(".")[2]
             raise CommandError(
                 f"Nothing was done: this cannot be taken back. If it is meant: "
-                f"`manage.py {command} {name} --yes`"
+                f"`manage.py {command} {quote(name)} --yes`"
             )
         operation = request()
         tasks.run_operation.delay(operation.pk)
         self._follow(options, operation)
         left = still_there()
         answer |= {"destroyed": True, "still_there": left}
-        self._tell(options, answer, self._end(name, stays, left))
+        self._tell(options, answer, self._end(what, stays, left))
 
     def _follow(self, options: dict[str, Any], operation: Operation) -> None:
         told = self.stdout
@@ -71,8 +73,8 @@ class DestroyCommand(SiteCommand):
             *_stays(stays),
         ]
 
-    def _end(self, name: str, stays: Sequence[Retained], left: Sequence[str]) -> list[str]:
-        lines = [self.style.SUCCESS(f"{name} is gone."), *_stays(stays)]
+    def _end(self, what: str, stays: Sequence[Retained], left: Sequence[str]) -> list[str]:
+        lines = [self.style.SUCCESS(f"{what} is gone."), *_stays(stays)]
         if left:
             lines.append("AWS still lists these; see `manage.py find_orphans`:")
             lines += [f"? {line}" for line in left]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudadmin.aws import ClientError, error_code
@@ -106,7 +107,7 @@ def shared(records: Mapping[str, Record], account: str, sites: int) -> Iterator[
     yield Retained(
         f"what the sites of account {account} share: {parts}",
         why,
-        f"`manage.py destroy_account {account} --yes`, when no site is left.",
+        f"`manage.py destroy_account {quote(account)} --yes`, when no site is left.",
         Cost(sum((cost_of(record.type).monthly for record in there), Decimal(0))),
     )
 

@@ -23,6 +23,7 @@ class Command(DestroyCommand):
         clients_for(account).sts.get_caller_identity()  # fail now, not in a worker
         self.destroy(
             options,
+            what=f"What the sites of account {account.name} shared",
             goes=farewell.going(account),
             stays=farewell.retained_of_account(account),
             request=partial(farewell.destroy_account, account),

@@ -27,6 +27,7 @@ class Command(DestroyCommand):
         clients_for(site.account).sts.get_caller_identity()  # fail now, not in a worker
         self.destroy(
             options,
+            what=site.name,
             goes=farewell.going(site),
             stays=farewell.retained(site),
             request=partial(_request, site),

@@ -96,14 +96,22 @@ def _report(account: str, found: Orphans) -> Iterator[str]:
 
 def _line(orphan: Unknown) -> str:
     found = orphan.found
-    owner = f"site {orphan.owner}" if isinstance(orphan.owner, Site) else f"uid {found.owner}"
-    since = f", since {found.created:%Y-%m-%d %H:%M}" if found.created else ""
+    since = f", since {found.created:%Y-%m-%d %H:%M} UTC" if found.created else ""
     acts = " or ".join(f"--{act}" for act in orphan.can)
     name = f" --name {found.name}" if orphan.wants_its_name else ""
     return (
-        f"{orphan.id}\n      {found.name}, {owner}, {found.region}{since}\n"
-        f"      costs {price(orphan.cost)}; can: {acts}{name}"
+        f"{orphan.id}\n      {_owner(orphan)}, {found.region}{since}\n"
+        f"      costs {price(orphan.cost)}\n      can: {acts}{name}"
     )
+
+
+def _owner(orphan: Unknown) -> str:
+    match orphan.owner:
+        case Site(name=name):
+            return f"site {name}"
+        case Account(name=name):
+            return f"account {name}"
+    return f"uid {orphan.found.owner}"
 
 
 def _gone_line(gone: Gone) -> str:
