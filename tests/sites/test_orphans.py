@@ -17,6 +17,7 @@ from cloudadmin.aws import Clients
 from sites import findings, operations, orphans
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
+from sites.provisioning import ownership
 from sites.provisioning import resources as r
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function import Function
@@ -168,7 +169,7 @@ def test_an_operation_that_begins_meanwhile_goes_first(account, site, monkeypatc
 
 def test_a_thing_that_goes_while_it_is_looked_at_is_no_orphan(account, aws, site, monkeypatch):
     unknown_to_rows(site, "bucket")
-    tags_of = findings.tags_of
+    tags_of = ownership.tags_of
 
     def late(clients: Clients, found: Any) -> Any:
         if found.owner == site.short_uid:
