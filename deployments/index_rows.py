@@ -121,7 +121,11 @@ def update_keys(
                 Deletes=[{"Key": key} for key in deletes or []],
             )
         except ClientError as error:
-            if error_code(error) not in {"ConflictException", "PreconditionFailed"} or attempt == 4:
+            if error_code(error) == "ResourceNotFoundException" and deletes:
+                deletes = None  # a killed call deleted them; nothing leads to what may be left
+            elif (
+                error_code(error) not in {"ConflictException", "PreconditionFailed"} or attempt == 4
+            ):
                 raise
         else:
             return

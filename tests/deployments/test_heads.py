@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from cloudadmin.aws import Clients
+from cloudadmin.aws import ClientError, Clients
 from deployments import publish
 from deployments.errors import DeploymentRefused
 from deployments.models import EdgeIndex
@@ -47,10 +47,13 @@ class Store:
         Puts: list[Any],
         Deletes: list[Any],
     ) -> None:
+        gone = {delete["Key"] for delete in Deletes}
+        if not gone <= self.keys.keys():
+            refusal: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "no key"}}
+            raise ClientError(refusal, "UpdateKeys")
         self.calls += 1
         self.keys |= {put["Key"]: put["Value"] for put in Puts}
-        for delete in Deletes:
-            del self.keys[delete["Key"]]
+        self.keys = {key: value for key, value in self.keys.items() if key not in gone}
         if self.dies:
             raise Killed
 
@@ -158,6 +161,20 @@ def test_a_head_that_was_written_by_a_killed_process_is_not_forgotten(site, stor
     Domain.objects.get(name=APEX).delete()
     at_the_edge(site)
     assert flip(site, store) == {OWN: ""}
+
+
+def test_what_a_killed_process_deleted_is_not_asked_for_twice_in_vain(site, store):
+    DomainFactory(site=site, name=APEX)
+    at_the_edge(site, APEX)
+    flip(site, store)
+    Domain.objects.get(name=APEX).delete()
+    at_the_edge(site)
+    store.dies = True
+    with pytest.raises(Killed):
+        publish.flip(site, target_of(site), cast(Clients, store))
+    store.dies = False
+    assert flip(site, store) == {OWN: ""}
+    assert EdgeIndex.objects.get(site=site).heads.keys() == {OWN}
 
 
 def test_what_is_changed_while_heads_are_written_is_written_next(site, store, monkeypatch):
