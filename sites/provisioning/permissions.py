@@ -69,7 +69,7 @@ SITE_GRANTS = (
             *_actions("iam", "ListPolicies ListRoles SimulatePrincipalPolicy"),
             *_actions("lambda", "GetAccountSettings ListFunctions"),
             "logs:DescribeLogGroups",
-            "rds:DescribeDBInstances",
+            *_actions("rds", "DescribeDBInstances DescribeDBSnapshots"),
             *_actions("route53", "ListHostedZones ListHostedZonesByName"),
             "s3:ListAllMyBuckets",
             "servicequotas:GetServiceQuota",
