@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 from deployments.admin.actions import Deploy, Invalidate, Rollback
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.models import Deployment, Invalidation
-from sites.admin.actions import Destroy, Provision, SyncVisits
+from sites.admin.actions import Destroy, SyncVisits
 from sites.admin.base import ago
+from sites.admin.plan import Provision
 from sites.admin.site import SiteAdmin as BaseSiteAdmin
 from sites.models import Site
 

@@ -1,7 +1,8 @@
 """What a person can have done to a site: a page that says what would happen, then a POST.
 
 An action answers GET with its confirm page and acts on POST alone; what refuses it is said in a
-sentence on the same page.
+sentence on the same page. A page whose answer takes seconds appears at once, and asks for that
+part of itself.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from sites import operations, tasks
-from sites.access import clients_for
+from sites import farewell, operations, tasks
 from sites.errors import Refused, for_people
 from sites.models import Operation, Site
-from sites.provisioning.errors import ProvisioningError
+from sites.provisioning import ProvisioningError
 from sites.visits import query
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class SiteForm(forms.Form):
 
 
 class SiteAction:
-    """``slug`` ends its address, ``title`` is its button, ``icon`` a Material symbol."""
+    """``slug`` ends its address, ``title`` is its button, ``icon`` a Material symbol.
+
+    ``part`` is the template of what takes seconds to ``explain``; htmx asks for it with ``?part``.
+    """
 
     slug: ClassVar[str]
     title: ClassVar[str]
@@ -47,11 +51,20 @@ class SiteAction:
     permission: ClassVar[str] = "sites.change_site"
     form_class: ClassVar[type[SiteForm]] = SiteForm
     template: ClassVar[str] = "sites/confirm.html"
+    part: ClassVar[str] = ""
     danger: ClassVar[bool] = False
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         """Whether the site's page has the button; ``ready`` are the logical ids that are ready."""
         return True
+
+    def is_put_off(self, request: HttpRequest) -> bool:
+        """Whether the page comes first and what ``explain`` says after it."""
+        return bool(self.part)
+
+    def at_once(self, site: Site) -> dict[str, Any]:
+        """What the confirm page says without asking AWS."""
+        return {}
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
         """What the confirm page says: ``says`` (sentences) and whatever its template needs."""
@@ -85,41 +98,22 @@ class SiteAction:
     def _confirm_page(
         self, request: HttpRequest, site: Site, form: SiteForm, model_admin: ModelAdmin[Site]
     ) -> HttpResponse:
+        is_part = bool(self.part) and "part" in request.GET
+        is_coming = not is_part and self.is_put_off(request)
         context = {
             **model_admin.admin_site.each_context(request),
-            **self.explain(site, form),
+            **self.at_once(site),
+            **({"is_coming": True} if is_coming else self.explain(site, form)),
             "title": f"{self.title}: {site.name}",
             "opts": Site._meta,
             "original": site,
+            "about": site.name,
+            "back": reverse("admin:sites_site_change", args=[site.pk]),
             "site": site,
             "action": self,
             "form": form,
         }
-        return TemplateResponse(request, self.template, context)
-
-
-class Provision(SiteAction):
-    slug, title, icon = "provision", "Provision", "rocket_launch"
-
-    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
-        return site.state != Site.State.DESTROYING
-
-    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        says = [
-            "This is what would be done on AWS, in this order. Nothing has been done yet.",
-            "Certificates and content delivery can take minutes on AWS: the site's page says what "
-            "is waited for, and the site answers on its own address before its domains do.",
-        ]
-        try:
-            with for_people():
-                return {"says": says, "plan": operations.plan(site).as_text()}
-        except (Refused, ProvisioningError) as error:
-            return {"says": [], "problem": f"The plan cannot be shown. {error}"}
-
-    def act(self, site: Site, form: SiteForm, user: User) -> str:
-        clients_for(site.account).sts.get_caller_identity()  # fail here, not later
-        _request(site, Operation.Kind.PROVISION, user)
-        return f"Provisioning of {site.name} has started; this page shows how far it is."
+        return TemplateResponse(request, self.part if is_part else self.template, context)
 
 
 class NameForm(SiteForm):
@@ -140,16 +134,24 @@ class Destroy(SiteAction):
     permission = "sites.delete_site"
     form_class = NameForm
     template = "sites/destroy.html"
+    part = "sites/stays.html"
     danger = True
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return site.state not in (Site.State.DESTROYING, Site.State.DRAFT)
 
+    def at_once(self, site: Site) -> dict[str, Any]:
+        return {"resources": list(site.resources.all()), "visits": query.total(site)}
+
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        return {"resources": site.resources.all(), "visits": query.total(site)}
+        try:
+            with for_people():
+                return {"stays": farewell.retained(site)}
+        except (Refused, ProvisioningError) as error:
+            return {"problem": f"What stays on AWS cannot be told now. {error}"}
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
-        _request(site, Operation.Kind.DESTROY, user)
+        enqueue(operations.request(site, Operation.Kind.DESTROY, user))
         return f"{site.name} is being destroyed; this page shows how far it is."
 
 
@@ -172,6 +174,5 @@ class SyncVisits(SiteAction):
         return "The counters are being pulled; the numbers are here in a few seconds."
 
 
-def _request(site: Site, kind: str, user: User) -> None:
-    operation = operations.request(site, kind, user)
+def enqueue(operation: Operation) -> None:
     transaction.on_commit(partial(tasks.run_operation.delay, operation.pk))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -30,7 +30,7 @@ else:
             return cls
 
 
-__all__ = ["HistoryAdmin", "ModelAdmin", "TabularInline", "ago", "badge", "shortened"]
+__all__ = ["HistoryAdmin", "ModelAdmin", "TabularInline", "ago", "badge", "shortened", "until"]
 
 Row = TypeVar("Row", bound=Model)
 
@@ -62,11 +62,26 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     is_new = timezone.now() - moment < timedelta(minutes=1)
+    return _time(moment, "just now" if is_new else f"{timesince(moment, depth=1)} ago")
+
+
+def until(moment: datetime | None) -> SafeString | str:
+    """The same for what is to come."""
+    if moment is None:
+        return "–"
+    seconds = (moment - timezone.now()).total_seconds()
+    if seconds < 1:
+        return _time(moment, "now")
+    words = f"{seconds:.0f} s" if seconds < 60 else timeuntil(moment, depth=1)
+    return _time(moment, f"in {words}")
+
+
+def _time(moment: datetime, words: str) -> SafeString:
     return format_html(
         '<time class="muted" datetime="{}" title="{} UTC">{}</time>',
         moment.isoformat(),
         format_date(moment, "j F Y, H:i:s"),
-        "just now" if is_new else f"{timesince(moment, depth=1)} ago",
+        words,
     )
 
 

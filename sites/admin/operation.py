@@ -5,33 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from sites.admin.base import HistoryAdmin, TabularInline, ago, badge, shortened
+from sites.admin.base import HistoryAdmin, ago, badge, shortened
+from sites.admin.plan import applied
 from sites.admin.waits import readable
-from sites.models import Operation, OperationEvent
+from sites.models import Operation
 
-
-class EventInline(TabularInline[OperationEvent, Operation]):
-    model = OperationEvent
-    verbose_name_plural = "what happened"
-    fields = readonly_fields = ("created_at", "logical_id", "message")
-    extra = 0
-    can_delete = False
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("sites.view_operation")
+EVENTS_SHOWN = 200
 
 
 @admin.register(Operation)
@@ -41,18 +26,28 @@ class OperationAdmin(HistoryAdmin[Operation]):
     list_select_related = ("creator",)
     search_fields = ("site_name", "error_message")
     search_help_text = "A site's name, or words of an error"
-    inlines = (EventInline,)
-    fields = readonly_fields = (
-        "site_name",
-        "kind",
-        "status_badge",
-        "error_message",
-        "waits_for",
-        "creator",
-        "attempts",
-        "created_at",
-        "finished_at",
-    )
+    fields = readonly_fields = ("site_name",)
+    change_form_template = "sites/operation.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+        return super().get_queryset(request).defer("plan", "targets")
+
+    def get_urls(self) -> list[URLPattern]:
+        panel = path("<int:pk>/panel/", self._panel, name="sites_operation_panel")
+        return [panel, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= _panel_context(kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
+        row = Operation.objects.filter(pk=pk).first()
+        if row is None or not self.has_view_permission(request):
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "sites/operation_panel.html", _panel_context(row))
 
     @admin.display(description="operation", ordering="pk")
     def operation(self, row: Operation) -> str:
@@ -70,6 +65,14 @@ class OperationAdmin(HistoryAdmin[Operation]):
     def error(self, row: Operation) -> SafeString | str:
         return shortened(row.error_message)
 
-    @admin.display(description="waits for", empty_value="–")
-    def waits_for(self, row: Operation) -> str:
-        return " ".join(f"{wait.what}: {wait.why}" for wait in readable(row.waits))
+
+def _panel_context(row: Operation) -> dict[str, Any]:
+    events = row.events.order_by("-pk")
+    return {
+        "operation": row,
+        "is_active": row.status in Operation.ACTIVE,
+        "waits": readable(row.waits),
+        "changes": applied(row),
+        "events": events[:EVENTS_SHOWN],
+        "event_count": events.count(),
+    }

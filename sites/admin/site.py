@@ -10,19 +10,25 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
-from sites.admin.actions import Destroy, Provision, SiteAction, SyncVisits
+from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.base import ModelAdmin, TabularInline, ago, badge
 from sites.admin.chart import chart
+from sites.admin.drift import Accept, CheckDrift, DriftFilter, Unaccept, drift_context, with_drift
+from sites.admin.plan import Provision, Restore
+from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
 from sites.admin.waits import readable
 from sites.models import Domain, Operation, Site
+from sites.signals import site_provisioned
 from sites.visits import query
 
 DAYS = 30
 TOP_PATHS = 8
 OPERATIONS_SHOWN = 5
+FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
 
 class SiteChangeList(ChangeList):  # type: ignore[misc]
@@ -37,7 +43,9 @@ class SiteChangeList(ChangeList):  # type: ignore[misc]
 
 class DomainInline(TabularInline[Domain, Site]):
     model = Domain
-    fields = ("name",)
+    form = DomainForm
+    formset = DomainFormSet
+    fields = ("name", "redirects")
     extra = 0
     hide_title = True
     verbose_name_plural = "Domains"
@@ -46,24 +54,43 @@ class DomainInline(TabularInline[Domain, Site]):
 class SiteAdmin(ModelAdmin[Site]):
     actions = None
     list_display: tuple[str, ...] = ("name", "state_badge", "visits", "created")
-    list_filter = ("state", "account")
+    list_filter = ("state", DriftFilter, "account")
     list_per_page = 50
     search_fields = ("name", "domains__name", "resources__physical_id")
     search_help_text = "Name, domain or AWS id"
-    fields = ("name", "account", "price_class", "has_counter", "is_spa")
+    form = SettingsForm
+    fields = (
+        "name",
+        "account",
+        "price_class",
+        "headers",
+        "trailing_slash",
+        "is_spa",
+        "has_counter",
+    )
     inlines = (DomainInline,)
     change_form_template = "sites/site.html"
     panel_template = "sites/panel.html"
     site_actions: ClassVar[tuple[SiteAction, ...]] = (Provision(), SyncVisits(), Destroy())
+    drift_actions: ClassVar[tuple[SiteAction, ...]] = (
+        Restore(),
+        Accept(),
+        Unaccept(),
+        CheckDrift(),
+    )
 
     # --- The list -----------------------------------------------------------------------------
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SiteChangeList
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
+        return with_drift(super().get_queryset(request))
+
     @admin.display(description="state", ordering="state")
-    def state_badge(self, site: Site) -> SafeString:
-        return badge(site.state, site.get_state_display())
+    def state_badge(self, site: Any) -> SafeString:
+        state = badge(site.state, site.get_state_display())
+        return format_html("{} {}", state, badge("drift", "Drift")) if site.has_drift else state
 
     @admin.display(description="visits")
     def visits(self, site: Any) -> str:
@@ -91,7 +118,7 @@ class SiteAdmin(ModelAdmin[Site]):
                 wrap(partial(self._act, action)),
                 name=f"sites_site_{action.slug}",
             )
-            for action in self.site_actions
+            for action in (*self.site_actions, *self.drift_actions)
         ]
         panel = path("<int:pk>/panel/", self._panel, name="sites_site_panel")
         return [panel, *actions, *super().get_urls()]
@@ -112,17 +139,23 @@ class SiteAdmin(ModelAdmin[Site]):
         resources = list(site.resources.all())
         ready = frozenset(row.logical_id for row in resources if row.is_ready)
         shown = list(
-            site.operations.select_related("creator").prefetch_related("events")[:OPERATIONS_SHOWN]
+            site.operations.select_related("creator")
+            .prefetch_related("events")
+            .defer("plan", "targets")[:OPERATIONS_SHOWN]
         )
         running = next((row for row in shown if row.status in Operation.ACTIVE), None)
+        waits = readable(running.waits) if running else []
         return {
             "site": site,
             "resources": resources,
             "operations": shown,
             "running": running,
-            "waits": readable(running.waits) if running else [],
-            "explained": shown[0] if shown and site.state == Site.State.FAILED else None,
+            "waits": waits,
+            "is_on_you": any(wait.todo for wait in waits),
+            "explained": shown[0] if shown and shown[0].status in FAILED else None,
             "is_refreshed": running is not None,
+            "may_act": request.user.has_perm("sites.change_site"),
+            **drift_context(site, request.user),
             "visits": query.total(site),
             "chart": chart(query.daily(site, DAYS)),
             "top_paths": query.top_paths(site, DAYS, TOP_PATHS),
@@ -141,10 +174,19 @@ class SiteAdmin(ModelAdmin[Site]):
         )
         return redirect("admin:sites_site_change", obj.pk)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Django's own hook that knows what was changed; ``response_change`` is not told."""
+        request.site_needs = what_aws_needs(form, formsets)  # type: ignore[attr-defined]
+        return super().construct_change_message(request, form, formsets, add)
+
     def response_change(self, request: HttpRequest, obj: Site) -> HttpResponse:
-        message = f"{obj.name} is saved."
-        if obj.state != Site.State.DRAFT:
-            message += " AWS gets the change with the next “Provision”, which shows it first."
+        needs = "" if obj.state == Site.State.DRAFT else getattr(request, "site_needs", "")
+        if needs:
+            # A new domain has its head before the edge answers for it.
+            site_provisioned.send(sender=Site, site=obj)
+        message = format_html("{} is saved. {}", obj.name, needs)
         self.message_user(request, message, messages.SUCCESS)
         return redirect("admin:sites_site_change", obj.pk)
 

@@ -1,9 +1,17 @@
-"""The same words and colours in templates as in lists: ``{% badge %}`` and ``{% ago %}``."""
+"""The same words, colours and values in templates as in lists."""
 
 from django.template import Library
 
-from sites.admin.base import ago, badge
+from sites.admin.base import ago, badge, until
+from sites.admin.values import copyable, value
+from sites.provisioning.costs import dollars
+from sites.provisioning.retained import price
 
 register = Library()
 register.simple_tag(badge)
 register.simple_tag(ago)
+register.simple_tag(until)
+register.simple_tag(value)
+register.simple_tag(price)
+register.filter(copyable)
+register.filter(dollars)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import date, timedelta
 from unittest import mock
 
@@ -13,13 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudadmin.aws import ClientError
-from sites import operations, tasks
-from sites.access import clients_for
-from sites.admin import actions
+from sites import farewell, tasks
 from sites.admin.chart import HEIGHT, WIDTH, chart
+from sites.admin.values import copyable, value
 from sites.admin.waits import readable
-from sites.models import Account, Operation, Site
-from sites.provisioning.errors import ProvisioningError
+from sites.models import Account, Domain, Operation, Site
+from sites.provisioning.retained import HOSTED_ZONE, Retained
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
@@ -34,7 +35,18 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 LIST = "/sites/site/"
-ACTIONS = ("provision", "destroy", "sync-visits", "deploy", "rollback", "invalidate")
+OFFERED = ("provision", "destroy", "sync-visits", "deploy", "rollback", "invalidate")
+ACTIONS = (*OFFERED, "restore", "accept", "unaccept", "check-drift")
+
+
+SETTINGS = {
+    "price_class": "PriceClass_100",
+    "headers": "standard",
+    "trailing_slash": "auto",
+    "has_counter": "on",
+    "domains-TOTAL_FORMS": "0",
+    "domains-INITIAL_FORMS": "0",
+}
 
 
 def page(site: Site) -> str:
@@ -50,16 +62,6 @@ def run_operation(monkeypatch):
     delay = mock.create_autospec(tasks.run_operation.delay)
     monkeypatch.setattr(tasks.run_operation, "delay", delay)
     return delay
-
-
-@pytest.fixture
-def reachable(monkeypatch):
-    """AWS answers, and there is one thing to make; the mock that plans."""
-    monkeypatch.setattr(actions, "clients_for", mock.create_autospec(clients_for))
-    plan = mock.create_autospec(operations.plan)
-    plan.return_value.as_text.return_value = "+ bucket  shop\nPlan: 1 to add, 0 to change."
-    monkeypatch.setattr(operations, "plan", plan)
-    return plan
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def test_page_shows_everything_that_is_known(admin_client):
     content = admin_client.get(page(site)).content.decode()
     for said in (
         "Validation takes minutes.",
-        "Looks again at",
+        "Looks again",
         "4,321",
         "/prices/",
         "Denied by AWS.",
@@ -185,29 +187,48 @@ def test_name_is_settled_after_creation(admin_client):
     site = SiteFactory(name="shop", live=True)
     form = {
         "name": "other",
+        **SETTINGS,
         "price_class": "PriceClass_All",
-        "domains-TOTAL_FORMS": "1",
-        "domains-INITIAL_FORMS": "0",
-        "domains-0-name": "shop.example.com",
     }
-    response = admin_client.post(page(site), form, follow=True)
+    admin_client.post(page(site), form)
     site.refresh_from_db()
     assert (site.name, site.price_class) == ("shop", "PriceClass_All")
-    assert site.domains.get().name == "shop.example.com"
-    assert "next “Provision”" in response.content.decode()
 
 
 def test_a_new_site_is_a_draft(admin_client):
     form = {
         "name": "shop",
         "account": AccountFactory().pk,
-        "price_class": "PriceClass_100",
-        "domains-TOTAL_FORMS": "0",
-        "domains-INITIAL_FORMS": "0",
+        **SETTINGS,
     }
     response = admin_client.post(reverse("admin:sites_site_add"), form, follow=True)
     assert Site.objects.get().state == Site.State.DRAFT
     assert "nothing exists on AWS" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "is saved."),
+        ({"trailing_slash": "never"}, "at the edge alone"),
+        ({"headers": "strict"}, "See the plan"),
+        ({"domains-TOTAL_FORMS": "1", "domains-0-name": "WWW.Example.com."}, "See the plan"),
+    ],
+)
+def test_what_aws_needs_is_said_after_a_change(admin_client, changed, said):
+    site = SiteFactory(live=True)
+    response = admin_client.post(page(site), SETTINGS | changed, follow=True)
+    messages = response.content.decode().partition("is saved.")
+    assert said in messages[1] + messages[2][:400]
+    assert list(Domain.objects.values_list("name", flat=True)) in ([], ["www.example.com"])
+
+
+def test_one_domain_has_to_serve(admin_client):
+    site = SiteFactory()
+    domain = {"domains-TOTAL_FORMS": "1", "domains-0-name": "a.example.com"}
+    form = SETTINGS | domain | {"domains-0-redirects": "on"}
+    assert "none is left to redirect to" in admin_client.post(page(site), form).content.decode()
+    assert not site.domains.exists()
 
 
 def test_only_drafts_can_be_deleted(admin_client):
@@ -221,11 +242,12 @@ def test_only_drafts_can_be_deleted(admin_client):
 
 
 @pytest.mark.parametrize("slug", ACTIONS)
-def test_get_shows_a_confirm_page_and_does_nothing(admin_client, reachable, run_operation, slug):
+def test_get_shows_a_confirm_page_and_does_nothing(admin_client, run_operation, slug):
     site = SiteFactory(live=True, serving=True)
     response = admin_client.get(action(site, slug))
     assert response.status_code == 200
-    assert 'method="post"' in response.content.decode()
+    content = response.content.decode()
+    assert 'method="post"' in content or 'hx-trigger="load"' in content
     assert not Operation.objects.exists()
     run_operation.assert_not_called()
 
@@ -248,41 +270,6 @@ def test_changing_does_not_imply_destroying(client):
     assert client.post(action(site, "destroy"), {"name": site.name}).status_code == 403
 
 
-def test_provision_shows_the_plan_then_starts(
-    admin_client, admin_user, reachable, run_operation, django_capture_on_commit_callbacks
-):
-    site = SiteFactory()
-    assert "Plan: 1 to add" in admin_client.get(action(site, "provision")).content.decode()
-    with django_capture_on_commit_callbacks(execute=True):
-        response = admin_client.post(action(site, "provision"))
-    operation = Operation.objects.get(site=site)
-    assert (operation.kind, operation.creator) == (Operation.Kind.PROVISION, admin_user)
-    run_operation.assert_called_once_with(operation.pk)
-    assert response.url == page(site)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "GetBucketAcl"),
-        ProvisioningError("bucket.read: AWS said AccessDenied"),
-    ],
-)
-def test_provision_says_when_aws_refuses(admin_client, reachable, error):
-    reachable.side_effect = error
-    content = admin_client.get(action(SiteFactory(), "provision")).content.decode()
-    assert "AccessDenied" in content
-    assert 'type="submit"' not in content.partition("confirm-title")[2].partition("</section>")[0]
-
-
-def test_a_busy_site_is_said_on_the_page(admin_client, reachable, run_operation):
-    site = SiteFactory()
-    operation = OperationFactory(site=site)
-    assert operation.claim()
-    content = admin_client.post(action(site, "provision")).content.decode()
-    assert "being worked on right now" in content
-
-
 def test_destroy_needs_the_name(admin_client, run_operation, django_capture_on_commit_callbacks):
     site = SiteFactory(name="shop", live=True, serving=True)
     for name in ("", "sho", "SHOP"):
@@ -293,6 +280,20 @@ def test_destroy_needs_the_name(admin_client, run_operation, django_capture_on_c
         admin_client.post(action(site, "destroy"), {"name": "shop"})
     assert Operation.objects.get().kind == Operation.Kind.DESTROY
     run_operation.assert_called_once()
+
+
+def test_destroy_says_what_stays_and_what_it_costs(admin_client, monkeypatch):
+    stays = Retained("hosted zone example.com", "It is your own.", "delete it.", HOSTED_ZONE)
+    retained = mock.create_autospec(farewell.retained, return_value=[stays])
+    monkeypatch.setattr(farewell, "retained", retained)
+    url = action(SiteFactory(live=True, serving=True), "destroy")
+    assert "AWS is asked what stays" in admin_client.get(url).content.decode()
+    retained.assert_not_called()
+    content = admin_client.get(url, {"part": 1}).content.decode()
+    assert "hosted zone example.com" in content
+    assert "$0.50 a month" in content
+    retained.side_effect = ClientError({"Error": {"Code": "AccessDenied"}}, "GetHostedZone")
+    assert "AccessDenied" in admin_client.get(url, {"part": 1}).content.decode()
 
 
 def test_visits_are_pulled_by_a_worker(
@@ -309,15 +310,55 @@ def test_visits_are_pulled_by_a_worker(
 
 
 def test_operations_are_history(admin_client):
-    row = OperationFactory(status="failure", error_message="Denied by AWS.")
+    row = OperationFactory(
+        status="needs_attention",
+        error_message="Denied by AWS.",
+        plan={
+            "summary": "Plan: 1 to add, 0 to change, 0 to destroy.",
+            "changes": [
+                {
+                    "action": "update",
+                    "logical_id": "bucket",
+                    "type": "bucket",
+                    "label": "shop-files",
+                    "differences": {"Encryption": ["AES256", "aws:kms"]},
+                    "drifted": ["Encryption"],
+                }
+            ],
+        },
+    )
     OperationEventFactory(operation=row, message="+ bucket made")
     url = reverse("admin:sites_operation_change", args=[row.pk])
     content = admin_client.get(url).content.decode()
-    assert "Denied by AWS." in content
-    assert "+ bucket made" in content
+    for said in ("Denied by AWS.", "+ bucket made", "provision again", "shop-files", "aws:kms"):
+        assert said in content
+    assert "every 2s" not in content
     assert "Denied by AWS." in admin_client.get("/sites/operation/?q=denied").content.decode()
     assert admin_client.post(url, {"status": "success"}).status_code == 403
     assert admin_client.get("/sites/operation/add/").status_code == 403
+
+
+def test_an_operation_under_way_refreshes_itself(admin_client, client):
+    row = OperationFactory(waits=[{"what": "certificate", "why": "It takes minutes"}])
+    panel = reverse("admin:sites_operation_panel", args=[row.pk])
+    content = admin_client.get(panel).content.decode()
+    assert "every 2s" in content
+    assert "It takes minutes." in content
+    assert client.get(panel).headers["HX-Refresh"] == "true"
+
+
+def test_page_of_an_operation_takes_the_same_queries_for_more_steps(
+    admin_client, django_assert_num_queries
+):
+    row = OperationFactory(status="success")
+    url = reverse("admin:sites_operation_change", args=[row.pk])
+    OperationEventFactory(operation=row)
+    with django_assert_num_queries(10, exact=False) as few:
+        admin_client.get(url)
+    for _ in range(12):
+        OperationEventFactory(operation=row)
+    with django_assert_num_queries(len(few)):
+        admin_client.get(url)
 
 
 def test_accounts_are_changed_by_superusers(admin_client, client):
@@ -365,3 +406,30 @@ def test_bars_stay_inside_the_chart(pairs):
 def test_a_wait_without_times_is_readable():
     (wait,) = readable([{"what": "bucket", "why": "It is being made."}])
     assert (wait.since, wait.next_check) == (None, None)
+    assert (wait.last_seen, wait.todo) == ("", "")
+
+
+def test_names_keep_their_case_at_the_start_of_a_sentence():
+    seen = "the DNS shows nothing", "example.com has no name servers."
+    told = [readable([{"last_seen": each}])[0].last_seen for each in seen]
+    assert told == ["The DNS shows nothing.", "example.com has no name servers."]
+
+
+def test_what_a_person_copies_is_set_apart():
+    told = copyable("Name ns-1.awsdns.com, then run `manage.py up` <now>. See https://a.example/b.")
+    assert told == (
+        "Name <code>ns-1.awsdns.com</code>, then run <code>manage.py up</code> &lt;now&gt;. "
+        "See <code>https://a.example/b</code>."
+    )
+
+
+@given(st.text())
+def test_a_sentence_loses_nothing_but_backticks(text):
+    told = re.sub("</?code>", "", copyable(text))
+    assert html.unescape(told).replace("`", "") == text.replace("`", "")
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=30))
+def test_values_are_escaped(of):
+    assert "<script" not in value([of, "<script>"])
+    assert value(of)

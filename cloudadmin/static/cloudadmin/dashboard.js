@@ -19,15 +19,56 @@ document.addEventListener("click", async (event) => {
   }, 2000);
 });
 
+// What is sent is sent once, and says that it is on its way.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-busy]")) return;
+  const button = event.submitter ?? form.querySelector("[type=submit]");
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "yes";
+  button?.setAttribute("aria-busy", "true");
+  if (button && form.dataset.busy) button.textContent = form.dataset.busy;
+});
+
+// A page that the browser kept, and shows again, may be sent again.
+addEventListener("pageshow", () => {
+  document.querySelectorAll("[data-sent]").forEach((form) => {
+    delete form.dataset.sent;
+    form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+  });
+});
+
 // What a person has opened stays open, and stays focused, when htmx refreshes it.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const open = [...event.detail.target.querySelectorAll("details")].map((part) => part.open);
+  const { target, xhr } = event.detail;
+  // A login that ran out leads elsewhere: the whole page has to go there.
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith("/login")) {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
+  const open = [...target.querySelectorAll("details")].map((part) => part.open);
+  const id = target.id;
   document.addEventListener(
     "htmx:afterSwap",
     () => {
-      const parts = document.querySelectorAll("#site-panel details");
+      const parts = document.querySelectorAll(`#${id || "-"} details`);
       if (parts.length === open.length) parts.forEach((part, number) => (part.open = open[number]));
     },
     { once: true },
   );
 });
+
+// A part of a page that did not come says so where it was to be, with the way to ask again.
+for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => {
+    const part = event.detail.elt;
+    if (!part.matches(".coming")) return;
+    part.innerHTML = '<p class="error" role="alert">This did not come: cloudadmin does not answer, or failed at it.</p>';
+    const again = document.createElement("button");
+    again.className = "button small";
+    again.textContent = "Try again";
+    again.addEventListener("click", () => location.reload());
+    part.append(again);
+  });
+}

@@ -1,0 +1,85 @@
+"""The form of a site's settings: what each means, and what AWS needs after one was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.forms.models import BaseInlineFormSet
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sites.models import Domain, Site
+
+if TYPE_CHECKING:
+    Settings = forms.ModelForm[Site]
+    Domains = BaseInlineFormSet[Domain, Site, forms.ModelForm[Domain]]
+else:
+    Settings, Domains = forms.ModelForm, BaseInlineFormSet
+
+# What the router reads at the edge, live in seconds; all else is a change on AWS.
+AT_THE_EDGE = frozenset({"is_spa", "trailing_slash", "redirects"})
+
+
+class SettingsForm(Settings):
+    class Meta:
+        help_texts: ClassVar[dict[str, str]] = {
+            "name": "It names the site here and on AWS, and cannot be changed later.",
+            "account": "Where everything of the site is made; it cannot be changed later.",
+            "price_class": "Where CloudFront answers from. Visitors elsewhere are served from the "
+            "nearest of these places.",
+            "headers": "What browsers are told with every answer. Strict breaks pages that load "
+            "scripts, fonts or frames from elsewhere.",
+            "trailing_slash": "Each page has one address; the other one redirects to it.",
+            "has_counter": "Counts visits without cookies. The first counter of an account needs a "
+            "database, which the plan prices.",
+        }
+
+
+class DomainField(forms.CharField):
+    """As DNS reads it: without case, without the last dot."""
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").lower().rstrip(".")
+
+
+class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        field_classes: ClassVar[dict[str, type[forms.Field]]] = {"name": DomainField}
+
+
+class DomainFormSet(Domains):
+    def clean(self) -> None:
+        super().clean()
+        kept = [
+            form.cleaned_data
+            for form in self.forms
+            if getattr(form, "cleaned_data", {}).get("name") and not form.cleaned_data.get("DELETE")
+        ]
+        if kept and all(each["redirects"] for each in kept):
+            raise forms.ValidationError(
+                "Every domain redirects, and none is left to redirect to. Let one of them serve."
+            )
+
+
+def what_aws_needs(form: Any, formsets: Iterable[Any]) -> SafeString | str:
+    """After what was saved, in a sentence with the way to the plan; empty when nothing changed."""
+    changed = set(form.changed_data)
+    for formset in formsets:
+        for each in formset.forms:
+            changed |= (
+                {"domains"} if formset.can_delete and each in formset.deleted_forms else set()
+            )
+            names = set(each.changed_data)
+            changed |= names if names <= AT_THE_EDGE else {"domains"}
+    if not changed:
+        return ""
+    if changed <= AT_THE_EDGE:
+        return "Visitors get it in seconds: it is changed at the edge alone, nothing else on AWS."
+    return format_html(
+        'AWS does not have it yet. <a href="{}">See the plan, then provision</a>; the site '
+        "goes on serving meanwhile.",
+        reverse("admin:sites_site_provision", args=[form.instance.pk]),
+    )

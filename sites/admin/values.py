@@ -1,0 +1,49 @@
+"""Values of AWS, and what is to be copied out of a sentence, as HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from sites.provisioning.steps import UNKNOWN
+
+# A value that is longer is folded.
+LONGEST = 72
+# What a person copies: `commands`, addresses, ARNs, the names and values of DNS records.
+COPIED = re.compile(
+    r"`(?P<command>[^`]+)`"
+    r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:[_a-z0-9-]+\.)+[a-z]{2,})"
+)
+
+
+def value(of: Any) -> SafeString:
+    """One value of a field; a long one is folded."""
+    if of is None or of == "":
+        return format_html('<span class="muted">{}</span>', "not set" if of is None else "empty")
+    if isinstance(of, str) and of.startswith(UNKNOWN):
+        return format_html('<span class="muted">{}</span>', of.strip("()"))
+    text = of if isinstance(of, str) else json.dumps(of, default=str)
+    if len(text) <= LONGEST:
+        return format_html("<code>{}</code>", text)
+    whole = of if isinstance(of, str) else json.dumps(of, default=str, indent=2)
+    return format_html(
+        '<details class="long"><summary><code>{}…</code></summary><pre tabindex="0">{}</pre>'
+        "</details>",
+        text[: LONGEST - 12],
+        whole,
+    )
+
+
+def copyable(text: str) -> SafeString:
+    """A sentence whose names, addresses and commands are ``<code>``, selected by one click."""
+    parts, end = [], 0
+    for match in COPIED.finditer(text):
+        parts.append(conditional_escape(text[end : match.start()]))
+        parts.append(format_html("<code>{}</code>", match["command"] or match["plain"]))
+        end = match.end()
+    parts.append(conditional_escape(text[end:]))
+    return mark_safe("".join(parts))  # noqa: S308  each part is escaped
