@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from sites import accounts, provisioning
@@ -77,7 +78,11 @@ def request(
     with transaction.atomic():
         # Guarded: an operation that a worker just claimed is not superseded.
         Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
-            status=Operation.Status.INACTIVE, finished_at=timezone.now(), waits=[]
+            # The fence refuses a worker that read the row before.
+            fence=F("fence") + 1,
+            status=Operation.Status.INACTIVE,
+            finished_at=timezone.now(),
+            waits=[],
         )
         try:
             with transaction.atomic():
