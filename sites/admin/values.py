@@ -15,8 +15,10 @@ from sites.provisioning.steps import UNKNOWN
 LONGEST = 72
 # What a person copies: `commands`, addresses, ARNs, the names and values of DNS records.
 COPIED = re.compile(
-    r"`(?P<command>[^`]+)`"
-    r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:[_a-z0-9-]+\.)+[a-z]{2,})"
+    r"(?:`(?P<command>[^`]+)`"
+    r'|(?P<caa>[0-9]+ issue(?:wild)? "[^"]+")'
+    r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:[_a-z0-9-]+\.)+[a-z]{2,}))"
+    r"(?P<after>[,;:.]?)"
 )
 
 
@@ -43,7 +45,11 @@ def copyable(text: str) -> SafeString:
     parts, end = [], 0
     for match in COPIED.finditer(text):
         parts.append(conditional_escape(text[end : match.start()]))
-        parts.append(format_html("<code>{}</code>", match["command"] or match["plain"]))
+        copied = match["command"] or match["caa"] or match["plain"]
+        # With what follows it, so that no line begins with a comma.
+        parts.append(
+            format_html('<span class="copy"><code>{}</code>{}</span>', copied, match["after"])
+        )
         end = match.end()
     parts.append(conditional_escape(text[end:]))
     return mark_safe("".join(parts))  # noqa: S308  each part is escaped

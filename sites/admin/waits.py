@@ -27,8 +27,9 @@ class ReadableWait:
 
 
 def readable(waits: Iterable[dict[str, Any]]) -> list[ReadableWait]:
-    """The waits of an ``Operation`` row, whose times are ISO strings."""
-    return [
+    """The waits of an ``Operation`` row, whose times are ISO strings; first those that somebody can
+    do something about."""
+    told = [
         ReadableWait(
             what=str(wait.get("what", "")),
             why=_sentence(wait.get("why")),
@@ -39,6 +40,7 @@ def readable(waits: Iterable[dict[str, Any]]) -> list[ReadableWait]:
         )
         for wait in waits
     ]
+    return sorted(told, key=lambda wait: not wait.todo)
 
 
 def by_urgency(operations: QuerySet[Operation]) -> QuerySet[Any]:

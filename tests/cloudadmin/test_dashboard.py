@@ -53,6 +53,32 @@ def test_home_says_what_is_going_on(admin_client):
     assert "1,237" in page
 
 
+def test_what_waits_for_a_person_comes_first(admin_client):
+    waits = [{"what": "distribution", "why": "CloudFront"}]
+    OperationFactory(site=SiteFactory(name="by-itself"), waits=waits)
+    asked = [*waits, {"what": "domain", "why": "DNS", "todo": "name ns-1.awsdns-2.com"}]
+    OperationFactory(site=SiteFactory(name="on-you"), waits=asked)
+    page = admin_client.get(HOME).content.decode()
+    assert page.index("on-you") < page.index("Under way") < page.index("by-itself")
+    assert page.index("ns-1.awsdns-2.com") < page.index("CloudFront")
+
+
+def test_a_live_site_whose_change_failed_needs_attention(admin_client):
+    site = SiteFactory(live=True)
+    OperationFactory(site=site, status="failure", error_message="No more functions.")
+    assert "No more functions." in admin_client.get(HOME).content.decode()
+    OperationFactory(site=site, status="success")
+    assert "No more functions." not in admin_client.get(HOME).content.decode()
+
+
+def test_what_is_under_way_for_an_account_leads_to_its_operation(admin_client):
+    account = AccountFactory()
+    row = OperationFactory(site=None, site_name="account a", account=account, kind="delete")
+    SiteFactory(account=account)
+    page = admin_client.get(HOME).content.decode()
+    assert reverse("admin:sites_operation_change", args=[row.pk]) in page
+
+
 def test_a_failure_that_was_made_up_for_needs_no_attention(admin_client):
     site = SiteFactory(live=True)
     DeploymentFactory(site=site, number=1, state="failure", error_message="Taken back.")

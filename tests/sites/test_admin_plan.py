@@ -36,11 +36,16 @@ def url(site: Site, slug: str = "provision") -> str:
 
 
 @pytest.fixture
-def plan(monkeypatch):
+def preflight(monkeypatch):
+    """What the plan would run into: nothing."""
+    found = mock.create_autospec(operations.preflight, return_value=())
+    monkeypatch.setattr(operations, "preflight", found)
+    return found
+
+
+@pytest.fixture
+def plan(preflight, monkeypatch):
     """What AWS would be changed by; set its ``return_value``."""
-    monkeypatch.setattr(
-        operations, "preflight", mock.create_autospec(operations.preflight, return_value=())
-    )
     planned = mock.create_autospec(operations.plan, return_value=Plan((UPDATE,), (DATABASE,)))
     monkeypatch.setattr(operations, "plan", planned)
     return planned
@@ -119,12 +124,14 @@ def test_another_plan_than_the_shown_one_comes_back(admin_client, plan, checksum
     assert plan.call_count == 1
 
 
-def test_what_aws_would_refuse_needs_a_word_of_its_own(admin_client, plan, run_operation):
-    operations.preflight.return_value = (CAA, NOTE)
+def test_what_aws_would_refuse_needs_a_word_of_its_own(
+    admin_client, plan, preflight, run_operation
+):
+    preflight.return_value = (CAA, NOTE)
     site = SiteFactory()
     content = part(admin_client, site)
     assert "CAA forbids Amazon." in content
-    assert "<code>ns-1.awsdns-2.com</code>" in content
+    assert "<code>ns-1.awsdns-2.com</code>." in content
     assert 'name="force" value="caa" required' in content
     form = {"checksum": plan.return_value.checksum, "force": ["caa"]}
     admin_client.post(url(site), form)

@@ -47,12 +47,12 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     location.reload();
     return;
   }
+  if (!target.id) return;
   const open = [...target.querySelectorAll("details")].map((part) => part.open);
-  const id = target.id;
   document.addEventListener(
     "htmx:afterSwap",
     () => {
-      const parts = document.querySelectorAll(`#${id || "-"} details`);
+      const parts = document.querySelectorAll(`#${target.id} details`);
       if (parts.length === open.length) parts.forEach((part, number) => (part.open = open[number]));
     },
     { once: true },

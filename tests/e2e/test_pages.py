@@ -1,0 +1,94 @@
+"""The dashboard in a browser: a plan that is shown and applied, drift that is found and restored,
+and no page that scrolls sideways on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from cloudadmin.aws import Access, Clients
+from tests.e2e.conftest import Up
+from tests.e2e.test_main_job import log_in
+
+# As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
+LONGEST = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
+PLAN_SECONDS = 30_000
+CHANGE_SECONDS = 60_000
+
+
+@pytest.fixture
+def phone(up: Up, browser: Browser) -> Iterator[Page]:
+    """Logged in, on a small dark screen; no error may be left on its console."""
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(PLAN_SECONDS)
+    log_in(up, page)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def fits(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.url
+
+
+def open_site(up: Up, page: Page, name: str) -> None:
+    page.goto(f"{up.run['dashboard']}sites/site/?q={name}")
+    fits(page)
+    page.get_by_role("link", name=name, exact=True).click()
+    fits(page)
+
+
+def test_a_plan_is_shown_and_applied_and_its_drift_restored(up: Up, phone: Page):
+    up.manage("create_site", "paged", "--no-counter")
+    open_site(up, phone, "paged")
+    phone.get_by_role("link", name="Provision", exact=True).click()
+    expect(phone.get_by_text(re.compile(r"Plan: \d+ to add"))).to_be_visible()
+    fits(phone)
+    phone.get_by_role("button", name="Provision").click()
+    expect(phone.locator(".summary .badge-live")).to_be_visible(timeout=CHANGE_SECONDS)
+    expect(phone.locator("#site-panel[hx-get]")).to_have_count(0, timeout=CHANGE_SECONDS)
+
+    on = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"]))
+    resources = {row["type"]: row["physical_id"] for row in up.status("paged")["resources"]}
+    on.s3.delete_public_access_block(Bucket=resources["bucket"])
+    phone.reload()
+    phone.get_by_role("button", name="Check now").click()
+    expect(phone.get_by_text("The bucket can be opened to everybody.")).to_be_visible()
+    fits(phone)
+    phone.get_by_role("link", name="Restore all").click()
+    expect(phone.locator(".change .badge-drift")).to_have_text("changed on AWS")
+    phone.get_by_role("button", name="Restore").click()
+    expect(phone.locator(".summary .badge-drift")).to_have_count(0, timeout=CHANGE_SECONDS)
+    assert on.s3.get_public_access_block(Bucket=resources["bucket"])
+
+
+def test_the_longest_names_fit_on_a_phone(up: Up, phone: Page):
+    assert len(LONGEST) == 253
+    up.manage("create_site", "longest", "--domain", LONGEST)
+    open_site(up, phone, "longest")
+    site = re.sub(r"change/.*", "", phone.url)
+    for slug in ("provision", "destroy"):
+        phone.goto(f"{site}{slug}/")
+        expect(phone.locator(".coming")).to_have_count(0)
+        fits(phone)
+
+
+def test_every_other_page_fits_on_a_phone(up: Up, phone: Page):
+    for address in ("", "sites/operation/", "sites/account/", "sites/site/add/"):
+        phone.goto(up.run["dashboard"] + address)
+        fits(phone)
+    phone.goto(f"{up.run['dashboard']}sites/operation/")
+    phone.locator("#result_list tbody a").first.click()
+    fits(phone)
+    phone.goto(f"{up.run['dashboard']}sites/account/")
+    phone.locator("#result_list tbody a").first.click()
+    fits(phone)
+    phone.get_by_role("link", name="What is on AWS that we do not know").click()
+    expect(phone.locator(".coming")).to_have_count(0)
+    expect(phone.get_by_role("link", name="Look again")).to_be_visible()
+    fits(phone)

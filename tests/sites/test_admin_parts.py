@@ -1,0 +1,68 @@
+"""What the pages are made of: charts, waits, values, and what is to be copied."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sites.admin.chart import HEIGHT, WIDTH, chart
+from sites.admin.values import copyable, value
+from sites.admin.waits import readable
+
+counts = st.integers(min_value=0, max_value=10**12)
+days = st.lists(st.tuples(counts, counts).map(lambda pair: (max(pair), min(pair))), max_size=60)
+
+
+@given(days)
+def test_bars_stay_inside_the_chart(pairs):
+    start = date(2026, 1, 1)
+    drawn = chart([(start + timedelta(days=n), *pair) for n, pair in enumerate(pairs)])
+    assert [(bar.pageviews, bar.visits) for bar in drawn.bars] == pairs
+    for bar in drawn.bars:
+        assert 0 <= bar.visits_height <= bar.height <= HEIGHT
+        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
+    if drawn.highest:
+        assert max(bar.height for bar in drawn.bars) == HEIGHT
+
+
+def test_a_wait_without_times_is_readable():
+    (wait,) = readable([{"what": "bucket", "why": "It is being made."}])
+    assert (wait.since, wait.next_check) == (None, None)
+    assert (wait.last_seen, wait.todo) == ("", "")
+
+
+def test_names_keep_their_case_at_the_start_of_a_sentence():
+    seen = "the DNS shows nothing", "example.com has no name servers."
+    told = [readable([{"last_seen": each}])[0].last_seen for each in seen]
+    assert told == ["The DNS shows nothing.", "example.com has no name servers."]
+
+
+def test_what_a_person_copies_is_set_apart():
+    told = copyable(
+        'Name ns-1.awsdns.com, then run `manage.py up` <now>. Add CAA 0 issue "amazon.com"; see '
+        "https://a.example/b."
+    )
+    copied = re.findall('<span class="copy"><code>(.*?)</code>(.*?)</span>', told)
+    assert copied == [
+        ("ns-1.awsdns.com", ","),
+        ("manage.py up", ""),
+        ("0 issue &quot;amazon.com&quot;", ";"),
+        ("https://a.example/b", "."),
+    ]
+    assert "&lt;now&gt;" in told
+
+
+@given(st.text())
+def test_a_sentence_loses_nothing_but_backticks(text):
+    told = re.sub('</?code>|</?span( class="copy")?>', "", copyable(text))
+    assert html.unescape(told).replace("`", "") == text.replace("`", "")
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=30))
+def test_values_are_escaped(of):
+    assert "<script" not in value([of, "<script>"])
+    assert value(of)
