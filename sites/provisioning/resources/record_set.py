@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from sites.provisioning.documents import project
@@ -128,12 +128,19 @@ class RecordSet(Resource):
     def _update(self, clients: Clients, current: State) -> None:
         self._change(clients, current.physical_id.partition("/")[0], "UPSERT")
 
-    def _delete(self, clients: Clients, current: State) -> None:
+    def _delete(self, clients: Clients, current: State) -> State | None:
         zone_id = current.physical_id.partition("/")[0]
-        now = self._in_zone(clients, zone_id)
+        if not self._is_ours(self._in_zone(clients, zone_id)):
+            return None
+        self._change(clients, zone_id, "DELETE")
+        left = self._in_zone(clients, zone_id)
+        if not self._is_ours(left):
+            return None
+        return left and replace(left, ready=False, waiting_for="Route 53 to let go of it")
+
+    def _is_ours(self, found: State | None) -> bool:
         # A record that points elsewhere by now is someone else's.
-        if now is not None and not self.changes(now):
-            self._change(clients, zone_id, "DELETE")
+        return found is not None and not self.changes(found)
 
     def _change(self, clients: Clients, zone_id: str, action: Any) -> None:
         record: Any = self.wanted()
