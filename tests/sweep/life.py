@@ -6,12 +6,13 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cloudadmin.aws import Clients
+from cloudadmin.aws import ClientError, Clients
 from sites import provisioning
 from sites.provisioning import Done, Failed, Waiting
 from sites.provisioning.outcomes import Outcome
@@ -95,12 +96,16 @@ class Life:
             ask()
             if not self._lived(name, advance, is_of_site):
                 return self
-        # What is the person's own, and what is kept for them.
-        self.witness.route53.delete_hosted_zone(Id=zone["HostedZone"]["Id"])
-        for item in self.witness.rds.describe_db_snapshots()["DBSnapshots"]:
-            self.witness.rds.delete_db_snapshot(DBSnapshotIdentifier=item["DBSnapshotIdentifier"])
+        self._tidy(zone["HostedZone"]["Id"])
         self.is_over = not inventory(self.witness, self.uid)
         return self
+
+    def _tidy(self, zone_id: str) -> None:
+        """Away with what is the person's own, and with what is kept for them."""
+        with suppress(ClientError):  # a zone with a record that was left behind
+            self.witness.route53.delete_hosted_zone(Id=zone_id)
+        for item in self.witness.rds.describe_db_snapshots()["DBSnapshots"]:
+            self.witness.rds.delete_db_snapshot(DBSnapshotIdentifier=item["DBSnapshotIdentifier"])
 
     def _course(self) -> list[tuple[str, Callable[[], None], Any, bool]]:
         advance, destroy = provisioning.advance, provisioning.destroy
