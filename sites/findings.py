@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from cloudadmin.aws import ClientError, error_code
-from sites import operations, provisioning
+from sites import provisioning, stacks
 from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Operation, Resource, Site
@@ -150,7 +150,7 @@ class Look:
         ]
 
     def stack(self, owner: Owner) -> provisioning.Stack:
-        return operations.stack_of(owner)
+        return stacks.of(owner)
 
     def states(self, owner: Owner) -> dict[str, State]:
         """What the owner's stack is built from, as far as it is recorded."""

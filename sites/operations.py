@@ -9,30 +9,23 @@ preflight what the plan would run into
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sites import accounts, provisioning
+from sites import accounts, provisioning, stacks
 from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
 from sites.preflight import explained_waits, findings
-from sites.provisioning.package import build
 from sites.provisioning.preflight import Blocked, Finding, raise_if_blocked
-from sites.provisioning.resources.base import State
 from sites.signals import site_provisioned
-from sites.specs import account_spec, site_spec
-from sites.store import RowStore, account_lock, record_of
+from sites.store import RowStore, account_lock
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,7 +35,6 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 RETRY_SECONDS = 5
 RESEND = timedelta(seconds=30)
-LAMBDA_SRC = settings.BASE_DIR / "lambda_src"
 # What must be ready for a visitor to get an answer; certificates and aliases join later.
 SERVING = frozenset({"bucket", "bucket_policy", "function", "key_value_store", "distribution"})
 
@@ -148,11 +140,9 @@ def plan(site: Site, *, leaving: Collection[tuple[str, str]] = ()) -> provisioni
     account = site.account
     clients = clients_for(account)
     shared = provisioning.plan(
-        _account_stack(account, site), clients, RowStore(None, account, None, leaving)
+        stacks.of_account(account, site), clients, RowStore(None, account, None, leaving)
     )
-    own = provisioning.plan(
-        _site_stack(site, _shared_states(account)), clients, RowStore(None, account, site, leaving)
-    )
+    own = provisioning.plan(stacks.of_site(site), clients, RowStore(None, account, site, leaving))
     return own.after(shared)
 
 
@@ -181,18 +171,19 @@ def _pass(operation: Operation) -> Outcome:
     clients = clients_for(site.account)
     own = RowStore(operation, site.account, site)
     if operation.kind == Operation.Kind.DESTROY:
-        stack = _site_stack(site, _shared_states(site.account))
-        return provisioning.destroy(stack, clients, own, now=now)
+        return provisioning.destroy(stacks.of_site(site), clients, own, now=now)
     if not operation.plan:
         _check(operation, site)
     with account_lock(site.account) as locked:
         if not locked:
             return _wait_for_account(site.account, now)
         shared = RowStore(operation, site.account, None)
-        outcome = provisioning.advance(_account_stack(site.account, site), clients, shared, now=now)
+        outcome = provisioning.advance(
+            stacks.of_account(site.account, site), clients, shared, now=now
+        )
     if isinstance(outcome, provisioning.Failed):
         return outcome
-    return outcome.joined(provisioning.advance(stack_of(site), clients, own, now=now))
+    return outcome.joined(provisioning.advance(stacks.of_site(site), clients, own, now=now))
 
 
 def _account_pass(operation: Operation, now: datetime) -> Outcome:
@@ -206,7 +197,7 @@ def _account_pass(operation: Operation, now: datetime) -> Outcome:
         if not locked:
             return _wait_for_account(account, now)
         store = RowStore(operation, account, None)
-        return provisioning.destroy(stack_of(account), clients, store, now=now)
+        return provisioning.destroy(stacks.of_account(account), clients, store, now=now)
 
 
 def _check(operation: Operation, site: Site) -> None:
@@ -336,46 +327,3 @@ def _wait_for_account(account: Account, now: datetime) -> provisioning.Waiting:
             ),
         )
     )
-
-
-def stack_of(owner: Account | Site) -> provisioning.Stack:
-    """What a site is made of, or what the sites of an account share."""
-    if isinstance(owner, Site):
-        return _site_stack(owner, _shared_states(owner.account))
-    return _account_stack(owner)
-
-
-def _account_stack(account: Account, site: Site | None = None) -> provisioning.Stack:
-    counted = (
-        account.sites.filter(has_counter=True).exists()
-        or account.resources.filter(site=None, logical_id="db_instance").exists()
-    )
-    return provisioning.account_stack(
-        account_spec(account, site), counter_package=counter_package() if counted else None
-    )
-
-
-def _site_stack(site: Site, shared: Mapping[str, State]) -> provisioning.Stack:
-    router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
-    return provisioning.site_stack(site_spec(site), shared, router_code=router_code)
-
-
-def _shared_states(account: Account) -> dict[str, State]:
-    return {
-        row.logical_id: record_of(row).state
-        for row in account.resources.filter(site=None, is_ready=True)
-    }
-
-
-@cache
-def counter_package() -> Path:
-    """The counter function as a zip, built once per process and named by its content."""
-    code = build(LAMBDA_SRC / "counter")
-    folder: Path = settings.DATA_DIR / "packages"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"counter-{sha256(code).hexdigest()[:16]}.zip"
-    if not path.exists():
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(code)
-        partial.rename(path)
-    return path

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from cloudadmin import embedded
 from cloudadmin.aws import Clients
-from sites import drift, drift_checks, operations, tasks
+from sites import drift, drift_checks, operations, stacks, tasks
 from sites.access import clients_for
 from sites.drift import DriftRefused, Found
 from sites.errors import Refused
@@ -259,7 +259,7 @@ def test_shared_things_are_told_at_the_site_and_restored_from_there(site: Site, 
 
 
 def test_the_counter_with_more_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(operations, "counter_package", lambda: package(tmp_path))
+    monkeypatch.setattr(stacks, "counter_package", lambda: package(tmp_path))
     site = SiteFactory(account__aws_account_id="000000000000")
     provision(site)
     aws = clients_for(site.account)

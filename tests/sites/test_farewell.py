@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from cloudadmin.aws import Clients
-from sites import accounts, farewell, operations
+from sites import accounts, farewell, operations, stacks
 from sites.errors import Refused
 from sites.models import Account, Operation, Site
 from sites.provisioning.resources import Bucket
@@ -30,7 +30,7 @@ Kind, Status = Operation.Kind, Operation.Status
 @pytest.fixture
 def counted(account: Account, tmp_path: Path, monkeypatch) -> Site:
     """A site with a counter, and so an account with a database."""
-    monkeypatch.setattr(operations, "counter_package", lambda: package(tmp_path))
+    monkeypatch.setattr(stacks, "counter_package", lambda: package(tmp_path))
     return live_site(account, has_counter=True)
 
 

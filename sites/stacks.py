@@ -1,0 +1,55 @@
+"""The stack of a site, and of its account, as the rows ask for them."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+
+from sites import provisioning
+from sites.models import Account, Site
+from sites.provisioning.package import build
+from sites.specs import account_spec, site_spec
+from sites.store import record_of
+
+LAMBDA_SRC = settings.BASE_DIR / "lambda_src"
+
+
+def of(owner: Account | Site) -> provisioning.Stack:
+    return of_site(owner) if isinstance(owner, Site) else of_account(owner)
+
+
+def of_account(account: Account, site: Site | None = None) -> provisioning.Stack:
+    """What the sites of an account share; ``site`` is about to be provisioned."""
+    counted = (
+        account.sites.filter(has_counter=True).exists()
+        or account.resources.filter(site=None, logical_id="db_instance").exists()
+    )
+    return provisioning.account_stack(
+        account_spec(account, site), counter_package=counter_package() if counted else None
+    )
+
+
+def of_site(site: Site) -> provisioning.Stack:
+    shared = {
+        row.logical_id: record_of(row).state
+        for row in site.account.resources.filter(site=None, is_ready=True)
+    }
+    router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
+    return provisioning.site_stack(site_spec(site), shared, router_code=router_code)
+
+
+@cache
+def counter_package() -> Path:
+    """The counter function as a zip, built once per process and named by its content."""
+    code = build(LAMBDA_SRC / "counter")
+    folder: Path = settings.DATA_DIR / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"counter-{sha256(code).hexdigest()[:16]}.zip"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(code)
+        partial.rename(path)
+    return path
