@@ -19,10 +19,10 @@ def whole(undisturbed: Life) -> Sweep:
         str(Mode.AFTER): [*spread(Mode.AFTER, changes)],
         str(Mode.BEFORE): [*spread(Mode.BEFORE, changes, 2)],
         str(Mode.LOST): [*spread(Mode.LOST, changes, 4)],
-        f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 12, reads=True)],
+        f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 20, reads=True)],
         str(Mode.REFUSED): [*spread(Mode.REFUSED, changes)],
-        f"{Mode.REFUSED}, a third of the reads": [
-            *spread(Mode.REFUSED, reads, 2, reads=True, every=3)
+        f"{Mode.REFUSED}, a fifth of the reads": [
+            *spread(Mode.REFUSED, reads, 2, reads=True, every=5)
         ],
         **{f"{mode}, a third": [*spread(mode, changes, 2, every=3)] for mode in GARBLED},
         **{str(mode): [*by_chance(mode, SEEDS)] for mode in CHANCES},
