@@ -29,9 +29,7 @@ from sites.provisioning.preflight import Finding
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-CHANGED = (
-    "What is on AWS changed since this plan was shown, so nothing was done. This is the new plan."
-)
+CHANGED = "Something changed since this plan was shown, so nothing was done. This is the new plan."
 
 
 @dataclass(frozen=True)

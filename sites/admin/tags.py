@@ -3,7 +3,7 @@
 from django.template import Library
 
 from sites.admin.base import ago, badge, until
-from sites.admin.values import copyable, value
+from sites.admin.values import change, copyable, value
 from sites.provisioning.costs import dollars
 from sites.provisioning.retained import price
 
@@ -12,6 +12,7 @@ register.simple_tag(badge)
 register.simple_tag(ago)
 register.simple_tag(until)
 register.simple_tag(value)
+register.simple_tag(change, name="difference")
 register.simple_tag(price)
 register.filter(copyable)
 register.filter(dollars)

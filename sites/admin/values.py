@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from difflib import unified_diff
 from typing import Any
 
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from sites.provisioning.steps import UNKNOWN
 
 # A value that is longer is folded.
 LONGEST = 72
+# A difference of more lines is folded.
+OPEN_LINES = 12
+MARKS = {"+": "added", "-": "removed", " ": "same"}
 # What a person copies: `commands`, addresses, ARNs, the names and values of DNS records.
 COPIED = re.compile(
     r"(?:`(?P<command>[^`]+)`"
@@ -38,6 +42,35 @@ def value(of: Any) -> SafeString:
         text[: LONGEST - 12],
         whole,
     )
+
+
+def change(before: Any, after: Any) -> SafeString:
+    """From one value to the other; of long documents the lines that differ."""
+    if not all(isinstance(of, dict | list) and _is_long(of) for of in (before, after)):
+        return format_html(
+            '{} <span class="arrow" aria-hidden="true">→</span><span class="sr-only">to</span> {}',
+            value(before),
+            value(after),
+        )
+    told = [*unified_diff(_lines(before), _lines(after), n=1, lineterm="")][2:]
+    lines = [line for line in told if not line.startswith("@@")]
+    differing = sum(line[0] in "+-" for line in lines)
+    return format_html(
+        '<details class="long"{}><summary>{} line{} differ{}</summary>'
+        '<pre class="diff" tabindex="0">{}</pre></details>',
+        " open" if len(lines) <= OPEN_LINES else "",
+        differing,
+        *(("", "s") if differing == 1 else ("s", "")),
+        format_html_join("", '<span class="{}">{}</span>', ((MARKS[x[0]], x) for x in lines)),
+    )
+
+
+def _lines(of: Any) -> list[str]:
+    return json.dumps(of, default=str, indent=2).splitlines()
+
+
+def _is_long(of: Any) -> bool:
+    return len(json.dumps(of, default=str)) > LONGEST
 
 
 def copyable(text: str) -> SafeString:

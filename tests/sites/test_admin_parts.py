@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections import Counter
 from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sites.admin.chart import HEIGHT, WIDTH, chart
-from sites.admin.values import copyable, value
+from sites.admin.values import change, copyable, value
 from sites.admin.waits import readable
 
 counts = st.integers(min_value=0, max_value=10**12)
@@ -66,3 +68,19 @@ def test_a_sentence_loses_nothing_but_backticks(text):
 def test_values_are_escaped(of):
     assert "<script" not in value([of, "<script>"])
     assert value(of)
+
+
+documents = st.lists(st.fixed_dictionaries({"Id": st.text(max_size=40)}), min_size=8, max_size=12)
+
+
+@given(documents, documents)
+def test_a_difference_turns_one_document_into_the_other(before, after):
+    shown = re.findall(r'<span class="\w+">(.*?)</span>', change(before, after))
+    lines = [html.unescape(line) for line in shown]
+    added, removed = (Counter(x[1:] for x in lines if x[0] == mark) for mark in "+-")
+    old, new = (Counter(json.dumps(of, indent=2).splitlines()) for of in (before, after))
+    assert old - removed + added == new
+
+
+def test_short_values_stand_side_by_side():
+    assert re.sub("<.*?>", "", change("AES256", None)) == "AES256 →to not set"
