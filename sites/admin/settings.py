@@ -79,7 +79,7 @@ def what_aws_needs(form: Any, formsets: Iterable[Any]) -> SafeString | str:
     if changed <= AT_THE_EDGE:
         return "Visitors get it in seconds: it is changed at the edge alone, nothing else on AWS."
     return format_html(
-        'It is not on AWS yet. <a class="text-link" href="{}">See the plan, then provision</a>; the '
-        "site goes on serving meanwhile.",
+        'It is not on AWS yet. <a class="text-link" href="{}">See the plan, then provision</a>; '
+        "the site goes on serving meanwhile.",
         reverse("admin:sites_site_provision", args=[form.instance.pk]),
     )
