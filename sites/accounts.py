@@ -17,8 +17,7 @@ from django.utils.dateparse import parse_datetime
 from sites import provisioning
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource
-from sites.provisioning.inventory import Found
-from sites.provisioning.leftovers import stack_of
+from sites.provisioning.inventory import Found, stack_of
 from sites.provisioning.outcomes import Outcome
 
 if TYPE_CHECKING:

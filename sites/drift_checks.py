@@ -23,8 +23,8 @@ from sites.drift import rows_of
 from sites.errors import Refused
 from sites.models import Account, Operation, Resource, Site
 from sites.provisioning.drift import look
+from sites.provisioning.drift.listings import suspects
 from sites.provisioning.errors import ResourceFailed
-from sites.provisioning.listings import suspects
 from sites.store import locked, record_of
 
 logger = logging.getLogger(__name__)

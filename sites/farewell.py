@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sites import accounts
 from sites.access import clients_for
 from sites.errors import Refused
-from sites.findings import recorded_certificates
 from sites.models import Account, Operation, Site
+from sites.orphans import recorded_certificates
 from sites.provisioning import retained as stays
 from sites.provisioning.inventory import inventory
 from sites.provisioning.retained import Retained

@@ -12,9 +12,8 @@ from django.urls import reverse
 from cloudadmin.aws import ClientError
 from sites import orphans, tasks
 from sites.errors import Refused
-from sites.findings import Gone, Unknown
 from sites.models import Account, Resource
-from sites.orphans import Orphans
+from sites.orphans import Gone, Orphans, Unknown
 from sites.provisioning.inventory import Found
 from sites.provisioning.resources import Bucket
 from tests.factories import (

@@ -14,11 +14,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from cloudadmin.aws import Clients
-from sites import findings, operations, orphans
+from sites import operations, orphans
 from sites.errors import Refused
 from sites.models import Account, Operation, OperationEvent, Resource, Site
-from sites.provisioning import ownership
+from sites.orphans import acts, look
 from sites.provisioning import resources as r
+from sites.provisioning.inventory import ownership
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function import Function
 from tests.factories import AccountFactory, OperationFactory
@@ -154,13 +155,13 @@ def test_what_an_operation_is_working_for_is_no_orphan(account, site):
 
 def test_an_operation_that_begins_meanwhile_goes_first(account, site, monkeypatch):
     (thing,) = unknown_to_rows(site, "bucket")
-    as_wanted = orphans._as_wanted
+    as_wanted = acts._as_wanted
 
     def begun(*arguments: Any) -> Any:
         OperationFactory(site=site)
         return as_wanted(*arguments)
 
-    monkeypatch.setattr(orphans, "_as_wanted", begun)
+    monkeypatch.setattr(acts, "_as_wanted", begun)
     with pytest.raises(Refused, match="worked on") as refusal:
         orphans.adopt(account, thing)
     assert refusal.value.try_again
@@ -176,7 +177,7 @@ def test_a_thing_that_goes_while_it_is_looked_at_is_no_orphan(account, aws, site
             r.Bucket(found.name, found.region, {}).delete(aws, State(found.physical_id))
         return tags_of(clients, found)
 
-    monkeypatch.setattr(findings, "tags_of", late)
+    monkeypatch.setattr(look, "tags_of", late)
     assert not orphans.of_account(account).unknown
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from sites import orphans, tasks
-from sites.findings import Gone, Unknown
 from sites.management.accounts import account_named
 from sites.management.command import SiteCommand
 from sites.management.commands.provision_site import follow
 from sites.models import Account, Site
-from sites.orphans import Orphans
+from sites.orphans import Gone, Orphans, Unknown
 from sites.provisioning.retained import price
 from sites.store import record_of
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from cloudadmin.aws import Clients
 from sites.provisioning import Done
-from sites.provisioning.inventory import PARTS, Found, inventory, owner_of
-from sites.provisioning.ownership import owner_in, tags_of
+from sites.provisioning.inventory import PARTS, Found, inventory, owner_in, owner_of, tags_of
 from sites.provisioning.records import Record
 from sites.provisioning.resources import TYPES, AliasRecord
 from tests.sites.provisioning.conftest import World

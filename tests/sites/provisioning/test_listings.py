@@ -11,7 +11,7 @@ import pytest
 from cloudadmin.aws import Clients
 from sites.provisioning import Done
 from sites.provisioning.drift import Drift, look
-from sites.provisioning.listings import LISTINGS, suspects
+from sites.provisioning.drift.listings import LISTINGS, suspects
 from sites.provisioning.records import Record
 from tests.sites.provisioning.conftest import World
 

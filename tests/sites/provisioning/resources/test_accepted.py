@@ -13,7 +13,7 @@ import pytest
 from cloudadmin.aws import Clients
 from sites.provisioning.documents import at
 from sites.provisioning.drift import Drift, accepting, compare, kept
-from sites.provisioning.drift_rules import FIXED
+from sites.provisioning.drift.rules import FIXED
 from sites.provisioning.records import Record
 from sites.provisioning.resources.base import Resource, State
 from tests.sites.provisioning.conftest import package

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from cloudadmin.aws import ClientError, error_code
-from sites.provisioning.inventory import Found, tag_dict_of
+from sites.provisioning.inventory.lists import Found, tag_dict_of
 from sites.provisioning.resources.base import OWNER_TAGS
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from sites import accounts
 from sites.errors import Refused
-from sites.findings import Gone, Look, Owner, Unknown
 from sites.models import Account, Operation, Resource, Site
+from sites.orphans.look import Gone, Look, Owner, Unknown
 from sites.provisioning.errors import NotYet
 from sites.provisioning.steps import States, not_yet
 from sites.store import RowStore

@@ -15,9 +15,15 @@ from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Operation, Resource, Site
 from sites.provisioning.costs import Cost, cost_of
-from sites.provisioning.inventory import PARTS, Found, inventory
-from sites.provisioning.leftovers import MADE_OF, identity
-from sites.provisioning.ownership import owner_in, tags_of
+from sites.provisioning.inventory import (
+    MADE_OF,
+    PARTS,
+    Found,
+    identity,
+    inventory,
+    owner_in,
+    tags_of,
+)
 from sites.provisioning.resources.base import State
 from sites.provisioning.steps import States, known_after
 from sites.store import record_of

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites.provisioning.documents import at, ordered
-from sites.provisioning.drift_rules import DANGERS, FIXED, TOGETHER, reason
+from sites.provisioning.drift.rules import DANGERS, FIXED, TOGETHER, reason
 from sites.provisioning.errors import ResourceFailed
 from sites.provisioning.records import Record
 from sites.provisioning.resources.base import Resource, State
