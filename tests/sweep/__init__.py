@@ -7,8 +7,7 @@ over the wire: what the SDK sends again counts as one, and meets chance as well.
 A change (what may change something on AWS) is struck in every mode: killed before, killed after,
 its answer lost, refused. Reads are
 
-- lost, many in a life, since each is sent again by itself;
-- refused, a part of them, two in each stage;
+- lost and refused, each when it is asked for the first time in its stage;
 - throttled and unavailable by chance, like everything else;
 - never killed by themselves: between two changes are only reads and records of what they said, so
   a kill there is the kill after the one change or before the other.

@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
@@ -14,13 +13,15 @@ from rich.table import Table
 # Before Django is asked for anything: a PostgreSQL for the local clouds.
 import tests.services  # noqa: F401
 from tests.sweep import points
-from tests.sweep.clouds import WORKERS, Lives, clouds
+from tests.sweep.clouds import WORKERS, clouds
 from tests.sweep.life import Life
 from tests.sweep.strikes import UNDISTURBED, Mode, Strike
-from tests.sweep.verdict import MOST_RESUMES, Verdict, judge
+from tests.sweep.verdict import MOST_RESUMES, Verdict, judge, unstruck
 
 WIDTH = 120
 COLUMNS = ("struck", "lives", "ok", "calls", "points", "duplicates", "leaks", "stuck", "resumes")
+# Modes whose strikes are meant to leave out no change.
+EACH_CHANGE = (Mode.AFTER, Mode.BEFORE, Mode.LOST, Mode.REFUSED)
 
 
 def main() -> int:
@@ -33,10 +34,14 @@ def main() -> int:
         table = _table(given)
         for name, strikes in {"undisturbed": [UNDISTURBED], **_sweep(given, undisturbed)}.items():
             since = time.monotonic()
-            found = _judged(lives, strikes, undisturbed)
+            struck = [*lives(strikes)]
+            found = [judge(life, undisturbed) for life in struck]
             verdicts += found
             table.add_row(name, *_cells(found), f"{time.monotonic() - since:.0f} s")
             _tell(name, found, console)
+            if name in EACH_CHANGE:
+                for change in unstruck(struck, undisturbed):
+                    console.print(f"  not struck: {change}")
     console.print(table)
     _describe(undisturbed, console)
     console.print(f"{time.monotonic() - began:.0f} s, {len(verdicts)} lives")
@@ -66,10 +71,6 @@ def _sweep(given: argparse.Namespace, undisturbed: Life) -> points.Sweep:
         for name, strikes in sweep.items()
         if strikes[0].mode == given.mode and strikes[0].reads == given.reads
     }
-
-
-def _judged(lives: Lives, strikes: Iterable[Strike], undisturbed: Life) -> list[Verdict]:
-    return [judge(life, undisturbed) for life in lives(strikes)]
 
 
 def _table(given: argparse.Namespace) -> Table:
@@ -111,8 +112,7 @@ def _describe(undisturbed: Life, console: Console) -> None:
     reads = sum(len(stage.sent.reads) for stage in undisturbed.stages)
     console.print(
         f"An undisturbed life makes {changes} changes and {reads} reads in "
-        f"{len(undisturbed.stages)} stages. Each change is struck by itself; a kill at a read is "
-        "the kill at the change next to it."
+        f"{len(undisturbed.stages)} stages. A kill at a read is the kill at the change next to it."
     )
 
 

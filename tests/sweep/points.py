@@ -13,30 +13,28 @@ Sweep = dict[str, list[Strike]]
 
 def whole(undisturbed: Life) -> Sweep:
     """Every change in each mode: killed after, the hard one, and refused one in each stage of a
-    life; in the others as many as there may be resumes, or more where none is needed."""
+    life; in the others as many as there may be resumes, and more of the lost reads."""
     changes, reads = _longest(undisturbed)
     return {
         str(Mode.AFTER): [*spread(Mode.AFTER, changes)],
         str(Mode.BEFORE): [*spread(Mode.BEFORE, changes, 2)],
-        str(Mode.LOST): [*spread(Mode.LOST, changes, 4)],
-        f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 20, reads=True)],
+        str(Mode.LOST): [*spread(Mode.LOST, changes, 2)],
+        f"{Mode.LOST}, reads": [*spread(Mode.LOST, reads, 12, reads=True)],
         str(Mode.REFUSED): [*spread(Mode.REFUSED, changes)],
-        f"{Mode.REFUSED}, a fifth of the reads": [
-            *spread(Mode.REFUSED, reads, 2, reads=True, every=5)
-        ],
+        f"{Mode.REFUSED}, reads": [*spread(Mode.REFUSED, reads, 2, reads=True)],
         **{f"{mode}, a third": [*spread(mode, changes, 2, every=3)] for mode in GARBLED},
         **{str(mode): [*by_chance(mode, SEEDS)] for mode in CHANCES},
     }
 
 
 def short(undisturbed: Life) -> Sweep:
-    """Every change killed after and lost, a fourth refused, and one seed of each chance."""
+    """Every change killed after, most lost, a seventh refused, and one seed of chance."""
     changes, _ = _longest(undisturbed)
     return {
         str(Mode.AFTER): [*spread(Mode.AFTER, changes, 2)],
-        str(Mode.LOST): [*spread(Mode.LOST, changes, 9)],
-        f"{Mode.REFUSED}, a fourth": [*spread(Mode.REFUSED, changes, 2, every=4)],
-        **{str(mode): [*by_chance(mode, 1)] for mode in CHANCES},
+        str(Mode.LOST): [*spread(Mode.LOST, changes, 13)],
+        f"{Mode.REFUSED}, a seventh": [*spread(Mode.REFUSED, changes, 2, every=7)],
+        str(Mode.THROTTLED): [*by_chance(Mode.THROTTLED, 1)],
     }
 
 
@@ -60,7 +58,8 @@ def by_chance(mode: Mode, seeds: int) -> Iterator[Strike]:
 
 
 def _longest(life: Life) -> tuple[int, int]:
-    return (
-        max(len(stage.sent.changes) for stage in life.stages),
-        max(len(stage.sent.reads) for stage in life.stages),
+    """The most changes and the most reads that a stage has."""
+    changes, reads = (
+        max(len(stage.sent.numbers[reads]) for stage in life.stages) for reads in (False, True)
     )
+    return changes, reads

@@ -49,8 +49,8 @@ GARBLED = {Mode.EMPTY: b"", Mode.MALFORMED: b"<Truncated><And"}
 class Strike:
     """Where each stage of a life is struck, and how.
 
-    ``at`` are numbers from 1 of the stage's changes, or of its reads; what the SDK sends again has
-    no number of its own. A mode by chance has a seed in their place.
+    ``at`` are numbers from 1 of the stage's changes, or of its reads; what is sent again, by the
+    SDK or by the next pass, has no number of its own. A mode by chance has a seed in their place.
     """
 
     mode: Mode
@@ -71,11 +71,15 @@ UNDISTURBED = Strike(Mode.NONE)
 
 @dataclass
 class Sent:
-    """What was sent in one stage, by name, in order; ``struck`` are those that were hit."""
+    """What was sent in one stage, by name, in order; ``struck`` are those that were hit.
+
+    ``numbers`` are those of the requests, without what was sent again.
+    """
 
     changes: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     struck: list[str] = field(default_factory=list)
+    numbers: dict[bool, dict[Any, int]] = field(default_factory=lambda: {False: {}, True: {}})
 
 
 class StrikingClients(Clients):
@@ -89,12 +93,12 @@ class StrikingClients(Clients):
         self.tokens: dict[str, set[str]] = defaultdict(set)
         self.at_hand = ""
         # Of the call that was sent last; what the SDK sends again keeps them.
-        self.invocation, self.number, self.is_hit = "", 0, False
+        self.invocation, self.is_hit = "", False
 
     @contextmanager
     def aimed(self, strike: Strike) -> Iterator[Sent]:
         """What is sent meanwhile, and struck."""
-        self.strike, self.sent, self.number = strike, Sent(), 0
+        self.strike, self.sent = strike, Sent()
         if strike.mode in BY_CHANCE:
             self._fault(probability=CHANCE, seed=strike.seed)
         try:
@@ -129,7 +133,7 @@ class StrikingClients(Clients):
         reads = is_read(operation, request)
         calls = self.sent.reads if reads else self.sent.changes
         calls.append(operation)
-        if reads != self.strike.reads or not self._is_hit(request):
+        if not self._is_hit(request, reads):
             return None
         self.sent.struck.append(operation)
         match self.strike.mode:
@@ -143,13 +147,16 @@ class StrikingClients(Clients):
         self._fault(times=1)  # one life at a time: the next call is this one
         return None
 
-    def _is_hit(self, request: AWSPreparedRequest) -> bool:
+    def _is_hit(self, request: AWSPreparedRequest, reads: bool) -> bool:
         """Whether it is aimed at; what is malformed stays so when the SDK sends it again."""
         before, self.invocation = self.invocation, request.headers["amz-sdk-invocation-id"]
         if self.invocation == before:
             return self.is_hit and self.strike.mode == Mode.MALFORMED
-        self.number += 1
-        self.is_hit = self.number in self.strike.at
+        numbers = self.sent.numbers[reads]
+        request_itself = (request.method, request.url, str(request.body))
+        is_new = request_itself not in numbers
+        number = numbers.setdefault(request_itself, len(numbers) + 1)
+        self.is_hit = is_new and reads == self.strike.reads and number in self.strike.at
         return self.is_hit
 
 
