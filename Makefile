@@ -2,7 +2,8 @@
 # make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
 # make bench  the performance table
 # make sweep  provisioning, killed and refused at every call
-.PHONY: up setup test lint format bench sweep clean
+# make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
+.PHONY: up setup test lint format bench sweep chaos clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -38,6 +39,9 @@ bench: setup
 
 sweep: setup
 	@$(PYTHON) -m tests.sweep $(ARGS)
+
+chaos: setup
+	SWEEP=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=900 tests/e2e/test_chaos.py
 
 clean:
 	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles
