@@ -104,6 +104,8 @@ class DbInstance(Resource):
             clients.rds.modify_db_instance(
                 DBInstanceIdentifier=self.name, DeletionProtection=False, ApplyImmediately=True
             )
+            # Deleted before that holds, it would be refused for good.
+            return replace(current, ready=False, waiting_for="RDS to lift the deletion protection")
         resource_id = current.attributes["resource_id"].lower()
         clients.rds.delete_db_instance(
             DBInstanceIdentifier=self.name,
