@@ -40,8 +40,8 @@ class CounterSchema(Resource):
         try:
             answer = self._invoke(clients, "version")
         except FunctionError as error:
-            # None would mean that the rows are gone.
-            return self._unreachable(error)
+            # None would mean that the rows are gone, and no id that they are still to be made.
+            return self._unreachable(error, known_id)
         version = answer["version"]
         if not version:
             return None
@@ -60,12 +60,32 @@ class CounterSchema(Resource):
         try:
             self._invoke(clients, "forget")
         except FunctionError as error:
-            return replace(self._unreachable(error), physical_id=current.physical_id)
+            if not self._has_database(clients):
+                return None
+            return replace(
+                self._unreachable(error, current.physical_id),
+                todo="If it goes on for minutes, see that the database runs and that nothing of "
+                "the function's role was changed. Or leave the site's rows in the database: delete "
+                f"the function {self.function_name} in Lambda.",
+            )
         return None
 
-    def _unreachable(self, error: FunctionError) -> State:
+    def _has_database(self, clients: Clients) -> bool:
+        """Whether any database is where the function looks for it, or has no address now."""
+        function = clients.lambda_.get_function(FunctionName=self.function_name)
+        host = function["Configuration"]["Environment"]["Variables"]["DATABASE_HOST"]
+        pages = clients.rds.get_paginator("describe_db_instances").paginate()
+        return any(
+            instance.get("Endpoint", {}).get("Address", host) == host
+            for page in pages
+            for instance in page["DBInstances"]
+        )
+
+    def _unreachable(self, error: FunctionError, known_id: str = "") -> State:
         return State(
-            "", ready=False, waiting_for=f"the counter function to reach its database: {error}"
+            known_id,
+            ready=False,
+            waiting_for=f"the counter function to reach its database: {error}",
         )
 
     def _invoke(self, clients: Clients, action: str) -> Any:

@@ -135,5 +135,9 @@ class LambdaFunction(Resource):
 def _role_is_too_new(error: ClientError) -> bool:
     # IAM takes seconds to spread a role; Lambda calls that an invalid parameter.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+    # In a VPC it may be the role's policy that is not known yet, which is worded otherwise.
+    # https://github.com/hashicorp/terraform/issues/15067
     message = error.response.get("Error", {}).get("Message", "")
-    return error_code(error) == "InvalidParameterValueException" and "assume" in message
+    return error_code(error) == "InvalidParameterValueException" and any(
+        words in message for words in ("assume", "execution role does not have permissions")
+    )

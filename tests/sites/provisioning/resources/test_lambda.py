@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from sites.provisioning.resources import CounterSchema, LambdaFunction
+from sites.provisioning.resources.base import State
 
 FUNCTION = LambdaFunction(
     "f", "arn:aws:iam::000000000000:role/r", "bucket", "key", "sha", {}, {}, [], []
@@ -22,8 +24,17 @@ FUNCTION = LambdaFunction(
 
 @pytest.fixture
 def stub() -> Iterator[Stubber]:
+    yield from stubbed("lambda")
+
+
+@pytest.fixture
+def rds() -> Iterator[Stubber]:
+    yield from stubbed("rds")
+
+
+def stubbed(service: Any) -> Iterator[Stubber]:
     client = boto3.client(
-        "lambda",
+        service,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
@@ -34,8 +45,8 @@ def stub() -> Iterator[Stubber]:
 
 
 @pytest.fixture
-def clients(stub: Stubber) -> Any:
-    return SimpleNamespace(lambda_=stub.client)
+def clients(stub: Stubber, rds: Stubber) -> Any:
+    return SimpleNamespace(lambda_=stub.client, rds=rds.client)
 
 
 def answer(payload: dict, **more: Any) -> dict:
@@ -43,17 +54,28 @@ def answer(payload: dict, **more: Any) -> dict:
     return {"Payload": StreamingBody(io.BytesIO(body), len(body)), **more}
 
 
+def unreachable() -> dict:
+    return answer({"errorMessage": "connection timed out"}, FunctionError="Unhandled")
+
+
 def configuration(**fields: Any) -> dict:
     return {"Configuration": {"FunctionArn": "arn:aws:lambda:us-east-1:1:function:f", **fields}}
 
 
-def test_create_waits_for_a_new_role(stub: Stubber, clients):
-    stub.add_client_error(
-        "create_function",
-        "InvalidParameterValueException",
-        "The role defined for the function cannot be assumed by Lambda.",
-    )
-    state = FUNCTION.create(clients)
+@pytest.mark.parametrize(
+    ("subnets", "message"),
+    [
+        ([], "The role defined for the function cannot be assumed by Lambda."),
+        (
+            ["subnet-1"],
+            "The provided execution role does not have permissions to call "
+            "CreateNetworkInterface on EC2",
+        ),
+    ],
+)
+def test_create_waits_for_a_new_role(stub: Stubber, clients, subnets, message):
+    stub.add_client_error("create_function", "InvalidParameterValueException", message)
+    state = replace(FUNCTION, subnet_ids=subnets).create(clients)
     assert state.physical_id == ""
     assert state.waiting_for == "IAM to let Lambda use the new role"
 
@@ -89,11 +111,40 @@ def test_read_tells_that_lambda_gave_up(stub: Stubber, clients):
 
 
 def test_schema_waits_until_the_database_answers(stub: Stubber, clients):
-    error = answer({"errorMessage": "connection timed out"}, FunctionError="Unhandled")
-    stub.add_response("invoke", error)
+    stub.add_response("invoke", unreachable())
     state = CounterSchema("f").create(clients)
     assert not state.ready
     assert state.waiting_for.endswith("reach its database: connection timed out")
+
+
+def test_schema_that_was_made_is_known_while_its_database_does_not_answer(stub: Stubber, clients):
+    schema = CounterSchema("f")
+    stub.add_response("invoke", unreachable())
+    state = schema.read(clients, "version 1")
+    assert state is not None
+    assert (state.physical_id, state.ready) == ("version 1", False)
+    assert schema.changes(state) == {}
+
+
+@pytest.mark.parametrize(
+    ("instances", "is_gone"),
+    [
+        ([{"Endpoint": {"Address": "db.example"}}], False),
+        ([{"DBInstanceStatus": "creating"}], False),
+        ([{"Endpoint": {"Address": "other.example"}}], True),
+        ([], True),
+    ],
+)
+def test_rows_are_gone_with_their_database_alone(stub: Stubber, clients, rds, instances, is_gone):
+    stub.add_response("invoke", unreachable())
+    environment = {"Variables": {"DATABASE_HOST": "db.example"}}
+    stub.add_response("get_function", configuration(Environment=environment))
+    rds.add_response("describe_db_instances", {"DBInstances": instances})
+    remains = CounterSchema("f").delete(clients, State("version 1"))
+    assert (remains is None) == is_gone
+    if remains:
+        assert (remains.physical_id, remains.ready) == ("version 1", False)
+        assert remains.todo.endswith("delete the function f in Lambda.")
 
 
 def test_schema_that_is_behind_its_code_is_migrated(stub: Stubber, clients):
