@@ -85,14 +85,25 @@ class Lambda:
                 return _conflict(what, name)
         match operation:
             case "CreateFunction" | "UpdateFunctionConfiguration" if "Role" in call.document:
-                return await asyncio.to_thread(self._refuse_role, str(call.document["Role"]))
+                network = call.document.get("VpcConfig") or {}
+                return await asyncio.to_thread(
+                    self._refuse_role, str(call.document["Role"]), bool(network.get("SubnetIds"))
+                )
             case "PutFunctionConcurrency":
                 return _refuse_reservation(call.document.get("ReservedConcurrentExecutions", 0))
         return None
 
-    def _refuse_role(self, arn: str) -> Answer | None:
+    def _refuse_role(self, arn: str, is_in_vpc: bool) -> Answer | None:
         name = arn.rpartition("/")[2]
-        if not self.clock.under_way("role", name) and self._trusts_lambda(name):
+        is_young = self.clock.under_way("role", name)
+        if is_young and is_in_vpc:
+            # https://github.com/hashicorp/terraform/issues/15067
+            return json_error(
+                "InvalidParameterValueException",
+                "The provided execution role does not have permissions to call "
+                "CreateNetworkInterface on EC2",
+            )
+        if not is_young and self._trusts_lambda(name):
             return None
         return json_error(
             "InvalidParameterValueException",

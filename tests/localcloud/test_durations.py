@@ -9,6 +9,7 @@ import json
 import uuid
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 from urllib.parse import urlencode
@@ -150,10 +151,15 @@ def test_a_role_is_too_young_for_exactly_its_time():
     refusal = asked(rule, create, json_answer({}))
     assert refusal.status == 400
     assert refusal.document["__type"] == "InvalidParameterValueException"
+    assert "cannot be assumed" in refusal.text
+    in_vpc = replace(create, body=body[:-1] + b', "VpcConfig": {"SubnetIds": ["s"]}}')
+    assert "CreateNetworkInterface" in asked(rule, in_vpc, json_answer({})).text
     other = Call("GET", "/2015-03-31/functions", "", signed, body)
     assert asked(rule, other, Answer(200)).ok
     clock.time += 0.01
-    assert asked(rule, create, json_answer({})).document["State"] == "Pending"
+    for old_enough in (create, in_vpc):
+        assert asked(rule, old_enough, json_answer({})).document["State"] == "Pending"
+        clock.end("function", "")
 
 
 @pytest.fixture
