@@ -27,7 +27,8 @@ def site_spec(site: Site) -> provisioning.SiteSpec:
         price_class=site.price_class,
         headers=site.headers,
         leaving=_leaving(site, domains),
-        keeps_counts=site.resources.filter(type="counter_schema").exclude(physical_id="").exists(),
+        # Without an id it may have counted too: the create was sent, and nobody saw its end.
+        keeps_counts=site.resources.filter(type="counter_schema").exists(),
     )
 
 

@@ -65,10 +65,9 @@ def test_a_domain_leaves_as_long_as_a_record_leads_to_it():
     assert site_spec(site).leaving == ()
 
 
-def test_a_counter_that_never_counted_keeps_nothing():
+@pytest.mark.parametrize("physical_id", ["", "version 1"])
+def test_a_counter_that_may_have_counted_keeps_its_counts(physical_id):
     site = SiteFactory(live=True, has_counter=False)
-    row = ResourceFactory(site=site, logical_id="counter_schema", physical_id="")
     assert not site_spec(site).keeps_counts
-    row.physical_id = "version 1"
-    row.save()
+    ResourceFactory(site=site, logical_id="counter_schema", physical_id=physical_id)
     assert site_spec(site).keeps_counts
