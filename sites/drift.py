@@ -116,17 +116,20 @@ def restore(
 ) -> Operation:
     """Ask for the operation whose plan was shown; the caller enqueues it, as after ``request``.
 
-    With ``only``, other known drift stays as it is, and stays drift. Raises OperationRefused.
+    With ``only``, other known drift stays as it is while the operation goes on, and stays drift.
+    Raises OperationRefused.
     """
     left = _left(site, only)
     with transaction.atomic():
+        operation = operations.request(
+            site, Operation.Kind.PROVISION, creator, plan_checksum=plan_checksum
+        )
         for row in rows_of(site).select_for_update(of=("self",)).exclude(drift=[]):
             for each in row.drift:
                 each["is_left"] = (row.logical_id, each["path"]) in left
+                each["operation"] = operation.pk
             row.save(update_fields=["drift"])
-        return operations.request(
-            site, Operation.Kind.PROVISION, creator, plan_checksum=plan_checksum
-        )
+        return operation
 
 
 def accept(resource: Resource, paths: Sequence[str], user: User | None = None) -> None:

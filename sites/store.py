@@ -43,17 +43,31 @@ class RowStore:
         self.leaving = leaving
 
     def records(self) -> dict[str, provisioning.Record]:
-        return {row.logical_id: self._record(row) for row in self._rows()}
-
-    def _record(self, row: Resource) -> provisioning.Record:
-        record = record_of(row)
-        left = {path for logical_id, path in self.leaving if logical_id == row.logical_id}
-        return replace(record, left=record.left | left, leaves_drift=self._was_looked_at(row))
+        rows = [*self._rows()]
+        left = {*self.leaving, *_left(rows)}
+        return {
+            row.logical_id: replace(
+                record_of(row),
+                left=frozenset(path for name, path in left if name == row.logical_id),
+                leaves_drift=self._was_looked_at(row),
+                may_go=self._may_go(row),
+            )
+            for row in rows
+        }
 
     def _was_looked_at(self, row: Resource) -> bool:
         """By this operation already: what differs since was changed on AWS while it ran, and is in
         no plan that was shown."""
         return self.operation is not None and row.read_at >= self.operation.created_at
+
+    def _may_go(self, row: Resource) -> bool:
+        """Whether the plan that was checked for this operation deletes it; a destroy has none."""
+        if self.operation is None or self.operation.kind != Operation.Kind.PROVISION:
+            return True
+        changes = self.operation.plan.get("changes", ())
+        return ("delete", row.logical_id) in {
+            (each["action"], each["logical_id"]) for each in changes
+        }
 
     def intend(self, logical_id: str, resource: Desired) -> int:
         operation = self._prove()
@@ -97,6 +111,7 @@ class RowStore:
         )
         self._event(logical_id, event)
 
+    @transaction.atomic
     def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
         self._prove()
         news = self._rows().filter(logical_id=logical_id).exclude(drift=drift)
@@ -143,8 +158,21 @@ def record_of(row: Resource) -> provisioning.Record:
         waiting_since=row.waiting_since,
         accepted=row.accepted,
         generation=row.generation,
-        left=frozenset(each["path"] for each in row.drift if each.get("is_left")),
     )
+
+
+def _left(rows: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+    """The logical id and path of what a person chose to leave, while the operation that it was
+    chosen for goes on."""
+    chosen = [(row, each) for row in rows for each in row.drift if each.get("is_left")]
+    if not chosen:
+        return
+    operations = {each.get("operation") for _, each in chosen}
+    active = Operation.objects.filter(pk__in=operations - {None}, status__in=Operation.ACTIVE)
+    pks = set(active.values_list("pk", flat=True))
+    for row, each in chosen:
+        if each.get("operation") in pks:
+            yield row.logical_id, each["path"]
 
 
 def account_lock(account: Account) -> AbstractContextManager[bool]:

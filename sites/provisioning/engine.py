@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites.provisioning.documents import at, overlay, placed
 from sites.provisioning.drift import GONE, changed, compare, kept
-from sites.provisioning.errors import NotOurs, NotYet, ResourceFailed, ResourceGaveUp
+from sites.provisioning.errors import NotOurs, NotYet, ResourceFailed, ResourceGaveUp, UnsafePlan
 from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting, next_check
 from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
 from sites.provisioning.records import Record, Store
@@ -237,8 +237,17 @@ class _Maker:
         if self.errors or self.blocked:
             return  # What is wanted comes first: it may be using this one until it is changed.
         resource = record.resource
+        if resource.keeps_data and not record.may_go:
+            raise UnsafePlan(
+                f"{logical_id} keeps data, and no plan that was shown would delete it, so it "
+                f"stays. If it shall go: `manage.py provision_site NAME --force {logical_id}`."
+            )
         with self.trying(logical_id, "delete"):
             current = resource.read(self.clients, record.physical_id)
+            if current and not record.physical_id:
+                # An intent alone makes nothing ours that another's tags are on.
+                is_others = resource.belongs_to_another(current, is_recorded=True)
+                current = None if is_others else current
             change = Delete(logical_id, record.type, resource.label, resource.keeps_data)
             remains = current and self._delete(change, resource, current)
             if remains is not None:
@@ -256,10 +265,8 @@ class _Maker:
         for logical_id, needed in self.blocked.items():
             # Needs of this stack tell for themselves; those of another stack are told here.
             if needed not in self.blocked and needed not in waiting:
-                since = self.now
-                waits.append(
-                    Wait(logical_id, f"{needed} is not ready yet.", since, self._next(since))
-                )
+                why = f"{needed} is not ready yet."
+                waits.append(Wait(logical_id, why, self.now, self._next(self.now), of_another=True))
         return Waiting(tuple(waits)) if waits else Done()
 
     def _delete(self, change: Change, resource: Resource, current: State) -> State | None:
@@ -309,22 +316,21 @@ class _Maker:
                         todo=state.todo,
                     )
                 )
-        if before and resource.held:
-            state = self._held(logical_id, resource, before, state)
-        self.store.record(logical_id, resource, state, since=since, event=event)
-        return state
-
-    def _held(self, logical_id: str, resource: Resource, before: Record, state: State) -> State:
-        """Tells what is left as it is, and keeps what was recorded, for it is drift until a person
-        says otherwise."""
+        if not (before and resource.held):
+            self.store.record(logical_id, resource, state, since=since, event=event)
+            return state
         drift = [
             each.as_json()
             for each in compare(logical_id, before, state)
             if each.path in resource.held
         ]
-        self.store.hold(logical_id, drift)
+        # What was recorded is kept, for it is drift until a person says otherwise.
         known = {path: at(before.properties, path) for path in resource.held}
-        return replace(state, properties=overlay(state.properties, placed(known)))
+        state = replace(state, properties=overlay(state.properties, placed(known)))
+        # In this order, for whoever is killed in between: recorded, it is left from then on.
+        self.store.record(logical_id, resource, state, since=since, event=event)
+        self.store.hold(logical_id, drift)
+        return state
 
     def _next(self, since: datetime) -> datetime:
         return next_check(since, self.now)

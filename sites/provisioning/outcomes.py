@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sites.provisioning.errors import ResourceFailed
@@ -16,7 +16,7 @@ class Wait:
     """What is waited for, in words, since when, and when it is looked at again.
 
     ``last_seen`` is what AWS, or the DNS, answered at the last look; ``todo`` what a person can do,
-    empty when there is nothing but to wait.
+    empty when there is nothing but to wait. ``of_another``: another stack has to make it ready.
     """
 
     what: str
@@ -25,6 +25,13 @@ class Wait:
     next_check: datetime
     last_seen: str = ""
     todo: str = ""
+    of_another: bool = False
+
+    def behind(self, others: tuple[Wait, ...]) -> Wait:
+        """The same, looked at no sooner than those that come before it."""
+        if not (self.of_another and others):
+            return self
+        return replace(self, next_check=min(wait.next_check for wait in others))
 
     def as_json(self) -> dict[str, str]:
         return {
@@ -54,7 +61,7 @@ class Waiting:
     def joined(self, other: Outcome) -> Outcome:
         match other:
             case Waiting(waits=waits):
-                return Waiting(self.waits + waits)
+                return Waiting(self.waits + tuple(wait.behind(self.waits) for wait in waits))
             case Failed():
                 return other
         return self

@@ -21,6 +21,7 @@ class Record:
 
     ``left`` are the paths of drift that a person chose not to have put right now. When it
     ``leaves_drift``, nobody was shown what changed on AWS since, so all of that stays as it is.
+    What keeps data and not ``may_go`` was to be deleted in no plan that was shown.
     """
 
     type: str
@@ -35,6 +36,7 @@ class Record:
     generation: int = 0
     left: frozenset[str] = frozenset()
     leaves_drift: bool = False
+    may_go: bool = True
 
     @property
     def state(self) -> State:
@@ -74,7 +76,7 @@ class Store(Protocol):
         """
 
     def hold(self, logical_id: str, drift: Sequence[dict[str, Any]]) -> None:
-        """What was changed on AWS and is left as it is; told once."""
+        """What was changed on AWS and is left as it is; told once, after it was recorded."""
 
     def forget(self, logical_id: str, *, event: str = "") -> None:
         """It is gone; in the same commit an ``event``."""

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from sites import provisioning
-from sites.provisioning import Done, Failed, Waiting
+from sites.provisioning import Done, Failed, Record, UnsafePlan, Wait, Waiting
 from sites.provisioning.resources import TYPES
 from sites.provisioning.steps import Stack, Step
 from tests.fakes import FakeCloud, FakeResource, Killed, MemoryStore
@@ -130,6 +130,22 @@ def test_destroy_finds_what_only_an_intent_tells_of(cloud, store):
     assert cloud.things == {}
 
 
+def test_destroy_leaves_what_is_another_s_under_the_name_of_an_intent(cloud, store):
+    cloud.things["a"] = {"size": 1, "color": "red", "age": 0, "owner": "somebody"}
+    store.rows["a"] = Record("fake", {"name": "a"})
+    assert destroy(CHAIN, cloud, store) == Done()
+    assert (set(cloud.things), store.rows, store.events) == ({"a"}, {}, [])
+
+
+def test_data_that_no_plan_deletes_stays(cloud, store, monkeypatch):
+    monkeypatch.setattr(FakeResource, "keeps_data", True)
+    advance(CHAIN, cloud, store)
+    store.rows["d"] = replace(store.rows["d"], may_go=False)
+    with pytest.raises(UnsafePlan, match="--force d"):
+        advance(stack(fake("a"), fake("b", "a"), fake("c", "b")), cloud, store)
+    assert "d" in cloud.things
+
+
 def test_destroy_keeps_what_something_that_remains_needs(cloud, store):
     advance(CHAIN, cloud, store)
     cloud.calls.clear()
@@ -240,6 +256,13 @@ def test_advance_tells_what_another_stack_owes(cloud, store):
     outcome = advance(stack(fake("a", "database")), cloud, store)
     assert isinstance(outcome, Waiting)
     assert outcome.waits[0].why == "database is not ready yet."
+
+
+def test_what_another_stack_owes_is_looked_at_with_it(cloud, store):
+    shared = Waiting((Wait("database", "RDS", NOW, NOW + timedelta(minutes=1)),))
+    outcome = shared.joined(advance(stack(fake("a", "database")), cloud, store))
+    assert isinstance(outcome, Waiting)
+    assert {wait.next_check for wait in outcome.waits} == {NOW + timedelta(minutes=1)}
 
 
 def test_advance_refused_stops_dependants_alone(cloud, store):
