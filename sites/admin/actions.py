@@ -80,7 +80,7 @@ class SiteAction:
         form = self.form_class(
             request.POST if request.method == "POST" else None,
             request.FILES if request.method == "POST" else None,
-            initial=request.GET.dict(),
+            initial=linked(request, self.form_class),
             site=site,
         )
         if request.method == "POST" and form.is_valid():
@@ -172,6 +172,13 @@ class SyncVisits(SiteAction):
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         transaction.on_commit(tasks.sync_visits.delay)
         return "The counters are being pulled; the numbers are here in a few seconds."
+
+
+def linked(request: HttpRequest, form_class: type[forms.Form]) -> dict[str, str]:
+    """What a link may fill in: what the action is about, and nothing that a person has to type."""
+    fields = form_class.base_fields
+    hidden = {name for name, field in fields.items() if field.widget.is_hidden}
+    return {name: value for name, value in request.GET.items() if name in hidden}
 
 
 def enqueue(operation: Operation) -> None:

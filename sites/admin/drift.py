@@ -61,7 +61,7 @@ def drift_context(site: Site, user: Any) -> dict[str, Any]:
     rows = list(drift.rows_of(site))
     found = drift.of_site(site) if any(row.drift for row in rows) else []
     return {
-        "drifts": [(each, key_of(each), may_accept(each, user)) for each in found[:DRIFT_SHOWN]],
+        "drifts": [(each, key_of(each), may_decide(each, user)) for each in found[:DRIFT_SHOWN]],
         "drift_count": len(found),
         "accepted": [(row, path, value) for row in rows for path, value in row.accepted.items()],
         "drift_checked_at": _oldest(rows),
@@ -86,9 +86,9 @@ def found_by(site: Site, key: str) -> Found:
     raise Refused("This is not drift any more: it was restored, accepted, or changed back on AWS.")
 
 
-def may_accept(found: Found, user: Any) -> bool:
+def may_decide(found: Found, user: Any) -> bool:
     """What is shared concerns sites that this user may not even see."""
-    return not found.fixed and (not found.is_shared or user.is_superuser)
+    return not found.is_shared or user.is_superuser
 
 
 class FieldForm(SiteForm):
@@ -118,7 +118,7 @@ class Accept(DriftAction):
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         found = found_by(site, form.cleaned_data["only"])
-        if found.is_shared and not user.is_superuser:
+        if not may_decide(found, user):
             raise PermissionDenied
         found.accept(user)
         return f"Accepted: {found.drift.type} keeps {found.drift.path} as it is on AWS."

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sites import orphans
-from sites.admin.actions import enqueue
+from sites.admin.actions import enqueue, linked
 from sites.admin.base import ModelAdmin
 from sites.errors import Refused, for_people
 from sites.models import Account
@@ -144,7 +144,7 @@ class OrphansMixin(ModelAdmin[Account]):
         if not self.has_change_permission(request, account):
             raise PermissionDenied
         back = reverse("admin:sites_account_orphans", args=[pk])
-        form = act.form_class(request.POST or None, initial=request.GET.dict())
+        form = act.form_class(request.POST or None, initial=linked(request, act.form_class))
         if request.method == "POST" and form.is_valid():
             try:
                 with for_people():

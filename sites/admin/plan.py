@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 CHANGED = "Something changed since this plan was shown, so nothing was done. This is the new plan."
+SHARED = (
+    "This plan also puts right what all sites of the account share, which is for a superuser to "
+    "decide. Restore what is the site's own, one by one."
+)
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,8 @@ class Restore(Provision):
         return drift.restore_plan(site, self._chosen(site, form))
 
     def request(self, site: Site, form: Any, user: User) -> Operation:
+        if not user.is_superuser and any(change.drifted for change in form.plan.plan.shared):
+            raise Refused(SHARED)
         checksum = form.plan.plan.checksum
         return drift.restore(site, checksum, user, only=self._chosen(site, form))
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sites.errors import Refused, for_people
 from sites.models import Site
+from sites.provisioning import ProvisioningError, ResourceFailed
 
 TRY_AGAIN_LATER = 75
 
@@ -29,6 +30,9 @@ class SiteCommand(BaseCommand):
             raise CommandError(
                 str(refused), returncode=TRY_AGAIN_LATER if refused.try_again else 1
             ) from refused
+        except ProvisioningError as error:
+            again = isinstance(error, ResourceFailed) and not error.permanent
+            raise CommandError(str(error), returncode=TRY_AGAIN_LATER if again else 1) from error
         except KeyboardInterrupt as error:
             raise CommandError(
                 "Interrupted. What was asked for before goes on by itself."

@@ -11,9 +11,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from sites import tasks
+from sites.errors import Refused, for_people
 from sites.management.command import SiteCommand
 from sites.management.commands.provision_site import follow
 from sites.models import Operation
+from sites.provisioning import ProvisioningError
 from sites.provisioning.retained import Retained
 
 
@@ -52,7 +54,7 @@ class DestroyCommand(SiteCommand):
         operation = request()
         tasks.run_operation.delay(operation.pk)
         self._follow(options, operation)
-        left = still_there()
+        left = self._left(still_there)
         answer |= {"destroyed": True, "still_there": left}
         self._tell(options, answer, self._end(what, stays, left))
 
@@ -62,6 +64,18 @@ class DestroyCommand(SiteCommand):
             self.stdout = OutputWrapper(io.StringIO())
         follow(self, operation)
         self.stdout = told
+
+    def _left(self, still_there: Callable[[], list[str]]) -> list[str] | None:
+        """None when AWS does not tell: what was asked for is done all the same."""
+        try:
+            with for_people():
+                return still_there()
+        except (Refused, ProvisioningError) as error:
+            self.stderr.write(
+                f"Whether AWS still lists anything is not known: {error} "
+                "Look with `manage.py find_orphans`."
+            )
+            return None
 
     def _tell(self, options: dict[str, Any], answer: dict[str, Any], lines: Sequence[str]) -> None:
         self.stdout.write(json.dumps(answer, indent=2) if options["json"] else "\n".join(lines))
@@ -73,7 +87,7 @@ class DestroyCommand(SiteCommand):
             *_stays(stays),
         ]
 
-    def _end(self, what: str, stays: Sequence[Retained], left: Sequence[str]) -> list[str]:
+    def _end(self, what: str, stays: Sequence[Retained], left: Sequence[str] | None) -> list[str]:
         lines = [self.style.SUCCESS(f"{what} is gone."), *_stays(stays)]
         if left:
             lines.append("AWS still lists these; see `manage.py find_orphans`:")

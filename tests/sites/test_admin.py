@@ -275,6 +275,12 @@ def test_destroy_needs_the_name(admin_client, run_operation, django_capture_on_c
     run_operation.assert_called_once()
 
 
+def test_a_link_does_not_type_the_name(admin_client):
+    site = SiteFactory(name="shop", live=True, serving=True)
+    response = admin_client.get(action(site, "destroy"), {"name": "shop"})
+    assert not response.context["form"]["name"].value()
+
+
 def test_destroy_says_what_stays_and_what_it_costs(admin_client, monkeypatch):
     stays = Retained("hosted zone example.com", "It is your own.", "delete it.", HOSTED_ZONE)
     retained = mock.create_autospec(farewell.retained, return_value=[stays])

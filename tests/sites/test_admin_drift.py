@@ -93,7 +93,7 @@ def test_what_cannot_be_accepted_says_why(admin_client, site):
     assert drift.of_site(site)
 
 
-def test_what_is_shared_is_accepted_by_superusers(client, site):
+def test_what_is_shared_is_decided_by_superusers(client, site):
     shared = ResourceFactory(site=None, account=site.account, logical_id="origin_access_control")
     drifts(shared, {"path": "SigningBehavior", "recorded": "always", "actual": "never"})
     user = UserFactory()
@@ -102,6 +102,7 @@ def test_what_is_shared_is_accepted_by_superusers(client, site):
     content = client.get(page(site)).content.decode()
     assert "shared by the account" in content
     assert action(site, "accept") not in content
+    assert f"{action(site, 'restore')}?only" not in content
     only = {"only": f"{shared.pk}:SigningBehavior"}
     assert client.post(action(site, "accept"), only).status_code == 403
 

@@ -120,6 +120,12 @@ def test_get_does_nothing(admin_client, account, act):
     assert 'method="post"' in content
 
 
+def test_a_link_does_not_type_the_name(admin_client, account):
+    query = {"thing": f"bucket:{NAME}", "known_as": NAME, "name": NAME}
+    form = admin_client.get(url(account, "delete"), query).context["form"]
+    assert (form["known_as"].value(), form["name"].value()) == (NAME, None)
+
+
 def test_adopting_and_forgetting(admin_client, admin_user, account, monkeypatch):
     row = mock.create_autospec(Resource, instance=True)
     adopt = mock.create_autospec(orphans.adopt, return_value=row)

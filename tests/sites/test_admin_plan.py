@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from cloudadmin.aws import ClientError
@@ -13,7 +14,7 @@ from sites.models import Operation, Site
 from sites.provisioning.errors import ProvisioningError
 from sites.provisioning.plan import Create, Delete, Plan, Update
 from sites.provisioning.preflight import Finding
-from tests.factories import OperationFactory, ResourceFactory, SiteFactory
+from tests.factories import OperationFactory, ResourceFactory, SiteFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -217,6 +218,21 @@ def test_all_is_restored(admin_client, plan, drifted, run_operation):
     form = {"checksum": plan.return_value.checksum}
     admin_client.post(url(drifted, "restore"), form)
     assert plan.call_args.kwargs["leaving"] == ()
+    assert Operation.objects.exists()
+
+
+def test_what_is_shared_is_restored_by_superusers(
+    client, admin_client, plan, drifted, run_operation
+):
+    plan.return_value = Plan((), (UPDATE,))
+    user = UserFactory()
+    user.user_permissions.add(Permission.objects.get(codename="change_site"))
+    client.force_login(user)
+    form = {"checksum": plan.return_value.checksum}
+    content = client.post(url(drifted, "restore"), form).content.decode()
+    assert "for a superuser to decide" in content
+    assert not Operation.objects.exists()
+    admin_client.post(url(drifted, "restore"), form)
     assert Operation.objects.exists()
 
 

@@ -8,11 +8,13 @@ from unittest import mock
 import pytest
 from django.core.management import CommandError, call_command
 
-from sites import operations, provisioning, tasks
-from sites.models import Domain, Operation, Site
+from cloudadmin.aws import Clients
+from sites import drift, drift_checks, operations, provisioning, tasks
+from sites.models import Account, Domain, Operation, Site
 from sites.provisioning.plan import Update
 from sites.signals import site_provisioned
 from tests.factories import DomainFactory, OperationFactory, ResourceFactory, SiteFactory
+from tests.sites.cloud import live_site, run
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +161,37 @@ def test_a_site_that_is_worked_on_is_left_as_it_is(site, plans, delay):
     site.refresh_from_db()
     assert site.headers == "standard"
     delay.assert_not_called()
+
+
+@pytest.mark.parametrize("path", ["Comment", ""])
+def test_what_else_changed_on_aws_is_not_put_right_unasked(site, plans, delay, path):
+    found = Update("distribution", "distribution", "its name", drifted=(path,))
+    plans(provisioning.Plan((found,)))
+    with pytest.raises(CommandError, match="Something else changed on AWS") as refusal:
+        call_command("change_site", "blog", "--headers", "none")
+    assert "check_drift blog" in str(refusal.value)
+    site.refresh_from_db()
+    assert site.headers == "standard"
+    delay.assert_not_called()
+
+
+def test_known_drift_stays_as_it_is_when_something_else_is_changed(account: Account, aws: Clients):
+    site = live_site(account, name="shop")
+    id_ = site.resources.get(logical_id="distribution").physical_id
+    now = aws.cloudfront.get_distribution_config(Id=id_)
+    config = now["DistributionConfig"] | {"HttpVersion": "http2"}
+    aws.cloudfront.update_distribution(Id=id_, IfMatch=now["ETag"], DistributionConfig=config)
+    change = ("change_site", "shop", "--price-class", "PriceClass_All")
+    with pytest.raises(CommandError, match="Something else changed on AWS"):
+        call_command(*change)
+    drift_checks.check(site)
+    call_command(*change)
+    operation = site.operations.first()
+    assert operation is not None
+    assert run(operation).status == Operation.Status.SUCCESS
+    config = aws.cloudfront.get_distribution_config(Id=id_)["DistributionConfig"]
+    assert (config["PriceClass"], config["HttpVersion"]) == ("PriceClass_All", "http2")
+    assert [found.key for found in drift.of_site(site)] == [("distribution", "HttpVersion")]
 
 
 def test_a_site_that_is_destroyed_is_not_changed(delay):

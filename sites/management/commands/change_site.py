@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from sites import operations, provisioning, tasks
+from sites import drift, provisioning, tasks
 from sites.management import site_options
 from sites.management.command import SiteCommand
 from sites.management.commands.provision_site import follow
@@ -41,10 +41,7 @@ class Command(SiteCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = self.site(options["name"]).name
-        try:
-            operation = self._change(name, options)
-        except provisioning.ProvisioningError as error:
-            raise CommandError(f"{error} Nothing was changed.") from error
+        operation = self._change(name, options)
         if operation is None:
             return
         tasks.run_operation.delay(operation.pk)
@@ -71,7 +68,7 @@ class Command(SiteCommand):
         if is_draft and not options["plan"]:
             self.stdout.write(f"Changed {name}, which is a draft: nothing is on AWS yet.")
             return None
-        plan = operations.plan(site)
+        plan = drift.restore_plan(site, only=())
         self.stdout.write(plan.as_text())
         for domain in _led_by_others(site, options["remove_domain"]):
             self.stdout.write(
@@ -82,12 +79,13 @@ class Command(SiteCommand):
             transaction.set_rollback(True)
             return None
         plan.raise_if_unsafe()
+        _refuse_unknown_drift(site, plan)
         # The addresses first: a new domain has its head before the edge answers for it.
         site_provisioned.send(sender=Site, site=site)
         if not plan.effective:
             self.stdout.write(f"{name} is changed at the edge alone: live in seconds.")
             return None
-        return operations.request(site, Operation.Kind.PROVISION, plan_checksum=plan.checksum)
+        return drift.restore(site, plan.checksum, only=())
 
 
 def _write(site: Site, options: dict[str, Any]) -> bool:
@@ -102,6 +100,23 @@ def _write(site: Site, options: dict[str, Any]) -> bool:
     changed += site_options.set_redirects(site, options["no_redirect"], redirects=False)
     site_options.refuse_redirects_to_nowhere(site)
     return bool(changed or removed or options["add_domain"])
+
+
+def _refuse_unknown_drift(site: Site, plan: provisioning.Plan) -> None:
+    """Known drift is left as it is, but for what the change sets anew. What nobody was told of yet,
+    and what is gone, is put right only by who asks for that."""
+    known = {found.key for found in drift.of_site(site) if not found.drift.is_gone}
+    unasked = [
+        change.label
+        for change in plan.effective
+        if not known.issuperset((change.logical_id, path) for path in change.drifted)
+    ]
+    if unasked:
+        raise CommandError(
+            f"Something else changed on AWS ({', '.join(unasked)}), and nothing was changed here. "
+            f"`manage.py check_drift {site.name}` tells what it is, and with --restore puts it "
+            "right."
+        )
 
 
 def _led_by_others(site: Site, names: list[str]) -> list[str]:

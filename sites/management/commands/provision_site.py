@@ -11,10 +11,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from sites import operations, tasks
 from sites.access import clients_for
-from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.management.command import SiteCommand
 from sites.management.waits import wait_lines
 from sites.models import Operation, Site
-from sites.provisioning import Plan, ProvisioningError, ResourceFailed
+from sites.provisioning import Plan
 from sites.provisioning.preflight import Finding, raise_if_blocked
 
 Status = Operation.Status
@@ -44,18 +44,14 @@ class Command(SiteCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
         clients_for(site.account).sts.get_caller_identity()  # says best that AWS is away
-        try:
-            plan = operations.plan(site)
-            if options["checksum"]:
-                plan.raise_if_changed(options["checksum"])
-            findings = operations.preflight(site, plan)
-            if options["plan"]:
-                self._show(plan, findings, as_json=options["json"])
-                return
-            raise_if_blocked(findings, options["force"])
-        except ProvisioningError as error:
-            again = isinstance(error, ResourceFailed) and not error.permanent
-            raise CommandError(str(error), returncode=TRY_AGAIN_LATER if again else 1) from error
+        plan = operations.plan(site)
+        if options["checksum"]:
+            plan.raise_if_changed(options["checksum"])
+        findings = operations.preflight(site, plan)
+        if options["plan"]:
+            self._show(plan, findings, as_json=options["json"])
+            return
+        raise_if_blocked(findings, options["force"])
         self._show(plan, findings)
         self._provision(site, plan, options)
 

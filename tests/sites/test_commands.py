@@ -1,0 +1,33 @@
+"""What all commands do with what provisioning refuses."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from cloudadmin.aws import ClientError
+from sites import drift, operations
+from sites.provisioning.errors import ResourceFailed
+from tests.factories import SiteFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("code", "returncode"), [("Throttling", 75), ("AccessDenied", 1)], ids=["transient", "for good"]
+)
+def test_a_restore_whose_plan_aws_refuses_is_told_in_a_sentence(monkeypatch, code, returncode):
+    site = SiteFactory(live=True, serving=True)
+    about = {"logical_id": "bucket", "type": "bucket", "label": site.name, "path": "Encryption"}
+    site.resources.filter(logical_id="bucket").update(drift=[about])
+    error = ResourceFailed("bucket", "read", ClientError({"Error": {"Code": code}}, "GetBucketAcl"))
+    monkeypatch.setattr("sites.management.commands.check_drift.check", lambda *_, **__: [])
+    monkeypatch.setattr(
+        operations, "plan", mock.create_autospec(operations.plan, side_effect=error)
+    )
+    with pytest.raises(CommandError, match=f"AWS said {code}") as refusal:
+        call_command("check_drift", site.name, "--restore")
+    assert refusal.value.returncode == returncode
+    assert drift.of_site(site)
