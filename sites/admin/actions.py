@@ -178,7 +178,7 @@ def linked(request: HttpRequest, form_class: type[forms.Form]) -> dict[str, str]
     """What a link may fill in: what the action is about, and nothing that a person has to type."""
     fields = form_class.base_fields
     hidden = {name for name, field in fields.items() if field.widget.is_hidden}
-    return {name: value for name, value in request.GET.items() if name in hidden}
+    return {name: value for name, value in request.GET.dict().items() if name in hidden}
 
 
 def enqueue(operation: Operation) -> None:
