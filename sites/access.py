@@ -22,7 +22,8 @@ def clients_for(account: Account) -> Clients:
         external_id=str(account.external_id),
         endpoint_url=settings.AWS_ENDPOINT_URL,
     )
-    return _clients(access, account.short_uid, int(time.time() // KEEP_SECONDS))
+    # AWS counts by its own accounts, of which several of ours may be one.
+    return _clients(access, account.aws_account_id, int(time.time() // KEEP_SECONDS))
 
 
 @lru_cache(maxsize=32)

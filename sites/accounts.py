@@ -16,9 +16,10 @@ from django.utils.dateparse import parse_datetime
 
 from sites import provisioning
 from sites.errors import Refused
-from sites.models import Account, Operation, OperationEvent, Resource
-from sites.provisioning.inventory import Found, stack_of
+from sites.models import Account, Operation, OperationEvent, Resource, Site
+from sites.provisioning.inventory import Found, identity, stack_of
 from sites.provisioning.outcomes import Outcome
+from sites.store import record_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -36,6 +37,7 @@ def request(
 
     One of the same kind that only waits is carried on by the new one. Raises Refused.
     """
+    held(account)
     targets = [*_take_over(account, kind), *map(_target, found)]
     try:
         with transaction.atomic():
@@ -59,6 +61,40 @@ def is_being_destroyed(account: Account) -> bool:
     ).exists()
 
 
+def held(account: Account) -> Account:
+    """Its row, locked to the end of the transaction: what is asked of an account, and of the sites
+    on it, is asked one after the other.
+
+    Locked after a site's operation and before an account's: another order would be a deadlock.
+    """
+    return Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+
+
+def raise_if_deleting(account: Account, owner: Account | Site) -> None:
+    """Refuse while things without a row that are the owner's, or shared, are being deleted."""
+    uids = {account.short_uid, owner.short_uid}
+    for operation in account.operations.filter(
+        kind=Operation.Kind.DELETE, status__in=Operation.ACTIVE
+    ):
+        left = {each.get("owner") for each in operation.targets if not each.get("gone")}
+        if left & uids:
+            raise Refused(
+                f"Things of {owner} that have no row are being deleted; try again when that is "
+                "done.",
+                try_again=True,
+            )
+
+
+def _at_work(account: Account) -> set[str]:
+    """The uids that the operations of the account's sites are working for."""
+    active = Operation.objects.filter(site__account=account, status__in=Operation.ACTIVE)
+    operations = list(active.select_related("site"))
+    uids = {operation.site.short_uid for operation in operations if operation.site}
+    # A wait for somebody's DNS may last days, and touches nothing that is shared.
+    is_shared = any(not operation.waits for operation in operations)
+    return uids | {account.short_uid} if is_shared else uids
+
+
 def _take_over(account: Account, kind: str) -> list[Any]:
     """The targets that operations which only wait have left; whoever held one is fenced off."""
     waiting = Operation.unclaimed().filter(account=account, kind=kind, status__in=Operation.ACTIVE)
@@ -77,11 +113,17 @@ def _target(found: Found) -> dict[str, Any]:
         "type": found.type,
         "physical_id": found.physical_id,
         "inputs": found.resource.inputs(),
+        "owner": found.owner,
     }
 
 
 def _key(target: dict[str, Any]) -> tuple[str, str]:
     return target["type"], target["physical_id"]
+
+
+def _number(logical_id: str) -> int:
+    """The place among the targets of what ``TargetStore.records`` named so."""
+    return int(logical_id.rpartition(".")[2]) - 1
 
 
 def delete_targets(operation: Operation, clients: Clients, now: datetime) -> Outcome:
@@ -113,13 +155,24 @@ class TargetStore:
         }
 
     def leave_adopted(self) -> None:
-        """What a provisioning has taken as its own meanwhile is not ours to delete any more."""
+        """What a provisioning has taken as its own meanwhile, or is about to, is not ours to
+        delete any more."""
+        account = self.operation.account
+        busy = _at_work(account) if account else set()
         ids = [target["physical_id"] for target in self.operation.targets]
         rows = Resource.objects.filter(physical_id__in=ids).values_list("type", "physical_id")
         adopted = set(rows)
+        # The intent of another of our accounts counts as well, as those may be one on AWS.
+        intents = {
+            identity(record_of(row).resource) for row in Resource.objects.filter(physical_id="")
+        }
         for name, record in self.records().items():
-            if (record.type, record.physical_id) in adopted:
+            is_recorded = (record.type, record.physical_id) in adopted
+            if is_recorded or identity(record.resource) in intents:
                 self.forget(name, event=f"{record.resource.label} has an owner now: left alone")
+            elif self.operation.targets[_number(name)].get("owner") in busy:
+                event = f"{record.resource.label}: its owner is being worked on: left alone"
+                self.forget(name, event=event)
 
     def intend(self, logical_id: str, resource: Desired) -> int:
         raise LookupError(f"{logical_id}: nothing is created while things are deleted")
@@ -145,9 +198,9 @@ class TargetStore:
         self._note(logical_id, event, gone=True)
 
     def _note(self, logical_id: str, event: str, **changes: Any) -> None:
-        number = int(logical_id.rpartition(".")[2])
+        number = _number(logical_id)
         targets = [*self.operation.targets]
-        targets[number - 1] = targets[number - 1] | changes
+        targets[number] = targets[number] | changes
         self.operation.write(targets=targets)
         if event:
             OperationEvent.objects.create(

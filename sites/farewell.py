@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+
 from sites import accounts
 from sites.access import clients_for
 from sites.errors import Refused
@@ -56,8 +58,9 @@ def destroy_account(account: Account, creator: User | None = None) -> Operation:
 
     The caller enqueues ``sites.tasks.run_operation`` after commit. Raises Refused.
     """
-    raise_if_lived_in(account)
-    return accounts.request(account, Operation.Kind.DESTROY, creator)
+    with transaction.atomic():
+        raise_if_lived_in(accounts.held(account))
+        return accounts.request(account, Operation.Kind.DESTROY, creator)
 
 
 def raise_if_lived_in(account: Account) -> None:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from sites import accounts, provisioning, stacks
 from sites.access import clients_for
 from sites.errors import Refused
+from sites.farewell import raise_if_lived_in
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
 from sites.preflight import explained_waits, findings
@@ -59,14 +60,6 @@ def request(
     ``plan_checksum`` no other plan than that is applied. An operation that only waits (for a
     certificate, say) is superseded; one that a worker is busy with is not.
     """
-    if kind == Operation.Kind.PROVISION and site.state == Site.State.DESTROYING:
-        raise OperationRefused(f"{site.name} is being destroyed.")
-    if kind == Operation.Kind.PROVISION and accounts.is_being_destroyed(site.account):
-        raise OperationRefused(
-            f"What the sites of account {site.account.name} share is being destroyed; try again "
-            "when that is done.",
-            try_again=True,
-        )
     with transaction.atomic():
         # Guarded: an operation that a worker just claimed is not superseded.
         Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
@@ -91,11 +84,41 @@ def request(
                 f"{site.name} is being worked on right now; try again in a few seconds.",
                 try_again=True,
             ) from error
-        destroying = kind == Operation.Kind.DESTROY
-        if destroying or site.state != Site.State.LIVE:
-            site.state = Site.State.DESTROYING if destroying else Site.State.PROVISIONING
-            site.save(update_fields=["state"])
+        state = _state_after(kind, site)
+    site.state = state
     return operation
+
+
+def _state_after(kind: str, site: Site) -> str:
+    """The state of a site that is asked for this, as it is now and not as the caller read it.
+
+    Raises OperationRefused, which takes back the operation. The site's row is locked after the
+    operation's, as at an operation's end: the other order would be a deadlock of the two.
+    """
+    current = Site.objects.select_for_update(no_key=True).filter(pk=site.pk).first()
+    if current is None:
+        raise OperationRefused(f"{site.name} is gone.")
+    if kind == Operation.Kind.PROVISION:
+        _raise_if_leaving(current)
+    destroying = kind == Operation.Kind.DESTROY
+    if destroying or current.state != Site.State.LIVE:
+        current.state = Site.State.DESTROYING if destroying else Site.State.PROVISIONING
+        current.save(update_fields=["state"])
+    return current.state
+
+
+def _raise_if_leaving(site: Site) -> None:
+    """Refuse while the site, what it shares, or a thing that would be its own is deleted."""
+    if site.state == Site.State.DESTROYING:
+        raise OperationRefused(f"{site.name} is being destroyed.")
+    account = accounts.held(site.account)
+    if accounts.is_being_destroyed(account):
+        raise OperationRefused(
+            f"What the sites of account {account.name} share is being destroyed; try again "
+            "when that is done.",
+            try_again=True,
+        )
+    accounts.raise_if_deleting(account, site)
 
 
 def run(pk: int) -> float | None:
@@ -110,6 +133,14 @@ def run(pk: int) -> float | None:
     )
     if operation is None or not operation.claim(status=Operation.Status.IN_PROGRESS):
         return None
+    try:
+        return _run(operation)
+    except LeaseLost:
+        return None
+
+
+def _run(operation: Operation) -> float | None:
+    """As its holder. Raises LeaseLost."""
     if operation.attempts >= MAX_ATTEMPTS:
         _fail(
             operation,
@@ -121,10 +152,10 @@ def run(pk: int) -> float | None:
         with operation.heartbeat():
             return _settle(operation, _explained(operation, _pass(operation)))
     except LeaseLost:
-        return None
+        raise
     except provisioning.ResourceFailed as error:
         return _settle(operation, provisioning.Failed(error))
-    except (provisioning.UnsafePlan, provisioning.PlanChanged, Blocked) as refusal:
+    except (provisioning.UnsafePlan, provisioning.PlanChanged, Blocked, Refused) as refusal:
         _refuse(operation, str(refusal))
         return None
     except Exception:
@@ -196,6 +227,7 @@ def _account_pass(operation: Operation, now: datetime) -> Outcome:
     with account_lock(account) as locked:
         if not locked:
             return _wait_for_account(account, now)
+        raise_if_lived_in(account)
         store = RowStore(operation, account, None)
         return provisioning.destroy(stacks.of_account(account), clients, store, now=now)
 
@@ -291,6 +323,7 @@ def _fail(operation: Operation, status: str, message: str) -> None:
             site.save(update_fields=["state"])
 
 
+@transaction.atomic
 def _refuse(operation: Operation, message: str) -> None:
     """Nothing was done, so the site is what it was."""
     _fail(operation, Operation.Status.FAILURE, message)

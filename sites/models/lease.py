@@ -80,20 +80,24 @@ class Leased(models.Model):
     def release(self, **changes: object) -> None:
         self.write(lease_until=None, **changes)
 
+    def renew(self) -> bool:
+        """Hold the row for longer. False when it is not ours, or was let go: that stays so."""
+        held = type(self)._default_manager.filter(pk=self.pk, fence=self.fence)
+        return bool(held.exclude(lease_until=None).update(lease_until=timezone.now() + LEASE))
+
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
         """Renew the lease from a thread of its own while the block runs."""
         stop = threading.Event()
-        row = type(self)._default_manager.filter(pk=self.pk, fence=self.fence)
 
-        def renew() -> None:
+        def beat() -> None:
             try:
                 while not stop.wait(HEARTBEAT_SECONDS):
-                    row.update(lease_until=timezone.now() + LEASE)
+                    self.renew()
             finally:
                 connections.close_all()
 
-        thread = threading.Thread(target=renew, name=f"heartbeat-{self.pk}", daemon=True)
+        thread = threading.Thread(target=beat, name=f"heartbeat-{self.pk}", daemon=True)
         thread.start()
         try:
             yield

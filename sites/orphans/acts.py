@@ -79,6 +79,8 @@ def adopt(account: Account, thing: str, creator: User | None = None) -> Resource
         raise Refused(f"{orphan.id} is not ours: its tags name another owner, or none.")
     now = timezone.now()
     with _recorded(Operation.Kind.ADOPT, account, owner, creator) as operation:
+        if isinstance(owner, Site):  # of an account there is one operation at a time anyhow
+            accounts.raise_if_deleting(accounts.held(account), owner)
         store = RowStore(operation, account, owner if isinstance(owner, Site) else None)
         store.record(
             orphan.logical_id,

@@ -42,6 +42,7 @@ def test_data_does_not_go_unless_it_is_named(site):
 
 def test_a_site_that_is_being_destroyed_is_not_provisioned(site):
     site.state = Site.State.DESTROYING
+    site.save()
 
     with pytest.raises(OperationRefused, match="being destroyed"):
         operations.request(site, Operation.Kind.PROVISION)

@@ -114,6 +114,13 @@ def test_nothing_is_provisioned_while_the_account_leaves(account: Account):
     assert "being destroyed" in said(lambda: operations.request(site, Kind.PROVISION))
 
 
+def test_an_account_is_not_destroyed_under_a_site_that_came_meanwhile(account: Account):
+    operation = farewell.destroy_account(account)
+    SiteFactory(account=account)
+    assert run(operation).status == Status.FAILURE
+    assert "still has sites" in operation.error_message
+
+
 def test_one_operation_of_an_account_at_a_time(account: Account):
     first = accounts.request(account, Kind.DESTROY)
     again = accounts.request(account, Kind.DESTROY)

@@ -66,6 +66,15 @@ def test_who_was_taken_for_dead_cannot_write(operation):
     assert same_row(operation).error_message == ""
 
 
+def test_what_was_let_go_is_not_held_again_by_a_late_beat(operation):
+    operation.claim()
+    assert operation.renew()
+    operation.release()
+
+    assert not operation.renew()
+    assert same_row(operation).lease_until is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_heartbeat_renews_the_lease(operation, monkeypatch):
     monkeypatch.setattr("sites.models.lease.HEARTBEAT_SECONDS", 0.01)

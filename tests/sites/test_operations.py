@@ -11,6 +11,7 @@ from cloudadmin.aws import ClientError
 from sites import operations, provisioning
 from sites.models import Account, Operation, Resource, Site
 from sites.operations import OperationRefused
+from tests.fakes import Killed
 
 pytestmark = pytest.mark.django_db
 
@@ -166,6 +167,56 @@ def test_a_destroyed_site_is_gone_and_its_operation_stays(site, engine):
     assert not Site.objects.exists()
     assert operation.status == Status.SUCCESS
     assert operation.site_name == "blog"
+
+
+def test_a_destroy_is_not_superseded_by_who_read_the_site_before(site):
+    stale = Site.objects.get(pk=site.pk)
+    destroy = operations.request(site, Kind.DESTROY)
+
+    with pytest.raises(OperationRefused, match="being destroyed"):
+        operations.request(stale, Kind.PROVISION)
+    assert Operation.objects.get() == destroy
+    destroy.refresh_from_db()
+    assert destroy.status == Status.QUEUED
+    stale.refresh_from_db()
+    assert stale.state == site.state == Site.State.DESTROYING
+
+
+def test_who_asks_for_a_site_that_is_gone_is_told(site):
+    stale = Site.objects.get(pk=site.pk)
+    site.delete()
+    with pytest.raises(OperationRefused, match="is gone"):
+        operations.request(stale, Kind.PROVISION)
+    assert not Operation.objects.exists()
+
+
+def test_who_lost_the_lease_does_not_tell_how_it_ended(site, monkeypatch):
+    def taken_over(operation):
+        Operation.objects.update(fence=operation.fence + 1)
+        raise failed("AccessDenied", 403).error
+
+    monkeypatch.setattr(operations, "_pass", taken_over)
+    operation = operations.request(site, Kind.PROVISION)
+    assert operations.run(operation.pk) is None
+    operation.refresh_from_db()
+    assert operation.status == Status.IN_PROGRESS
+
+
+def test_what_is_refused_is_never_told_to_have_failed(site, engine, monkeypatch):
+    """One commit: a worker that is killed in the middle leaves neither."""
+    engine(provisioning.PlanChanged("not the plan that was shown"))
+    operation = operations.request(site, Kind.PROVISION)
+    fail = operations._fail
+
+    def killed(*arguments):
+        fail(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(operations, "_fail", killed)
+    with pytest.raises(Killed):
+        operations.run(operation.pk)
+    site.refresh_from_db()
+    assert site.state == Site.State.PROVISIONING
 
 
 def test_what_a_dead_worker_held_is_due(site):

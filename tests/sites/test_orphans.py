@@ -259,14 +259,48 @@ def test_a_later_deletion_takes_the_rest_of_one_that_waits(account):
 
 
 def test_what_was_adopted_meanwhile_is_not_deleted(account, site):
+    row = site.resources.get(logical_id="key_value_store")
     (thing,) = unknown_to_rows(site, "key_value_store")
     operation = orphans.delete(account, [thing])
-    again = run(operations.request(site, Kind.PROVISION))
-    assert again.status == Status.SUCCESS
+    row.save(force_insert=True)
     assert run(operation).status == Status.SUCCESS
     (event,) = operation.events.all()
     assert "left alone" in event.message
     assert operations.plan(site).summary.startswith("No changes")
+
+
+def test_what_is_about_to_be_made_is_not_deleted(account, site):
+    row = site.resources.get(logical_id="key_value_store")
+    (thing,) = unknown_to_rows(site, "key_value_store")
+    operation = orphans.delete(account, [thing])
+    row.physical_id = ""
+    row.save(force_insert=True)
+    assert run(operation).status == Status.SUCCESS
+    assert "has an owner now" in operation.events.get().message
+
+
+def test_what_is_of_a_site_that_is_worked_on_is_not_deleted(account, site):
+    (thing,) = unknown_to_rows(site, "key_value_store")
+    operation = orphans.delete(account, [thing])
+    OperationFactory(site=site)
+    assert run(operation).status == Status.SUCCESS
+    assert "is being worked on" in operation.events.get().message
+
+
+def test_no_site_takes_as_its_own_what_is_being_deleted(account, site):
+    (bucket,) = unknown_to_rows(site, "bucket")
+    (thing,) = unknown_to_rows(site, "key_value_store")
+    operation = orphans.delete(account, [thing])
+    for ask in (
+        lambda: operations.request(site, Kind.PROVISION),
+        lambda: orphans.adopt(account, bucket),
+    ):
+        with pytest.raises(Refused, match="being deleted") as refusal:
+            ask()
+        assert refusal.value.try_again
+    operation.write(status=Status.FAILURE)
+    assert orphans.adopt(account, bucket).logical_id == "bucket"
+    assert operations.request(site, Kind.PROVISION).status == Status.QUEUED
 
 
 def test_parts_are_forgotten_with_their_thing(account, aws, site):

@@ -11,7 +11,9 @@ import pytest
 import redis
 
 from cloudadmin import embedded
+from sites.access import clients_for
 from sites.pace import RATES, Pace
+from tests.factories import AccountFactory
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,13 @@ def test_another_account_and_another_service_have_their_own(redis_url: str, paus
             for _ in range(5):
                 Pace(redis_url, account, 1)(service)
     assert not pauses
+
+
+def test_accounts_of_ours_that_are_one_on_aws_share_a_pace(settings):
+    settings.CLOUDADMIN_AWS_PACE = 1
+    accounts = AccountFactory.build_batch(2, aws_account_id="123456789012")
+    paces = [clients_for(account).pace for account in accounts]
+    assert {pace.account for pace in paces if isinstance(pace, Pace)} == {"123456789012"}
 
 
 def test_without_redis_nothing_waits(pauses: list[float]):
