@@ -16,7 +16,7 @@ from tests.sweep import points
 from tests.sweep.clouds import WORKERS, clouds
 from tests.sweep.life import Life
 from tests.sweep.strikes import UNDISTURBED, Mode, Strike
-from tests.sweep.verdict import MOST_RESUMES, Verdict, judge, unstruck
+from tests.sweep.verdict import Verdict, judge, most_resumes, unstruck
 
 WIDTH = 120
 COLUMNS = ("struck", "lives", "ok", "calls", "points", "duplicates", "leaks", "stuck", "resumes")
@@ -92,7 +92,7 @@ def _cells(verdicts: list[Verdict]) -> list[str]:
             sum(verdict.duplicates.total() for verdict in verdicts),
             sum(verdict.leaks.total() for verdict in verdicts),
             sum(verdict.is_stuck for verdict in verdicts),
-            f"{max(verdict.resumes for verdict in verdicts)} of {MOST_RESUMES}",
+            f"{max(verdict.resumes for verdict in verdicts)} of {most_resumes(verdicts[0].strike.mode)}",
         )
     ]
 
