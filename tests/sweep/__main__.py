@@ -82,6 +82,7 @@ def _table(given: argparse.Namespace) -> Table:
 
 
 def _cells(verdicts: list[Verdict]) -> list[str]:
+    most = most_resumes(verdicts[0].strike.mode)
     return [
         str(cell)
         for cell in (
@@ -92,7 +93,7 @@ def _cells(verdicts: list[Verdict]) -> list[str]:
             sum(verdict.duplicates.total() for verdict in verdicts),
             sum(verdict.leaks.total() for verdict in verdicts),
             sum(verdict.is_stuck for verdict in verdicts),
-            f"{max(verdict.resumes for verdict in verdicts)} of {most_resumes(verdicts[0].strike.mode)}",
+            f"{max(verdict.resumes for verdict in verdicts)} of {most}",
         )
     ]
 
