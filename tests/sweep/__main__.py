@@ -13,14 +13,14 @@ from rich.table import Table
 # Before Django is asked for anything: a PostgreSQL for the local clouds.
 import tests.services  # noqa: F401
 from tests.sweep import points
-from tests.sweep.clouds import WORKERS, clouds
+from tests.sweep.clouds import WORKERS, clouds, struck_each
 from tests.sweep.life import Life
 from tests.sweep.strikes import UNDISTURBED, Mode, Strike
-from tests.sweep.verdict import Verdict, judge, most_resumes, unstruck
+from tests.sweep.verdict import Verdict, judge, most_resumes
 
 WIDTH = 120
 COLUMNS = ("struck", "lives", "ok", "calls", "points", "duplicates", "leaks", "stuck", "resumes")
-# Modes whose strikes are meant to leave out no change.
+# Whose strikes leave out no change.
 EACH_CHANGE = (Mode.AFTER, Mode.BEFORE, Mode.LOST, Mode.REFUSED)
 
 
@@ -34,14 +34,13 @@ def main() -> int:
         table = _table(given)
         for name, strikes in {"undisturbed": [UNDISTURBED], **_sweep(given, undisturbed)}.items():
             since = time.monotonic()
-            struck = [*lives(strikes)]
+            struck = (
+                struck_each(lives, strikes, undisturbed) if name in EACH_CHANGE else lives(strikes)
+            )
             found = [judge(life, undisturbed) for life in struck]
             verdicts += found
             table.add_row(name, *_cells(found), f"{time.monotonic() - since:.0f} s")
             _tell(name, found, console)
-            if name in EACH_CHANGE:
-                for change in unstruck(struck, undisturbed):
-                    console.print(f"  not struck: {change}")
     console.print(table)
     _describe(undisturbed, console)
     console.print(f"{time.monotonic() - began:.0f} s, {len(verdicts)} lives")
@@ -52,11 +51,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("--short", action="store_true", help="what the gate runs")
     parser.add_argument("--mode", type=Mode, choices=[*Mode], help="this one alone")
-    parser.add_argument("--at", type=int, nargs="+", help="these calls of each stage alone")
+    parser.add_argument("--at", type=_call, nargs="+", help="these calls of each stage alone")
     parser.add_argument("--reads", action="store_true", help="reads, in place of changes")
     parser.add_argument("--seed", type=int, help="this seed alone, of a mode by chance")
     parser.add_argument("--workers", type=int, default=WORKERS, help="lives at a time")
     return parser.parse_args()
+
+
+def _call(text: str) -> int | str:
+    """A call by its number, or by the name of its operation."""
+    return int(text) if text.isdigit() else text
 
 
 def _sweep(given: argparse.Namespace, undisturbed: Life) -> points.Sweep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +17,9 @@ from botocore.retries.standard import ExponentialBackoff
 from tests.localcloud.conftest import LocalCloud
 from tests.services import _start_postgres
 from tests.sweep.life import Life, Place
+from tests.sweep.points import by_name
 from tests.sweep.strikes import Strike, StrikingClients
+from tests.sweep.verdict import unstruck
 
 WORKERS = 3
 # Short, so that everything is under way for a while and nothing for long.
@@ -57,3 +59,10 @@ def clouds(workers: int = WORKERS) -> Iterator[Lives]:
             for place in pool.map(start, range(workers)):
                 idle.put(place)
             yield lambda strikes: pool.map(live, strikes)
+
+
+def struck_each(lives: Lives, strikes: Sequence[Strike], undisturbed: Life) -> list[Life]:
+    """Their lives, and those that strike by name what these had missed."""
+    found = [*lives(strikes)]
+    missed = [*unstruck(found, undisturbed)]
+    return [*found, *lives(by_name(strikes[0].mode, missed))]

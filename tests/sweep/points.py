@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.sweep.life import Life
 from tests.sweep.strikes import BY_CHANCE, GARBLED, Mode, Strike
@@ -51,6 +51,12 @@ def spread(
     lives = -(-most // in_each)
     for first in range(1, lives + 1, every):
         yield Strike(mode, tuple(range(first, most + 1, lives)), reads)
+
+
+def by_name(mode: Mode, operations: Sequence[str]) -> Iterator[Strike]:
+    """Two in a life; for what numbers missed, since the order of calls hangs on what is ready."""
+    for first in range(0, len(operations), 2):
+        yield Strike(mode, tuple(operations[first : first + 2]))
 
 
 def by_chance(mode: Mode, seeds: int) -> Iterator[Strike]:

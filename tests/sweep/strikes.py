@@ -50,11 +50,12 @@ class Strike:
     """Where each stage of a life is struck, and how.
 
     ``at`` are numbers from 1 of the stage's changes, or of its reads; what is sent again, by the
-    SDK or by the next pass, has no number of its own. A mode by chance has a seed in their place.
+    SDK or by the next pass, has no number of its own. A name in their place is that operation's
+    first call; a mode by chance has a seed.
     """
 
     mode: Mode
-    at: tuple[int, ...] = ()
+    at: tuple[int | str, ...] = ()
     reads: bool = False
     seed: int = 0
 
@@ -133,7 +134,7 @@ class StrikingClients(Clients):
         reads = is_read(operation, request)
         calls = self.sent.reads if reads else self.sent.changes
         calls.append(operation)
-        if not self._is_hit(request, reads):
+        if not self._is_hit(request, operation, reads):
             return None
         self.sent.struck.append(operation)
         match self.strike.mode:
@@ -147,7 +148,7 @@ class StrikingClients(Clients):
         self._fault(times=1)  # one life at a time: the next call is this one
         return None
 
-    def _is_hit(self, request: AWSPreparedRequest, reads: bool) -> bool:
+    def _is_hit(self, request: AWSPreparedRequest, operation: str, reads: bool) -> bool:
         """Whether it is aimed at; what is malformed stays so when the SDK sends it again."""
         before, self.invocation = self.invocation, request.headers["amz-sdk-invocation-id"]
         if self.invocation == before:
@@ -156,7 +157,9 @@ class StrikingClients(Clients):
         request_itself = (request.method, request.url, str(request.body))
         is_new = request_itself not in numbers
         number = numbers.setdefault(request_itself, len(numbers) + 1)
-        self.is_hit = is_new and reads == self.strike.reads and number in self.strike.at
+        is_named = operation in self.strike.at and operation not in self.sent.struck
+        is_aimed = reads == self.strike.reads and (number in self.strike.at or is_named)
+        self.is_hit = is_new and is_aimed
         return self.is_hit
 
 

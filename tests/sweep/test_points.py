@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sweep.points import by_chance, spread
+from tests.sweep.points import by_chance, by_name, spread
 from tests.sweep.strikes import Mode, Strike
 
 
@@ -20,6 +20,13 @@ def test_every_number_is_struck_once(most, in_each):
 def test_a_share_is_a_share_of_the_lives(most, in_each, every):
     all_lives = [*spread(Mode.AFTER, most, in_each)]
     assert [*spread(Mode.AFTER, most, in_each, every=every)] == all_lives[::every]
+
+
+@given(st.lists(st.text(min_size=1), unique=True))
+def test_what_is_struck_by_name_is_struck_once(names):
+    lives = [strike.at for strike in by_name(Mode.LOST, names)]
+    assert [name for at in lives for name in at] == names
+    assert all(len(at) <= 2 for at in lives)
 
 
 def test_each_seed_is_a_life_of_its_own():

@@ -49,6 +49,23 @@ def test_killed_before_it_is_not_done_and_after_it_is(clients, name, mode, is_do
     assert exists(clients, name) == is_done
 
 
+def test_a_name_is_its_first_call(clients, name):
+    with clients.aimed(Strike(Mode.REFUSED, ("s3.CreateBucket",))) as sent:
+        with pytest.raises(ClientError):
+            clients.s3.create_bucket(Bucket=name)
+        clients.s3.create_bucket(Bucket=f"{name}-second")
+    assert (len(sent.changes), sent.struck) == (2, ["s3.CreateBucket"])
+
+
+def test_what_is_sent_again_has_no_number(clients, name):
+    with clients.aimed(Strike(Mode.REFUSED, (2,))) as sent:
+        clients.s3.create_bucket(Bucket=name)
+        clients.s3.create_bucket(Bucket=name)
+        with pytest.raises(ClientError):
+            clients.s3.create_bucket(Bucket=f"{name}-second")
+    assert (len(sent.changes), sent.struck) == (3, ["s3.CreateBucket"])
+
+
 def test_a_lost_answer_is_sent_again_and_counted_as_a_call_of_its_own(clients, name):
     clients.s3.create_bucket(Bucket=name)
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}

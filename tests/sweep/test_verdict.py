@@ -64,4 +64,4 @@ def test_a_create_has_one_token():
 
 def test_what_no_life_had_struck_is_named():
     sent = Sent(changes=["s3.CreateBucket", "s3.PutBucketTagging"])
-    assert unstruck([life()], life(sent=sent)) == ["site up: s3.PutBucketTagging"]
+    assert unstruck([life()], life(sent=sent)) == {"s3.PutBucketTagging": ["site up"]}

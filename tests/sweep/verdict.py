@@ -81,12 +81,12 @@ def _wrong(stage: Stage, reference: Stage, strike: Strike) -> Iterator[str]:
     yield from stage.problems
 
 
-def unstruck(lives: Iterable[Life], undisturbed: Life) -> list[str]:
-    """The changes, by stage and name, that none of the lives had struck."""
+def unstruck(lives: Iterable[Life], undisturbed: Life) -> dict[str, list[str]]:
+    """The changes that none of the lives had struck, each with its stages."""
     struck = {(s.name, call) for life in lives for s in life.stages for call in s.sent.struck}
-    return [
-        f"{stage.name}: {call}"
-        for stage in undisturbed.stages
-        for call in dict.fromkeys(stage.sent.changes)
-        if (stage.name, call) not in struck
-    ]
+    missed: dict[str, list[str]] = {}
+    for stage in undisturbed.stages:
+        for call in dict.fromkeys(stage.sent.changes):
+            if (stage.name, call) not in struck:
+                missed.setdefault(call, []).append(stage.name)
+    return missed

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sweep.clouds import Lives, clouds
+from tests.sweep.clouds import Lives, clouds, struck_each
 from tests.sweep.life import Life
 from tests.sweep.points import short
 from tests.sweep.strikes import UNDISTURBED, Mode
@@ -52,11 +52,11 @@ def test_struck_it_ends_the_same(lives: Lives, undisturbed: Life, mode: Mode):
         for strike in strikes
         if strike.mode == mode
     ]
-    struck = [*lives(strikes)]
+    struck = struck_each(lives, strikes, undisturbed) if mode == Mode.AFTER else [*lives(strikes)]
     verdicts = [judge(life, undisturbed) for life in struck]
     assert {
         str(verdict.strike): verdict.problems for verdict in verdicts if not verdict.is_ok
     } == {}
     assert all(verdict.points for verdict in verdicts)
     if mode == Mode.AFTER:
-        assert unstruck(struck, undisturbed) == []
+        assert unstruck(struck, undisturbed) == {}
