@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cloudadmin.aws import Access, Clients
+from cloudadmin.aws import Access, ClientError, Clients
 from tests.e2e.conftest import Up
-from tests.e2e.test_main_job import log_in
+from tests.e2e.test_main_job import eventually, log_in
 
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONGEST = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
@@ -64,7 +64,14 @@ def test_a_plan_is_shown_and_applied_and_its_drift_restored(up: Up, phone: Page)
     expect(phone.locator(".change .badge-drift")).to_have_text("changed on AWS")
     phone.get_by_role("button", name="Restore").click()
     expect(phone.locator(".summary .badge-drift")).to_have_count(0, timeout=CHANGE_SECONDS)
-    assert on.s3.get_public_access_block(Bucket=resources["bucket"])
+    eventually(lambda: is_blocked(on, resources["bucket"]), within=60)
+
+
+def is_blocked(on: Clients, bucket: str) -> bool:
+    try:
+        return bool(on.s3.get_public_access_block(Bucket=bucket))
+    except ClientError:
+        return False
 
 
 def test_the_longest_names_fit_on_a_phone(up: Up, phone: Page):
