@@ -135,7 +135,9 @@ def _compare(
 ) -> Change:
     kind: type[Change] = Create
     differences: dict[str, tuple[Any, Any]] = {}
-    drifted: tuple[str, ...] = (GONE,) if record and record.physical_id else ()
+    # What has no name yet was not looked for.
+    is_gone = record and record.physical_id and UNKNOWN not in resource.label
+    drifted: tuple[str, ...] = (GONE,) if is_gone else ()
     if current is not None and current.physical_id:
         differences = resource.changes(current)
         must_replace = any(path.partition(".")[0] in resource.replace_on for path in differences)
