@@ -26,8 +26,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def clean_environment(data_dir: Path) -> dict[str, str]:
-    """What a person's shell has: nothing of the test process."""
-    ours = ("AWS_", "DATABASE_URL", "REDIS_URL", "DJANGO_", "CLOUDADMIN_", "SECRET_KEY")
+    """What a person's shell has: nothing of the test process, and nobody who counts its lines."""
+    ours = ("AWS_", "DATABASE_URL", "REDIS_URL", "DJANGO_", "CLOUDADMIN_", "SECRET_KEY", "COVERAGE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "CLOUDADMIN_DATA_DIR": str(data_dir)}
 
@@ -45,8 +45,8 @@ class Up:
         run: dict[str, Any] = json.loads((self.data_dir / "run.json").read_text())
         return run
 
-    def manage(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+    def run_command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, ROOT / "manage.py", *arguments],
             env=clean_environment(self.data_dir),
             cwd=ROOT,
@@ -55,7 +55,11 @@ class Up:
             timeout=180,
             check=False,
         )
-        assert done.returncode == expect, (arguments, done.returncode, done.stdout, done.stderr)
+
+    def manage(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = self.run_command(*arguments)
+        told = f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == expect, told
         assert "Traceback" not in done.stderr
         return done
 

@@ -170,6 +170,7 @@ def test_home_counts_sites_with_drift(admin_client, site, distribution):
 def test_the_page_takes_the_same_queries_for_more_drift(
     admin_client, site, distribution, django_assert_num_queries
 ):
+    admin_client.get(page(site))  # content types are remembered from the first time on
     with django_assert_num_queries(33, exact=False) as few:
         admin_client.get(page(site))
     for row in site.resources.all():
