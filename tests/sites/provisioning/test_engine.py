@@ -354,16 +354,6 @@ def test_plan_says_where_a_refused_read_happened(cloud, store, monkeypatch):
         provisioning.plan(CHAIN, cloud, store)
 
 
-def test_joined_outcomes_tell_the_worst():
-    error = provisioning.ResourceFailed("a", "create", aws_error("X"))
-    failed, waiting = Failed(error), Waiting(())
-    assert Done().joined(Done()) == Done()
-    assert Done().joined(waiting) == waiting
-    assert waiting.joined(Done()) == waiting
-    assert waiting.joined(failed) == failed
-    assert failed.joined(Done()) == failed
-
-
 def test_a_create_whose_answer_was_lost_is_looked_for_at_once(cloud, store):
     cloud.fail_at, cloud.answer_is_lost = 2, True
     cloud.error = ReadTimeoutError(endpoint_url="https://aws")

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sites.provisioning import Done, Failed, ResourceFailed, Waiting
 from sites.provisioning.outcomes import FIRST_CHECK, LAST_CHECK, Wait, next_check
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,3 +28,13 @@ def test_wait_as_json():
         "last_seen": "",
         "todo": "",
     }
+
+
+def test_joined_outcomes_tell_the_worst():
+    error = ResourceFailed("a", "create", EndpointConnectionError(endpoint_url="https://x"))
+    failed, waiting = Failed(error), Waiting(())
+    assert Done().joined(Done()) == Done()
+    assert Done().joined(waiting) == waiting
+    assert waiting.joined(Done()) == waiting
+    assert waiting.joined(failed) == failed
+    assert failed.joined(Done()) == failed
