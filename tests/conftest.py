@@ -15,6 +15,15 @@ import pytest
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
 
+# Minutes long: begun first, so that no worker is left with them at the end.
+LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the order was shuffled."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
