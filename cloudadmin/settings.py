@@ -32,6 +32,8 @@ RUN = read_run_file(DATA_DIR / "run.json")
 
 # Without one, a key that nobody knows: commands work, and no session can be forged.
 SECRET_KEY = env.str("SECRET_KEY", "") or RUN.get("secret_key") or get_random_secret_key()
+# Secrets in the database are encrypted with both; one of several, the newest first, may be changed.
+SALT_KEY = env.list("SALT_KEY", ["cloudadmin"])
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError, Clients, error_code
@@ -34,11 +35,12 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
     site = deployment.site
     with transaction.atomic():
         row, _ = EdgeIndex.objects.select_for_update().get_or_create(site=site)
+        number = deployment.release_number or _next_release(site)
         kept = _graced(row, deployment, manifest)
         served = [row.head_release] if row.head_release else []
         change = edge_index.append(
             _index_of(row),
-            deployment.number,
+            number,
             {path: entry.hash for path, entry in manifest.entries.items()},
             keep=kept,
             reachable=served,
@@ -48,7 +50,7 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
         row.reachable = sorted(change.reachable, reverse=True)
         row.graced = kept
         row.save()
-        deployment.write(generation=row.generation)
+        deployment.write(generation=row.generation, release_number=number)
         IndexBucket.objects.bulk_create(
             [
                 IndexBucket(
@@ -83,16 +85,19 @@ def name_head(site: Site, number: int | None) -> None:
 
 def unname(deployment: Deployment) -> None:
     """Record that not this release shall be served but the published one, or none."""
+    if deployment.release_number is None:
+        return
     site = deployment.site
-    published = Deployment.objects.filter(site=site, is_published=True).only("number").first()
-    EdgeIndex.objects.filter(site=site, head_release=deployment.number).update(
-        head_release=published.number if published else None, is_head_written=False
+    published = Deployment.objects.filter(site=site, is_published=True).first()
+    EdgeIndex.objects.filter(site=site, head_release=deployment.release_number).update(
+        head_release=published.release_number if published else None, is_head_written=False
     )
 
 
-def can_name(site: Site, number: int) -> bool:
-    """Whether the index still answers for a release, so that going back to it is one flip."""
-    return number in EdgeIndex.objects.get(site=site).reachable
+def can_name(deployment: Deployment) -> bool:
+    """Whether the index still answers for its release, so that going back to it is one flip."""
+    reachable = EdgeIndex.objects.get(site_id=deployment.site_id).reachable
+    return deployment.release_number in reachable
 
 
 def drop_generations_before(generation: int, site: Site, clients: Clients, store_arn: str) -> None:
@@ -129,6 +134,11 @@ def update_keys(
                 raise
         else:
             return
+
+
+def _next_release(site: Site) -> int:
+    last = Deployment.objects.filter(site=site).aggregate(last=Max("release_number"))["last"]
+    return (last or 0) + 1
 
 
 def _index_of(row: EdgeIndex) -> edge_index.Index:

@@ -206,7 +206,7 @@ def _settle(deployment: Deployment, target: Target, clients: Clients) -> float:
 def _flip(deployment: Deployment, target: Target, clients: Clients) -> float:
     manifest = Manifest.from_bytes(bytes(deployment.manifest))
     publish.put_error_page(manifest, target, clients)
-    index_rows.name_head(deployment.site, deployment.number)
+    index_rows.name_head(deployment.site, deployment.release_number)
     publish.flip(deployment.site, target, clients)
     deployment.write(phase=Phase.VERIFY, phase_until=timezone.now() + VERIFY_FOR)
     return 0.0

@@ -34,13 +34,13 @@ def rollback(site: Site, number: int | None = None, creator: User | None = None)
     to its end with ``operations.advance``.
     """
     earlier = _earlier(site, number)
-    if not index_rows.can_name(site, earlier.number):
+    if not index_rows.can_name(earlier):
         return _again(earlier, creator)
     target = target_of(site)
     with transaction.atomic():
         Site.objects.select_for_update().get(pk=site.pk)
         operations.refuse_while_under_way(site)
-        index_rows.name_head(site, earlier.number)
+        index_rows.name_head(site, earlier.release_number)
         operations.mark_published(earlier)
     clients = clients_for(site.account)
     publish.flip(site, target, clients)

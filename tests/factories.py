@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.utils import timezone
-from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
+from factory.declarations import (
+    LazyAttribute,
+    LazyFunction,
+    SelfAttribute,
+    Sequence,
+    SubFactory,
+    Trait,
+)
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
@@ -119,6 +126,9 @@ class DeploymentFactory(RowFactory[Deployment]):
 
     site = SubFactory(SiteFactory)
     number = Sequence(lambda n: n + 1)
+    release_number = LazyAttribute(
+        lambda row: None if row.phase == Deployment.Phase.UPLOAD else row.number
+    )
     source = "public.zip"
     state = Deployment.State.SUCCESS
     phase = Deployment.Phase.DONE
