@@ -22,6 +22,7 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOUDFRONT_REGION",
     "Access",
+    "AnswerGarbled",
     "BotoCoreError",
     "ClientError",
     "Clients",
@@ -69,6 +71,12 @@ TRANSIENT_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
+
+
+class AnswerGarbled(BotoCoreError):
+    """AWS answered, and nobody can read it: the call may have been done."""
+
+    fmt = "AWS's answer could not be read: {error}"
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ class Clients:
             ),
         )
         client.meta.events.register_first("needs-retry", create_only_once)
+        client.meta.events.register("after-call-error", raise_if_garbled)
         if pace := self.pace:
             client.meta.events.register("before-send", lambda **_: pace(service))
         return client
@@ -238,9 +247,15 @@ def create_only_once(
         raise caught_exception
 
 
+def raise_if_garbled(exception: Exception, **_: Any) -> None:
+    """botocore's own error for it is none of its ``BotoCoreError``."""
+    if isinstance(exception, ResponseParserError):
+        raise AnswerGarbled(error=exception) from exception
+
+
 def was_answer_lost(error: Exception) -> bool:
     """Whether the call may have been done though nobody knows."""
-    return isinstance(error, ReadTimeoutError | ConnectionClosedError)
+    return isinstance(error, ReadTimeoutError | ConnectionClosedError | AnswerGarbled)
 
 
 def error_code(error: Exception) -> str:

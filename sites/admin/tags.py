@@ -4,8 +4,7 @@ from django.template import Library
 
 from sites.admin.base import ago, badge, until
 from sites.admin.values import change, copyable, value
-from sites.provisioning.costs import dollars
-from sites.provisioning.retained import price
+from sites.provisioning.costs import Cost, dollars
 
 register = Library()
 register.simple_tag(badge)
@@ -13,6 +12,6 @@ register.simple_tag(ago)
 register.simple_tag(until)
 register.simple_tag(value)
 register.simple_tag(change, name="difference")
-register.simple_tag(price)
+register.simple_tag(Cost.as_text, name="price")
 register.filter(copyable)
 register.filter(dollars)

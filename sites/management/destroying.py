@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser
 
 from sites import tasks
 from sites.errors import Refused, for_people
 from sites.management.command import SiteCommand
-from sites.management.commands.provision_site import follow
+from sites.management.following import follow
 from sites.models import Operation
 from sites.provisioning import ProvisioningError
 from sites.provisioning.retained import Retained
@@ -53,17 +52,10 @@ class DestroyCommand(SiteCommand):
             )
         operation = request()
         tasks.run_operation.delay(operation.pk)
-        self._follow(options, operation)
+        follow(operation, (lambda line: None) if options["json"] else self.stdout.write)
         left = self._left(still_there)
         answer |= {"destroyed": True, "still_there": left}
         self._tell(options, answer, self._end(what, stays, left))
-
-    def _follow(self, options: dict[str, Any], operation: Operation) -> None:
-        told = self.stdout
-        if options["json"]:
-            self.stdout = OutputWrapper(io.StringIO())
-        follow(self, operation)
-        self.stdout = told
 
     def _left(self, still_there: Callable[[], list[str]]) -> list[str] | None:
         """None when AWS does not tell: what was asked for is done all the same."""

@@ -109,6 +109,7 @@ class Look:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.clients = clients_for(account)
+        self._stacks: dict[str, provisioning.Stack] = {}
         busy, leaving = self._at_work()
         self.found = inventory(self.clients, recorded_certificates(account))
         # After the lists: whatever was made by then has its row, or its intent.
@@ -156,7 +157,10 @@ class Look:
         ]
 
     def stack(self, owner: Owner) -> provisioning.Stack:
-        return stacks.of(owner)
+        """Built once for an owner, however many of its things are looked at."""
+        if owner.short_uid not in self._stacks:
+            self._stacks[owner.short_uid] = stacks.of(owner)
+        return self._stacks[owner.short_uid]
 
     def states(self, owner: Owner) -> dict[str, State]:
         """What the owner's stack is built from, as far as it is recorded."""

@@ -20,8 +20,16 @@ class Cost:
     monthly: Decimal = Decimal(0)
     by_use: str = ""
 
+    def as_text(self) -> str:
+        """As people say it: the fixed part, then what comes by use."""
+        fixed = f"{dollars(self.monthly)} a month" if self.monthly else ""
+        return ", ".join(part for part in (fixed, self.by_use) if part) or "nothing"
+
 
 FREE = Cost()
+# Not made here, and left behind.
+HOSTED_ZONE = Cost(Decimal("0.50"), "$0.40 per million queries")
+SNAPSHOT = Cost(by_use="$0.095 a GB of data and month, $1.90 at most for 20 GB")
 
 COSTS = {
     "bucket": Cost(by_use="$0.023 a GB stored and month, $0.005 per 1,000 uploads"),

@@ -58,7 +58,7 @@ class Change:
             "type": self.type,
             "label": self.label,
             "differences": {path: list(pair) for path, pair in self.differences.items()},
-            "monthly_cost": str(self.cost.monthly),
+            "monthly_cost": f"{self.cost.monthly:.2f}",
             "cost_by_use": self.cost.by_use,
             "usual_wait": self.usual_wait,
             "drifted": list(self.drifted),
@@ -135,7 +135,7 @@ class Plan:
         return {
             "checksum": self.checksum,
             "summary": self.summary,
-            "monthly_cost": str(self.monthly_cost),
+            "monthly_cost": f"{self.monthly_cost:.2f}",
             "usual_wait": self.usual_wait,
             "changes": [change.as_json() for change in self.effective],
         }

@@ -9,17 +9,12 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudadmin.aws import ClientError, error_code
-from sites.provisioning.costs import FREE, Cost, cost_of, dollars
+from sites.provisioning.costs import FREE, HOSTED_ZONE, SNAPSHOT, Cost, cost_of
 from sites.provisioning.records import Record
 from sites.provisioning.resources.record_set import RecordSet
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
-
-# https://aws.amazon.com/route53/pricing/
-HOSTED_ZONE = Cost(Decimal("0.50"), "$0.40 per million queries")
-# https://aws.amazon.com/rds/postgresql/pricing/
-SNAPSHOT = Cost(by_use="$0.095 a GB of data and month, $1.90 at most for 20 GB")
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class Retained:
     cost: Cost = FREE
 
     def as_text(self) -> str:
-        lines = [self.what, self.why, f"Costs {price(self.cost)}.", f"To remove it: {self.how}"]
+        lines = [self.what, self.why, f"Costs {self.cost.as_text()}.", f"To remove it: {self.how}"]
         return "\n      ".join(lines)
 
     def as_json(self) -> dict[str, str]:
@@ -43,12 +38,6 @@ class Retained:
             "monthly_cost": f"{self.cost.monthly:.2f}",
             "cost_by_use": self.cost.by_use,
         }
-
-
-def price(cost: Cost) -> str:
-    """As people say it: the fixed part, then what comes by use."""
-    fixed = f"{dollars(cost.monthly)} a month" if cost.monthly else ""
-    return ", ".join(part for part in (fixed, cost.by_use) if part) or "nothing"
 
 
 def strangers(clients: Clients, records: Mapping[str, Record]) -> Iterator[Retained]:

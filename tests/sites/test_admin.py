@@ -13,7 +13,8 @@ from django.utils import timezone
 from cloudadmin.aws import ClientError
 from sites import farewell, tasks
 from sites.models import Account, Domain, Operation, Site
-from sites.provisioning.retained import HOSTED_ZONE, Retained
+from sites.provisioning.costs import HOSTED_ZONE
+from sites.provisioning.retained import Retained
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from botocore.parsers import ResponseParserError
 
-from cloudadmin.aws import ClientError, error_code
+from cloudadmin.aws import AnswerGarbled, ClientError, error_code, was_answer_lost
 from tests.fakes import Killed
 from tests.localcloud.conftest import LocalCloud
 from tests.sweep.strikes import UNDISTURBED, Mode, Strike, StrikingClients
@@ -85,10 +84,17 @@ def test_a_refused_read_is_refused_once(clients):
 
 def test_what_is_malformed_stays_so_for_all_attempts_of_a_call(clients):
     with clients.aimed(Strike(Mode.MALFORMED, (1,), reads=True)) as sent:
-        with pytest.raises((ClientError, ResponseParserError)):
+        with pytest.raises((ClientError, AnswerGarbled)):
             clients.s3.list_buckets()
         clients.s3.list_buckets()
     assert len(sent.reads) == len(sent.struck) + 1 > 2
+
+
+def test_a_malformed_answer_is_an_error_of_aws(clients):
+    malformed = Strike(Mode.MALFORMED, (1,), reads=True)
+    with clients.aimed(malformed), pytest.raises(AnswerGarbled, match="could not be") as garbled:
+        clients.cloudfront.list_distributions()
+    assert was_answer_lost(garbled.value)
 
 
 def test_what_is_answered_with_nothing_never_reached_aws(clients, name):

@@ -10,7 +10,7 @@ from django.db import transaction
 from sites import drift, provisioning, tasks
 from sites.management import site_options
 from sites.management.command import SiteCommand
-from sites.management.commands.provision_site import follow
+from sites.management.following import follow
 from sites.models import Operation, Site
 from sites.signals import site_provisioned
 
@@ -46,7 +46,7 @@ class Command(SiteCommand):
             return
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
-            follow(self, operation)
+            follow(operation, self.stdout.write)
         if operation.status == Operation.Status.SUCCESS:
             self.stdout.write(self.style.SUCCESS(f"{name} is changed."))
         else:

@@ -11,10 +11,9 @@ from django.core.management.base import CommandError, CommandParser
 from sites import orphans, tasks
 from sites.management.accounts import account_named
 from sites.management.command import SiteCommand
-from sites.management.commands.provision_site import follow
+from sites.management.following import follow
 from sites.models import Account, Site
 from sites.orphans import Gone, Orphans, Unknown
-from sites.provisioning.retained import price
 from sites.store import record_of
 
 
@@ -64,7 +63,7 @@ class Command(SiteCommand):
         else:
             operation = orphans.delete(account, options["delete"], options["name"])
             tasks.run_operation.delay(operation.pk)
-            follow(self, operation)
+            follow(operation, self.stdout.write)
             self.stdout.write(self.style.SUCCESS("Done."))
 
     def _list(self, accounts: Sequence[Account], *, as_json: bool) -> None:
@@ -100,7 +99,7 @@ def _line(orphan: Unknown) -> str:
     name = f" --name {found.name}" if orphan.wants_its_name else ""
     return (
         f"{orphan.id}\n      {_owner(orphan)}, {found.region}{since}\n"
-        f"      costs {price(orphan.cost)}\n      can: {acts}{name}"
+        f"      costs {orphan.cost.as_text()}\n      can: {acts}{name}"
     )
 
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from sites import operations, tasks
 from sites.access import clients_for
 from sites.management.command import SiteCommand
-from sites.management.waits import wait_lines
+from sites.management.following import follow
 from sites.models import Operation, Site
 from sites.provisioning import Plan
 from sites.provisioning.preflight import Finding, raise_if_blocked
-
-Status = Operation.Status
-JOINS_LATER = frozenset({"certificate", "validation_record", "alias_record", "domain", "domains"})
 
 
 class Command(SiteCommand):
@@ -70,33 +65,7 @@ class Command(SiteCommand):
         )
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
-            follow(self, operation)
+            follow(operation, self.stdout.write)
             self.stdout.write(self.style.SUCCESS(f"{site.name} is live."))
         else:
             self.stdout.write(f"Provisioning {site.name}; see `manage.py site_status {site.name}`.")
-
-
-def follow(command: SiteCommand, operation: Operation) -> None:
-    """Print what happens until the operation ends, or until the site serves and only waits."""
-    seen = 0
-    while True:
-        operation.refresh_from_db()
-        for event in operation.events.all()[seen:]:
-            seen += 1
-            command.stdout.write(event.message)
-        if operation.status == Status.SUCCESS:
-            return
-        if operation.status not in Operation.ACTIVE:
-            raise CommandError(operation.error_message or "Superseded by another operation.")
-        if operation.kind == Operation.Kind.PROVISION and _only_waits(operation):
-            for line in wait_lines(operation.waits):
-                command.stdout.write(line)
-            return
-        time.sleep(0.2)
-
-
-def _only_waits(operation: Operation) -> bool:
-    """The site serves on its own name; what is left is a person's DNS, or an authority."""
-    site = operation.site
-    waits = [re.split(r"\W", wait["what"])[0] for wait in operation.waits]
-    return bool(site and site.state == Site.State.LIVE and waits and JOINS_LATER.issuperset(waits))

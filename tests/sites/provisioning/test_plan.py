@@ -48,7 +48,7 @@ def test_as_json_leaves_out_what_does_not_change():
             "type": "bucket",
             "label": "cloudadmin-site",
             "differences": {},
-            "monthly_cost": "0",
+            "monthly_cost": "0.00",
             "cost_by_use": "$0.023 a GB stored and month, $0.005 per 1,000 uploads",
             "usual_wait": 0,
             "drifted": [],

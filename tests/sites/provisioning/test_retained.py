@@ -97,4 +97,4 @@ def test_nothing_that_is_not_named_stays(standing: World):
     ],
 )
 def test_prices_as_people_say_them(cost: Cost, said: str):
-    assert stays.price(cost) == said
+    assert cost.as_text() == said
