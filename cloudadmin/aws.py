@@ -205,6 +205,24 @@ class Clients:
         return client
 
     @cached_property
+    def s3_signer(self) -> S3Client:
+        """Signs addresses for others to PUT to. SigV4 covers every header, boto3's default for it
+        does not; and the global host would redirect, which the signature does not survive.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingBackwardsCompatibility
+        """
+        local = bool(self.access.endpoint_url)
+        client: S3Client = self._session.client(
+            "s3",
+            region_name=self.region,
+            endpoint_url=self.access.endpoint_url,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if local else "virtual"},
+            ),
+        )
+        return client
+
+    @cached_property
     def service_quotas(self) -> ServiceQuotasClient:
         # Where those of CloudFront, and of its certificates, are told.
         client: ServiceQuotasClient = self._client("service-quotas", CLOUDFRONT_REGION)
