@@ -244,6 +244,21 @@ CELERY_BEAT_SCHEDULE = {
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
 }
 
+# --- The API ----------------------------------------------------------------------------------
+
+# Whose identity tokens are exchanged for ours (deployments/oidc.py), and where its keys are.
+CLOUDADMIN_OIDC_ISSUER = env.str(
+    "CLOUDADMIN_OIDC_ISSUER", "https://token.actions.githubusercontent.com"
+)
+CLOUDADMIN_OIDC_JWKS_URL = (
+    env.str("CLOUDADMIN_OIDC_JWKS_URL", "") or f"{CLOUDADMIN_OIDC_ISSUER}/.well-known/jwks"
+)
+# For whom they have to be made out; empty for the address that the API is reached at, so that a
+# token for another installation is worth nothing here.
+CLOUDADMIN_OIDC_AUDIENCE = env.str("CLOUDADMIN_OIDC_AUDIENCE", "")
+# Requests a minute of one token.
+CLOUDADMIN_API_RATE = env.int("CLOUDADMIN_API_RATE", 600)
+
 # --- Logs -------------------------------------------------------------------------------------
 
 # What fails inside a request is on stderr, whatever DEBUG says; Django itself would only mail it.
