@@ -47,12 +47,21 @@ class Workload:
     jti: str
 
 
-def exchange(site_name: str, text: str, audience: str) -> tuple[DeployToken, str]:
+def audiences(host: str) -> list[str]:
+    """For whom an identity token may be made out, when it was brought to ``host``.
+
+    Both schemes, because a proxy may have taken the TLS off.
+    """
+    configured = settings.CLOUDADMIN_OIDC_AUDIENCE
+    return [configured] if configured else [f"https://{host}", f"http://{host}"]
+
+
+def exchange(site_name: str, text: str, host: str) -> tuple[DeployToken, str]:
     """A token for a site whose trusted repositories have this workload.
 
     Raises IdentityRefused, tokens.AlreadyExchanged, KeysUnavailable.
     """
-    workload = identify(text, audience)
+    workload = identify(text, audiences(host))
     site = Site.objects.filter(name=site_name).first() if site_name.isascii() else None
     scopes = {scope for trust in trusts(site, workload) for scope in trust.scopes} if site else None
     # Whether there is such a site is nobody's business but of those whom it trusts.
@@ -83,7 +92,7 @@ def trusts(site: Site, workload: Workload) -> list[TrustedRepository]:
     ]
 
 
-def identify(text: str, audience: str) -> Workload:
+def identify(text: str, audience: list[str]) -> Workload:
     """Who brought this token: signed by the issuer's key, for us, and for now."""
     if len(text) > MAX_TOKEN_CHARACTERS:
         raise IdentityRefused("The identity token is longer than any of GitHub's.")
@@ -105,7 +114,7 @@ def identify(text: str, audience: str) -> Workload:
         ) from error
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise IdentityRefused(
-            f"The identity token is refused: {error}. It has to be for the audience “{audience}” "
+            f"The identity token is refused: {error}. It has to be for the audience “{audience[0]}” "
             f"and from {settings.CLOUDADMIN_OIDC_ISSUER}."
         ) from error
     return _workload(claims)
