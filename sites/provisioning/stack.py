@@ -37,6 +37,7 @@ from sites.provisioning.resources import (
     ValidationRecord,
 )
 from sites.provisioning.resources.base import State
+from sites.provisioning.resources.record_set import base_of
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
 from sites.provisioning.resources.response_headers_policy import PRESETS
 from sites.provisioning.steps import Stack, States, Step
@@ -169,7 +170,7 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
         *([_certificate(spec)] if spec.domains else []),
         *(
             Step(f"validation_record.{_slug(d)}", partial(_validation, spec, d))
-            for d in spec.domains
+            for d in dict.fromkeys(map(base_of, spec.domains))
         ),
         Step(
             "function",
@@ -261,10 +262,11 @@ def _certificate(spec: SiteSpec) -> Step:
     return Step(certificate_id(spec), lambda s: Certificate(name, spec.domains, spec.tags))
 
 
-def _validation(spec: SiteSpec, domain: str, s: States) -> ValidationRecord:
+def _validation(spec: SiteSpec, base: str, s: States) -> ValidationRecord:
     told = s[certificate_id(spec)].attributes
+    domain = base if base in spec.domains else f"*.{base}"
     return ValidationRecord(
-        domain, told[f"validation_name:{domain}"], told[f"validation_value:{domain}"]
+        base, told[f"validation_name:{domain}"], told[f"validation_value:{domain}"]
     )
 
 
