@@ -231,6 +231,30 @@ CLOUDADMIN_DRIFT_SECONDS = env.float(
     "CLOUDADMIN_DRIFT_SECONDS", 1440.0 if CLOUDADMIN_EDGE_URL else 86400.0
 )
 
+# --- Repositories and notifications -----------------------------------------------------------
+
+# How a repository may be fetched. Add "file" for repositories on this machine.
+CLOUDADMIN_GIT_SCHEMES: list[str] = env.list("CLOUDADMIN_GIT_SCHEMES", ["https", "ssh"])
+CLOUDADMIN_GITHUB_API_URL: str = env.str("CLOUDADMIN_GITHUB_API_URL", "https://api.github.com")
+# Private networks that webhooks may reach, also without encryption; all others are refused.
+CLOUDADMIN_WEBHOOK_NETWORKS: list[str] = env.list(
+    "CLOUDADMIN_WEBHOOK_NETWORKS", ["127.0.0.0/8", "::1/128"] if CLOUDADMIN_EDGE_URL else []
+)
+
+EMAIL_HOST: str = env.str("EMAIL_HOST", "")
+EMAIL_PORT = env.int("EMAIL_PORT", 587)
+EMAIL_HOST_USER: str = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD: str = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "cloudadmin@localhost")
+# On one machine without a mail server, letters are files in the data directory.
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+IS_MAIL_READY = bool(EMAIL_HOST or CLOUDADMIN_EDGE_URL)
+EMAIL_BACKEND = "django.core.mail.backends.{}.EmailBackend".format(
+    "smtp" if EMAIL_HOST else "filebased"
+)
+
 CELERY_BEAT_SCHEDULE = {
     "requeue operations": {"task": "sites.requeue_operations", "schedule": 5.0},
     "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
@@ -242,6 +266,9 @@ CELERY_BEAT_SCHEDULE = {
     },
     "check drift": {"task": "sites.check_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 48},
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
+    "requeue messages": {"task": "deployments.requeue_messages", "schedule": 10.0},
+    "tell missed": {"task": "deployments.tell_missed", "schedule": 60.0},
+    "tidy logs": {"task": "deployments.tidy_logs", "schedule": 3600.0},
 }
 
 # --- The API ----------------------------------------------------------------------------------

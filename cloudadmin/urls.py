@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import path
 
+from deployments import webhooks
+
 admin.autodiscover()  # here and not at start: only who serves pages pays for them
 
 urlpatterns = [
+    path("hooks/github/<uuid:uid>", webhooks.github, name="github-hook"),
     path("", admin.site.urls),
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from deployments import invalidation_rows, operations, rollback, uploads
+from deployments import invalidation_rows, notifications, operations, pushes, rollback, uploads
+from deployments.notifications import delivery
 
 
 @shared_task(name="deployments.resume_deployment")
@@ -24,6 +25,9 @@ def deploy_upload(pk: int) -> None:
 def requeue_deployments() -> None:
     """Finish what a killed process left under way."""
     for deployment in operations.due():
+        if pushes.is_waiting(deployment):
+            deploy_push.delay(deployment.pk)
+            continue
         task = deploy_upload if uploads.is_waiting(deployment) else resume_deployment
         task.delay(deployment.pk)
 
@@ -44,3 +48,31 @@ def send_invalidation(pk: int) -> None:
 def poll_invalidations() -> None:
     for pk in invalidation_rows.due():
         send_invalidation.delay(pk)
+
+
+@shared_task(name="deployments.deploy_push")
+def deploy_push(pk: int) -> None:
+    if pushes.run(pk):
+        resume_deployment.delay(pk)
+
+
+@shared_task(name="deployments.send_message", soft_time_limit=60)
+def send_message(pk: int) -> None:
+    delivery.send(pk)
+
+
+@shared_task(name="deployments.requeue_messages")
+def requeue_messages() -> None:
+    for pk in notifications.due():
+        send_message.delay(pk)
+
+
+@shared_task(name="deployments.tell_missed")
+def tell_missed() -> None:
+    notifications.tell_missed()
+
+
+@shared_task(name="deployments.tidy_logs")
+def tidy_logs() -> None:
+    notifications.expire()
+    pushes.expire()

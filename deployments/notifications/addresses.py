@@ -1,0 +1,104 @@
+"""Addresses that people name are reached only where everybody may go.
+
+A name is resolved once, every address of it is judged, and the request goes to the one that was
+judged: a second answer of the DNS changes nothing (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+import httpx
+from django.conf import settings
+
+from sites.errors import Refused
+
+# Its last four bytes are an IPv4 address (RFC 6052).
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class AddressRefused(Refused):
+    """The URL is not one that may be called."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """``url`` names the judged address; ``host`` is what the receiver is called."""
+
+    url: httpx.URL
+    host: str
+    server_name: str
+
+
+def check(text: str) -> httpx.URL:
+    """What can be said of a URL without asking the DNS. Raises AddressRefused."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise AddressRefused(f"“{text}” is not a URL: {error}.") from error
+    if url.scheme not in _schemes() or not url.host:
+        raise AddressRefused(f"“{text}” is not called; give an address such as https://host/path.")
+    if url.userinfo:
+        raise AddressRefused(
+            "A URL with a password in it is not called; the signature proves who we are."
+        )
+    return url
+
+
+def resolve(text: str) -> Destination:
+    """Where a URL leads. Raises AddressRefused for what is not everybody's."""
+    url = check(text)
+    port = url.port or {"https": 443, "http": 80}[url.scheme]
+    try:
+        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressRefused(
+            f"The host name {url.host} cannot be resolved.", try_again=True
+        ) from error
+    addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+    for address in addresses:
+        if not is_allowed(address):
+            raise AddressRefused(
+                f"{url.host} is {address}, a private address; only public ones are called."
+            )
+        if url.scheme == "http" and not is_ours(address):
+            raise AddressRefused(f"{text} is not encrypted; only https goes to public addresses.")
+    return Destination(url.copy_with(host=str(addresses[0])), url.netloc.decode(), url.host)
+
+
+def is_allowed(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is everybody's, or of a network that the settings name."""
+    if is_ours(address):
+        return True
+    inner = embedded(address)
+    return all(
+        each.is_global and not each.is_multicast for each in (address, inner) if each is not None
+    )
+
+
+def is_ours(address: IPv4Address | IPv6Address) -> bool:
+    networks = [ip_network(text) for text in settings.CLOUDADMIN_WEBHOOK_NETWORKS]
+    return any(address in network for network in networks)
+
+
+def embedded(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, Teredo or NAT64."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.teredo:
+        return address.teredo[1]
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _schemes() -> set[str]:
+    return {"https", "http"} if settings.CLOUDADMIN_WEBHOOK_NETWORKS else {"https"}

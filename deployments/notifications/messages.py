@@ -1,0 +1,122 @@
+"""The rows of what is to be told; a worker sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.dispatch import receiver
+from django.utils import timezone
+
+from deployments.models import Deployment, Event, Listener, Message, Repository
+from deployments.signals import deployment_changed
+
+State = Deployment.State
+KEEP = timedelta(days=30)
+# A process that dies between its commit and its signal tells nobody: what ended is looked over.
+MISSED_AFTER = timedelta(minutes=2)
+MISSED_UNTIL = timedelta(days=1)
+
+
+@receiver(deployment_changed, dispatch_uid="deployments.notifications")
+def on_change(deployment: Deployment, event: str, **_: Any) -> None:
+    tell(deployment, event)
+
+
+def tell(deployment: Deployment, event: str) -> list[Message]:
+    """A message to every listener of ``event``, and one for the commit; sent after commit."""
+    wanting = [row for row in _listeners(deployment) if event in row.events]
+    return _enqueue(deployment, event, [*wanting, *([None] if _has_commit(deployment) else [])])
+
+
+def tell_missed() -> int:
+    """Messages for what ended within the day and was told to nobody; how many."""
+    return sum(len(_tell_missing(deployment)) for deployment in _ended())
+
+
+def due(limit: int = 100) -> Iterable[int]:
+    """Primary keys of messages that wait for a try and that nobody holds."""
+    waiting = Message.unclaimed().filter(
+        status=Message.Status.QUEUED, next_try_at__lte=timezone.now()
+    )
+    return waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit]
+
+
+def expire() -> int:
+    """Delete messages of more than a month ago; how many."""
+    old = Message.objects.filter(created_at__lt=timezone.now() - KEEP)
+    deleted, _ = old.exclude(status=Message.Status.QUEUED).delete()
+    return deleted
+
+
+def end_event(deployment: Deployment) -> Event:
+    """What became of a deployment that has ended."""
+    was_served = deployment.state == State.INACTIVE and deployment.published_at is not None
+    return Event.SUCCEEDED if deployment.state == State.SUCCESS or was_served else Event.FAILED
+
+
+def send_soon(message: Message) -> None:
+    """Wake a worker after commit; beat finds what it did not hear."""
+    send = partial(current_app.send_task, "deployments.send_message", (message.pk,))
+    transaction.on_commit(send, robust=True)
+
+
+def _enqueue(
+    deployment: Deployment, event: str, receivers: Iterable[Listener | None]
+) -> list[Message]:
+    with transaction.atomic():
+        messages = Message.objects.bulk_create(
+            Message(deployment=deployment, event=event, listener=listener) for listener in receivers
+        )
+        for message in messages:
+            send_soon(message)
+    return messages
+
+
+def _listeners(deployment: Deployment) -> QuerySet[Listener]:
+    return Listener.objects.filter(site=deployment.site_id, is_active=True)
+
+
+def _has_commit(deployment: Deployment) -> bool:
+    """Whether there is a commit whose status we may set."""
+    if not deployment.sha:
+        return False
+    repository = Repository.objects.filter(site=deployment.site_id).first()
+    return bool(repository and repository.full_name and repository.status_token)
+
+
+def _ended() -> Iterator[Deployment]:
+    now = timezone.now()
+    is_listened_to = Q(site__listeners__is_active=True) | ~Q(site__repository=None)
+    rows = Deployment.objects.exclude(state__in=Deployment.ACTIVE).filter(
+        is_listened_to,
+        finished_at__range=(now - MISSED_UNTIL, now - MISSED_AFTER),
+    )
+    yield from rows.defer("manifest").distinct()
+
+
+def _tell_missing(deployment: Deployment) -> list[Message]:
+    """For whom there is no word of the end, under the deployment's lock: two lookers tell once."""
+    event = end_event(deployment)
+    with transaction.atomic():
+        Deployment.objects.select_for_update().only("pk").get(pk=deployment.pk)
+        told = {
+            row.listener_id
+            for row in Message.objects.filter(deployment=deployment).exclude(event=Event.STARTED)
+        }
+        missing: list[Listener | None] = [
+            listener
+            for listener in _listeners(deployment).filter(created_at__lt=deployment.finished_at)
+            if event in listener.events and listener.pk not in told
+        ]
+        if None not in told and _has_commit(deployment):
+            missing.append(None)
+        # Who was overtaken failed nobody; its commit alone is told.
+        if deployment.state == State.INACTIVE and event == Event.FAILED:
+            missing = [row for row in missing if row is None]
+        return _enqueue(deployment, event, missing)
