@@ -19,7 +19,7 @@ from factory.declarations import (
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
-from deployments.models import Deployment, Invalidation
+from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
 
 Row = TypeVar("Row", bound=Model)
@@ -144,6 +144,38 @@ class InvalidationFactory(RowFactory[Invalidation]):
 
     site = SubFactory(SiteFactory)
     paths = LazyFunction(lambda: ["/data/*"])
+
+
+class RepositoryFactory(RowFactory[Repository]):
+    class Meta:
+        model = Repository
+
+    site = SubFactory(SiteFactory)
+    url = "https://github.com/acme/shop.git"
+    full_name = "acme/shop"
+    secret = "between us"
+
+
+class ListenerFactory(RowFactory[Listener]):
+    class Meta:
+        model = Listener
+
+    site = SubFactory(SiteFactory)
+    address = "https://listener.example.com/hook"
+    events = LazyFunction(lambda: [str(event) for event in Event])
+    secret = "whsec_" + "c2VjcmV0" * 4
+
+    class Params:
+        mailbox = Trait(kind=Listener.Kind.EMAIL, address="ops@example.com", secret="")
+
+
+class MessageFactory(RowFactory[Message]):
+    class Meta:
+        model = Message
+
+    listener = SubFactory(ListenerFactory)
+    deployment = SubFactory(DeploymentFactory, site=SelfAttribute("..listener.site"))
+    event = Event.SUCCEEDED
 
 
 class VisitCountFactory(RowFactory[VisitCount]):
