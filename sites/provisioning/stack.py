@@ -37,8 +37,8 @@ from sites.provisioning.resources import (
     ValidationRecord,
 )
 from sites.provisioning.resources.base import State
-from sites.provisioning.resources.record_set import base_of
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
+from sites.provisioning.resources.record_set import base_of
 from sites.provisioning.resources.response_headers_policy import PRESETS
 from sites.provisioning.steps import Stack, States, Step
 
