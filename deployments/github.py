@@ -14,9 +14,12 @@ from django.conf import settings
 
 from deployments.models import Deployment, Repository
 from deployments.notifications.answers import Answer
+from deployments.notifications.messages import repository_of
 from deployments.notifications.words import address_of
 
 State = Deployment.State
+# An encrypted column keeps no empty text.
+NO_TOKEN = " "
 TIMEOUT = httpx.Timeout(10, connect=5)
 DESCRIPTION = 140  # characters that GitHub takes
 # Tried again: the rest is an answer.
@@ -34,8 +37,8 @@ STATES = {
 
 def report(deployment: Deployment) -> Answer:
     """Say at GitHub how the deployment stands now, so that a late message says nothing old."""
-    repository = Repository.objects.filter(site=deployment.site_id).first()
-    if repository is None or not (repository.full_name and repository.status_token):
+    repository = repository_of(deployment)
+    if repository is None:
         return Answer(False, "The site has no repository with a token any more.", is_final=True)
     try:
         with _client(repository) as client:

@@ -19,6 +19,7 @@ from factory.declarations import (
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
+from deployments.github import NO_TOKEN
 from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
 
@@ -154,6 +155,7 @@ class RepositoryFactory(RowFactory[Repository]):
     url = "https://github.com/acme/shop.git"
     full_name = "acme/shop"
     secret = "between us"
+    status_token = NO_TOKEN
 
 
 class ListenerFactory(RowFactory[Listener]):
@@ -166,7 +168,7 @@ class ListenerFactory(RowFactory[Listener]):
     secret = "whsec_" + "c2VjcmV0" * 4
 
     class Params:
-        mailbox = Trait(kind=Listener.Kind.EMAIL, address="ops@example.com", secret="")
+        mailbox = Trait(kind=Listener.Kind.EMAIL, address="ops@example.com")
 
 
 class MessageFactory(RowFactory[Message]):

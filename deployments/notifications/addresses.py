@@ -6,6 +6,7 @@ judged: a second answer of the DNS changes nothing (DNS rebinding).
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import (
@@ -23,6 +24,9 @@ from sites.errors import Refused
 
 # Its last four bytes are an IPv4 address (RFC 6052).
 NAT64 = IPv6Network("64:ff9b::/96")
+
+
+HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 class AddressRefused(Refused):
@@ -44,7 +48,7 @@ def check(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise AddressRefused(f"“{text}” is not a URL: {error}.") from error
-    if url.scheme not in _schemes() or not url.host:
+    if url.scheme not in _schemes() or not HOST.fullmatch(_host(url)):
         raise AddressRefused(f"“{text}” is not called; give an address such as https://host/path.")
     if url.userinfo:
         raise AddressRefused(
@@ -58,7 +62,7 @@ def resolve(text: str) -> Destination:
     url = check(text)
     port = url.port or {"https": 443, "http": 80}[url.scheme]
     try:
-        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_host(url), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise AddressRefused(
             f"The host name {url.host} cannot be resolved.", try_again=True
@@ -71,7 +75,7 @@ def resolve(text: str) -> Destination:
             )
         if url.scheme == "http" and not is_ours(address):
             raise AddressRefused(f"{text} is not encrypted; only https goes to public addresses.")
-    return Destination(url.copy_with(host=str(addresses[0])), url.netloc.decode(), url.host)
+    return Destination(url.copy_with(host=str(addresses[0])), url.netloc.decode(), _host(url))
 
 
 def is_allowed(address: IPv4Address | IPv6Address) -> bool:
@@ -98,6 +102,11 @@ def embedded(address: IPv4Address | IPv6Address) -> IPv4Address | None:
     if address.teredo:
         return address.teredo[1]
     return address.ipv4_mapped or address.sixtofour
+
+
+def _host(url: httpx.URL) -> str:
+    """As the DNS knows it, in ASCII."""
+    return url.raw_host.decode()
 
 
 def _schemes() -> set[str]:

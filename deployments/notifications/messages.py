@@ -31,7 +31,7 @@ def on_change(deployment: Deployment, event: str, **_: Any) -> None:
 def tell(deployment: Deployment, event: str) -> list[Message]:
     """A message to every listener of ``event``, and one for the commit; sent after commit."""
     wanting = [row for row in _listeners(deployment) if event in row.events]
-    return _enqueue(deployment, event, [*wanting, *([None] if _has_commit(deployment) else [])])
+    return _enqueue(deployment, event, [*wanting, *([None] if repository_of(deployment) else [])])
 
 
 def tell_missed() -> int:
@@ -60,6 +60,14 @@ def end_event(deployment: Deployment) -> Event:
     return Event.SUCCEEDED if deployment.state == State.SUCCESS or was_served else Event.FAILED
 
 
+def repository_of(deployment: Deployment) -> Repository | None:
+    """Where the commit's status is told: known by name, and with a token."""
+    repository = Repository.objects.filter(site=deployment.site_id).first()
+    if repository and repository.full_name and repository.status_token.strip():
+        return repository if deployment.sha else None
+    return None
+
+
 def send_soon(message: Message) -> None:
     """Wake a worker after commit; beat finds what it did not hear."""
     send = partial(current_app.send_task, "deployments.send_message", (message.pk,))
@@ -80,14 +88,6 @@ def _enqueue(
 
 def _listeners(deployment: Deployment) -> QuerySet[Listener]:
     return Listener.objects.filter(site=deployment.site_id, is_active=True)
-
-
-def _has_commit(deployment: Deployment) -> bool:
-    """Whether there is a commit whose status we may set."""
-    if not deployment.sha:
-        return False
-    repository = Repository.objects.filter(site=deployment.site_id).first()
-    return bool(repository and repository.full_name and repository.status_token)
 
 
 def _ended() -> Iterator[Deployment]:
@@ -114,7 +114,7 @@ def _tell_missing(deployment: Deployment) -> list[Message]:
             for listener in _listeners(deployment).filter(created_at__lt=deployment.finished_at)
             if event in listener.events and listener.pk not in told
         ]
-        if None not in told and _has_commit(deployment):
+        if None not in told and repository_of(deployment):
             missing.append(None)
         # Who was overtaken failed nobody; its commit alone is told.
         if deployment.state == State.INACTIVE and event == Event.FAILED:
