@@ -119,6 +119,10 @@ def allows(token: DeployToken, scope: str) -> bool:
     return any(scope == given or scope in IMPLIED[given] for given in token.scopes)
 
 
+def is_valid(token: DeployToken) -> bool:
+    return token.revoked_at is None and token.expires_at > timezone.now()
+
+
 def revoke(token: DeployToken) -> None:
     """From the next request on. Doing it twice changes nothing."""
     DeployToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())

@@ -1,0 +1,33 @@
+"""Deployments at addresses of their own."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from deployments import previews
+from deployments.api.access import site_of
+from deployments.api.problems import NotFound, refusals
+from deployments.api.schemas import PreviewOut
+from deployments.models import Deployment, Scope
+
+router = Router(tags=["previews"])
+
+
+@router.get("/sites/{site}/previews", response={200: list[PreviewOut], **refusals()})
+def list_previews(request: HttpRequest, site: str) -> QuerySet[Deployment]:
+    """Scope: read."""
+    rows = Deployment.objects.filter(site=site_of(request, site, Scope.READ), is_previewed=True)
+    return rows.select_related("site").defer("manifest")
+
+
+@router.delete("/sites/{site}/previews/{label}", response={204: None, **refusals(409)})
+def close_preview(request: HttpRequest, site: str, label: str) -> Status[None]:
+    """Its address answers no more. Scope: preview."""
+    row = site_of(request, site, Scope.PREVIEW)
+    rows = Deployment.objects.filter(site=row, is_previewed=True)
+    if "\0" in label or not rows.filter(label=label).exists():
+        raise NotFound(f"{row.name} has no preview “{label[:63]}”.")
+    previews.close(row, label)
+    return Status(204, None)
