@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -30,8 +30,8 @@ def on_change(deployment: Deployment, event: str, **_: Any) -> None:
 
 def tell(deployment: Deployment, event: str) -> list[Message]:
     """A message to every listener of ``event``, and one for the commit; sent after commit."""
-    wanting = [row for row in _listeners(deployment) if event in row.events]
-    return _enqueue(deployment, event, [*wanting, *([None] if repository_of(deployment) else [])])
+    commit = [None] if repository_of(deployment) else []
+    return _enqueue(deployment, event, [*_listeners(deployment, event), *commit])
 
 
 def tell_missed() -> int:
@@ -86,8 +86,15 @@ def _enqueue(
     return messages
 
 
-def _listeners(deployment: Deployment) -> QuerySet[Listener]:
-    return Listener.objects.filter(site=deployment.site_id, is_active=True)
+def _listeners(deployment: Deployment, event: str) -> list[Listener]:
+    """Who was cancelled or overtaken failed nobody: that is shown at its commit alone."""
+    if event == Event.FAILED and deployment.state == State.INACTIVE:
+        return []
+    return [
+        listener
+        for listener in Listener.objects.filter(site=deployment.site_id, is_active=True)
+        if event in listener.events
+    ]
 
 
 def _ended() -> Iterator[Deployment]:
@@ -111,12 +118,9 @@ def _tell_missing(deployment: Deployment) -> list[Message]:
         }
         missing: list[Listener | None] = [
             listener
-            for listener in _listeners(deployment).filter(created_at__lt=deployment.finished_at)
-            if event in listener.events and listener.pk not in told
+            for listener in _listeners(deployment, event)
+            if listener.pk not in told and listener.created_at < deployment.created_at
         ]
         if None not in told and repository_of(deployment):
             missing.append(None)
-        # Who was overtaken failed nobody; its commit alone is told.
-        if deployment.state == State.INACTIVE and event == Event.FAILED:
-            missing = [row for row in missing if row is None]
         return _enqueue(deployment, event, missing)

@@ -64,8 +64,11 @@ def letter(message: Message) -> str:
 
 
 def _verb(message: Message) -> str:
-    return {
-        Event.STARTED: "has started",
-        Event.SUCCEEDED: "is live",
-        Event.FAILED: "has failed",
-    }[Event(message.event)]
+    deployment = message.deployment
+    if message.event == Event.STARTED:
+        return "has started"
+    if message.event == Event.FAILED:
+        return "has failed"
+    is_preview = deployment.environment == Deployment.Environment.PREVIEW
+    is_ready = not is_preview and deployment.published_at is None
+    return "is ready to be published" if is_ready else "is live"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from celery import current_app
 from django.db import IntegrityError, transaction
 
-from deployments import operations
+from deployments import operations, previews
 from deployments.models import Delivery, Deployment, Repository
+from deployments.preview_names import label_of
 from deployments.pushes.deliveries import Outcome, made, refuse
 from deployments.pushes.payload import Other, Ping, Push, Unreadable, read
 from sites.errors import Refused
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 
 Environment = Deployment.Environment
 SIGNATURE = "X-Hub-Signature-256"
-
-
-def label_of(branch: str) -> str:
-    return branch.lower()[:40]
-
-
-def close(site: object, label: str) -> None:
-    raise Ignored("Previews cannot be closed yet.")
 
 
 class Ignored(Exception):
@@ -156,7 +149,7 @@ def _deploy_push(repository: Repository, push: Push) -> Deployment:
 def _close_preview(repository: Repository, push: Push) -> str:
     if not push.branch or environment_of(repository, push.branch) != Environment.PREVIEW:
         raise Ignored(f"{push.ref} was deleted; it has no preview.")
-    close(repository.site, label_of(push.branch))
+    previews.close(repository.site, label_of(push.branch))
     return f"The branch {push.branch} was deleted; its preview is closed."
 
 

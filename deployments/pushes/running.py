@@ -9,6 +9,7 @@ from django.conf import settings
 from deployments import manifest as manifests
 from deployments import operations
 from deployments.models import Deployment, Repository
+from deployments.progress import CANCELLED
 from deployments.pushes.receiving import source_of
 from deployments.source import SourceRefused, open_source
 from deployments.upload import UploadError
@@ -22,8 +23,8 @@ BEGINNING = (Phase.SOURCE, Phase.UPLOAD)
 MAX_ATTEMPTS = 5
 
 
-class Overtaken(Exception):
-    """A later push to the same branch is here."""
+class Superfluous(Exception):
+    """Nobody wants this deployment any more; the message says why."""
 
 
 def is_waiting(deployment: Deployment) -> bool:
@@ -58,8 +59,8 @@ def _deploy(deployment: Deployment) -> bool:
     try:
         with for_people():
             _fetch_and_upload(deployment)
-    except Overtaken as overtaken:
-        operations.fail(deployment, str(overtaken), state=State.INACTIVE)
+    except Superfluous as why:
+        operations.fail(deployment, str(why), state=State.INACTIVE)
     except Refused as refused:
         if refused.try_again and deployment.attempts < MAX_ATTEMPTS:
             deployment.release(attempts=deployment.attempts + 1, error_message=str(refused))
@@ -83,16 +84,15 @@ def _fetch_and_upload(deployment: Deployment) -> None:
     repository = Repository.objects.filter(site=deployment.site_id).first()
     if repository is None:
         raise SourceRefused("The site has no repository any more.")
-    _give_way(deployment)
+    _judge(deployment)
     source = source_of(repository, deployment.sha or deployment.ref)
     with open_source(
         source,
         submodules=repository.has_submodules,
         schemes=tuple(settings.CLOUDADMIN_GIT_SCHEMES),
     ) as opened:
-        _give_way(deployment)
+        _judge(deployment)
         deployment.write(
-            phase=Phase.UPLOAD,
             sha=opened.sha or deployment.sha,
             author=deployment.author or opened.author[:200],
             warnings=list(opened.warnings),
@@ -102,8 +102,12 @@ def _fetch_and_upload(deployment: Deployment) -> None:
         operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
 
 
-def _give_way(deployment: Deployment) -> None:
-    """To a later push to the same branch: it has all that this one has."""
+def _judge(deployment: Deployment) -> None:
+    """Raises Superfluous for what was cancelled, and for what a later push to the same branch has
+    as well."""
+    deployment.refresh_from_db(fields=["cancel_requested"])
+    if deployment.cancel_requested:
+        raise Superfluous(CANCELLED)
     later = (
         Deployment.objects.filter(
             site=deployment.site_id,
@@ -116,7 +120,7 @@ def _give_way(deployment: Deployment) -> None:
         .first()
     )
     if later is not None:
-        raise Overtaken(
+        raise Superfluous(
             f"Overtaken by #{later.number}: {later.sha[:7] or 'a newer commit'} was pushed to "
             f"{deployment.ref} meanwhile."
         )

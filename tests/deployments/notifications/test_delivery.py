@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.core import mail
@@ -235,11 +236,12 @@ def test_without_a_mail_server_the_log_says_so(settings):
 
 
 def test_a_status_of_a_commit_is_githubs(monkeypatch):
-    told = []
-    monkeypatch.setattr(github, "report", lambda row: told.append(row) or Answer(True, "Told."))
+    report = mock.create_autospec(github.report, return_value=Answer(True, "Told."))
+    monkeypatch.setattr(github, "report", report)
     deployment = DeploymentFactory()
     message = send(MessageFactory(listener=None, deployment=deployment))
-    assert (message.status, told) == (Status.SENT, [deployment])
+    assert (message.status, message.answer) == (Status.SENT, "Told.")
+    report.assert_called_once_with(deployment)
 
 
 def test_the_log_is_kept_for_a_month():
