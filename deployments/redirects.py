@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
-from deployments.rule_files import LineRefused, follow
+from deployments.rule_files import LineRefused, decoded, decoded_path, follow, regex_of
 
 FILE_NAME = "_redirects"
 STATUSES = frozenset({200, 301, 302, 303, 307, 308, 404, 410})
@@ -51,6 +51,11 @@ class Redirect:
     force: bool = False
     query: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def shows_page(self) -> bool:
+        """Whether it answers with a page of the site that is the same for every visitor."""
+        return not (300 <= self.status < 400 or PLACEHOLDER.search(self.target))
 
     def __hash__(self) -> int:
         return hash((self.source, self.target, self.status, self.force, frozenset(self.query)))
@@ -112,9 +117,7 @@ def _source(written: str) -> str:
             "a path has no “?” or “#”; write query parameters after a space, as in "
             "“/store id=:id”, and leave a fragment out: browsers do not send it."
         )
-    if re.search(r"%(?:2[aAfF]|3[aA]|5[cC]|00)", written) or "\\" in written:
-        raise LineRefused("encoded “/”, “*” and “:” and backslashes match nothing; leave them out.")
-    path = "/" + "/".join(filter(None, _decoded(written).split("/")))
+    path = "/" + "/".join(filter(None, decoded_path(written).split("/")))
     *folders, last = path.split("/")
     if any("*" in part for part in folders) or ("*" in last and last != "*"):
         raise LineRefused(
@@ -127,13 +130,6 @@ def _source(written: str) -> str:
             f"“:{wrong[0]}” is no name of a placeholder; use letters, digits and “_”."
         )
     return path
-
-
-def _decoded(written: str) -> str:
-    try:
-        return unquote(written, errors="strict")
-    except UnicodeDecodeError:
-        raise LineRefused("the percent-encoding is not that of UTF-8; write it anew.") from None
 
 
 def _target(written: str, status: int) -> str:
@@ -197,7 +193,7 @@ def _pairs(words: Iterable[str]) -> dict[str, str]:
             )
         if name in pairs:
             raise LineRefused(f"the parameter “{name}” is there twice; write it once.")
-        pairs[_decoded(name)] = _decoded(value)
+        pairs[decoded(name)] = decoded(value)
     return pairs
 
 
@@ -259,16 +255,8 @@ def _judge_loop(rule: Redirect) -> None:
             "it leads to itself; whether addresses end with a slash is a setting of the site: "
             "`manage.py change_site NAME --trailing-slash always`."
         )
-    if rule.force and not rule.query and _pattern(rule.source).fullmatch(goal.rstrip("/")):
+    if rule.force and not rule.query and re.fullmatch(regex_of(rule.source), goal.rstrip("/")):
         raise LineRefused(
             "with “!” its target is redirected by the same rule, without end; leave the “!” out, "
             "or write a target that the path does not match."
         )
-
-
-def _pattern(source: str) -> re.Pattern[str]:
-    parts = ["[^/]+" if p.startswith(":") else re.escape(p) for p in source.split("/")[1:]]
-    rest = "(?:/.*)?" if parts[-1:] == [r"\*"] else ""
-    return re.compile(
-        "".join(f"/{part}" for part in (parts[:-1] if rest else parts) if part) + rest
-    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from deployments.source import SourceRefused
 
 MAX_BYTES = 1_000_000
 SHOWN = 10
+SPECIAL = re.compile("%(?:00|2a|2f|3a|5c)", re.IGNORECASE)
 
 
 class LineRefused(ValueError):
@@ -44,6 +47,36 @@ def follow(name: str, text: str, take: Callable[[int, str], None]) -> None:
         more = len(refusals) - SHOWN
         said = refusals[:SHOWN] + ([f"and {more} lines more in {name}."] if more > 0 else [])
         raise SourceRefused("\n".join(said))
+
+
+def decoded_path(path: str) -> str:
+    """Percent-decoded, where nothing that has a meaning in a pattern comes out of it."""
+    if "\\" in path or SPECIAL.search(path):
+        raise LineRefused("encoded “/”, “*”, “:” and backslashes match no file; leave them out.")
+    return decoded(path)
+
+
+def decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise LineRefused("the percent-encoding is not that of UTF-8; write it anew.") from None
+
+
+def regex_of(pattern: str) -> str:
+    """Of an address without slash at its end: Netlify's reading of a pattern, by segments.
+
+    https://github.com/netlify/build/blob/main/packages/headers-parser/src/for_regexp.ts
+    """
+    regex = ""
+    for part in filter(None, pattern.split("/")):
+        if part.startswith(":"):
+            regex += "/[^/]+"
+        elif part == "*":
+            regex += "(?:/.*)?"
+        else:
+            regex += "/" + ".*".join(map(re.escape, part.split("*")))
+    return regex
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -6,19 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.manifest import (
+from deployments.caching import (
     IMMUTABLE,
     REVALIDATED,
-    Entry,
-    Manifest,
-    build,
     cache_control,
-    content_type,
-    diff,
     is_fingerprinted,
-    object_key,
     survives,
 )
+from deployments.content_types import content_type
+from deployments.manifest import Entry, Manifest, build, diff, object_key
 
 entries = st.builds(
     Entry,
