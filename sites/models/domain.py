@@ -25,6 +25,15 @@ DOMAIN_NAME = RegexValidator(
 )
 
 
+def is_wildcard(name: str) -> bool:
+    return name.startswith(WILDCARD)
+
+
+def base_of(name: str) -> str:
+    """The name below the star."""
+    return name.removeprefix(WILDCARD)
+
+
 class Domain(models.Model):
     """The first domain of a site is its address; a site without one lives on its distribution's.
 
@@ -49,12 +58,7 @@ class Domain(models.Model):
 
     @property
     def is_wildcard(self) -> bool:
-        return self.name.startswith(WILDCARD)
-
-    @property
-    def base(self) -> str:
-        """The name without the star."""
-        return self.name.removeprefix(WILDCARD)
+        return is_wildcard(self.name)
 
     def clean(self) -> None:
         if self.is_wildcard and self.redirects:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cloudadmin.aws import ClientError, Clients
-from deployments import publish
+from deployments import heads, index_rows, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import EdgeIndex
 from deployments.rollback import sites_with_unwritten_head
@@ -185,7 +185,10 @@ def test_what_is_changed_while_heads_are_written_is_written_next(site, store, mo
         Site.objects.filter(pk=site.pk).update(is_spa=True)
 
     monkeypatch.setattr(store, "update_keys", and_meanwhile)
-    flip(site, store)
+    target, clients = target_of(site), cast(Clients, store)
+    named = heads.name(site, target)
+    index_rows.update_keys(clients, target.store_arn, named.puts, named.deletes)
+    heads.were_written(site, named)
     assert site in sites_with_unwritten_head()
     monkeypatch.undo()
     assert flip(site, store) == {OWN: "s"}

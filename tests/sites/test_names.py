@@ -36,4 +36,4 @@ def test_the_domain_of_previews_redirects_nowhere():
     domain = Domain(name="*.preview.example.com", redirects=True)
     with pytest.raises(ValidationError, match="domain of previews"):
         domain.clean()
-    assert domain.base == "preview.example.com"
+    assert domain.is_wildcard

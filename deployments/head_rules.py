@@ -1,0 +1,112 @@
+"""The rules that heads refer to: redirects of releases, passwords of the site.
+
+Each set is kept beside the heads, in ``EdgeIndex.heads``, under the beginning of its keys in the
+KeyValueStore, which no host name can be: ``q:<name>`` with the releases that it belongs to, and
+``p:<name>`` with the number of flips since it was asked for last. The caller has the row's lock,
+and saves it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from deployments import edge_rules
+
+if TYPE_CHECKING:
+    from deployments.edge_rules import RuleSet
+    from deployments.models import EdgeIndex
+    from deployments.redirects import Redirect
+
+# A point of presence may have the head before for a while: what that needs goes one flip later.
+FLIPS_KEPT = 2
+# The flag of a head that keeps search engines away.
+PREVIEW = "x"
+
+
+def hosts(row: EdgeIndex) -> dict[str, str]:
+    """The heads alone: host -> value."""
+    return {name: value for name, value in row.heads.items() if ":" not in name}
+
+
+def release_of(value: str) -> int | None:
+    """The release that a head serves; None for one that redirects."""
+    release = json.loads(value).get("r")
+    return None if release is None else int(release, 36)
+
+
+def is_preview(value: str) -> bool:
+    return PREVIEW in json.loads(value).get("f", "")
+
+
+def use_redirects(row: EdgeIndex, release: int, redirects: Iterable[Redirect]) -> None:
+    """Of a release that is prepared. Raises RulesRefused."""
+    found = edge_rules.rules(redirects)
+    for name, kept in _sets(row, "q:"):
+        if name != f"q:{found.name}":
+            kept["releases"] = [number for number in kept["releases"] if number != release]
+    if found.head:
+        kept = row.heads.setdefault(f"q:{found.name}", {**_unwritten(found), "releases": []})
+        kept["releases"] = sorted({*kept["releases"], release})
+
+
+def use_protection(row: EdgeIndex, found: RuleSet) -> None:
+    """Of the flip that is about to be made."""
+    for _, kept in _sets(row, "p:"):
+        kept["flips"] += 1
+    if found.head:
+        row.heads.setdefault(f"p:{found.name}", _unwritten(found))["flips"] = 0
+
+
+def redirects_of(row: EdgeIndex, release: int) -> str:
+    """What the head of a release says of its redirects; empty for none."""
+    heads = (kept["head"] for _, kept in _sets(row, "q:") if release in kept["releases"])
+    return next(heads, "")
+
+
+def unwritten(row: EdgeIndex) -> dict[str, str]:
+    """Key -> value of what the store may not have."""
+    puts: dict[str, str] = {}
+    for _, kept in _sets(row):
+        if not kept["is_written"] and _is_needed(row, kept):
+            puts |= kept["puts"]
+    return puts
+
+
+def stale(row: EdgeIndex) -> frozenset[str]:
+    """Keys that no head refers to any more."""
+    needed: set[str] = set()
+    others: set[str] = set()
+    for _, kept in _sets(row):
+        (needed if _is_needed(row, kept) else others).update(kept["puts"])
+    return frozenset(others - needed)
+
+
+def were_written(row: EdgeIndex, puts: Mapping[str, str], gone: frozenset[str]) -> None:
+    """What was deleted and is needed again meanwhile is to be written anew."""
+    for name, kept in _sets(row):
+        keys = kept["puts"].keys()
+        if keys <= puts.keys():
+            kept["is_written"] = True
+        if not _is_needed(row, kept):
+            del row.heads[name]
+        elif keys & gone:
+            kept["is_written"] = False
+
+
+def _sets(row: EdgeIndex, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from [
+        (name, kept) for name, kept in row.heads.items() if ":" in name and name.startswith(kind)
+    ]
+
+
+def _unwritten(found: RuleSet) -> dict[str, Any]:
+    return {"head": found.head, "puts": dict(found.puts), "is_written": False}
+
+
+def _is_needed(row: EdgeIndex, kept: Mapping[str, Any]) -> bool:
+    if "releases" in kept:
+        return not set(row.reachable).isdisjoint(kept["releases"])
+    flips: int = kept["flips"]
+    return flips < FLIPS_KEPT
