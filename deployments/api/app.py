@@ -24,6 +24,7 @@ from deployments.api import (
 )
 from deployments.api.access import Bearer
 from deployments.api.problems import ApiError
+from deployments.api.schemas import ManifestIn, reference
 
 DESCRIPTION = """\
 Deploy a site from anywhere. A token is for one site and sees no other; a person makes it in the
@@ -51,8 +52,10 @@ class Docs(DocsBase):
 
 class Api(NinjaAPI):
     def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
-        """Refusals have a content type of their own, which ninja cannot be told."""
+        """What ninja cannot be told: bodies that are read by us, the content type of refusals."""
         schema = super().get_openapi_schema(**kwargs)
+        manifest = ManifestIn.model_json_schema(ref_template=reference("{model}"))
+        schema["components"]["schemas"] |= manifest.pop("$defs") | {ManifestIn.__name__: manifest}
         for methods in schema["paths"].values():
             for operation in methods.values():
                 for status, response in operation["responses"].items():

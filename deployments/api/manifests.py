@@ -23,6 +23,7 @@ from deployments.api.schemas import (
     ManifestIn,
     NegotiatedOut,
     UploadsOut,
+    reference,
 )
 from deployments.models import Deployment, Scope
 
@@ -37,7 +38,7 @@ router = Router(tags=["deployments"])
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ManifestIn.model_json_schema()}},
+            "content": {"application/json": {"schema": {"$ref": reference(ManifestIn)}}},
         }
     },
 )

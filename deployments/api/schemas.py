@@ -209,6 +209,11 @@ class SiteOut(Schema):
     held_back: str = Field(description="Why nothing is published by itself; empty when it is.")
 
 
+def reference(name: str | type[Schema]) -> str:
+    """Where the documentation has a shape."""
+    return f"#/components/schemas/{name if isinstance(name, str) else name.__name__}"
+
+
 def page(rows: list[Any], size: int) -> tuple[list[Any], Any]:
     """``rows`` has one more than fits, if there are more; the last that fits is the key."""
     return rows[:size], rows[size - 1] if len(rows) > size else None
