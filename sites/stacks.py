@@ -10,7 +10,7 @@ from django.conf import settings
 
 from sites import provisioning
 from sites.models import Account, Site
-from sites.provisioning.package import build
+from sites.provisioning.package import build, script
 from sites.specs import account_spec, site_spec
 from sites.store import record_of
 
@@ -37,8 +37,16 @@ def of_site(site: Site) -> provisioning.Stack:
         row.logical_id: record_of(row).state
         for row in site.account.resources.filter(site=None, is_ready=True)
     }
-    router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
-    return provisioning.site_stack(site_spec(site), shared, router_code=router_code)
+    return provisioning.site_stack(site_spec(site), shared, **edge_code())
+
+
+@cache
+def edge_code() -> dict[str, str]:
+    """The scripts of a site's CloudFront functions, as they are sent, read once per process."""
+    return {
+        "router_code": script(LAMBDA_SRC / "router" / "router.js"),
+        "headers_code": script(LAMBDA_SRC / "router" / "headers.js"),
+    }
 
 
 @cache
