@@ -1,8 +1,9 @@
-"""A zip that came through the browser: kept on disk until a worker has deployed it."""
+"""An archive that was sent to us: kept on disk until a worker has deployed it."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,41 +31,57 @@ def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: Use
     Raises DeploymentRefused.
     """
     deployment = operations.create(
-        site, file.name or "upload.zip", message=message, creator=creator
+        site,
+        file.name or "upload.zip",
+        message=message,
+        creator=creator,
+        trigger=Deployment.Trigger.DASHBOARD,
     )
-    path = path_of(deployment)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_abandoned(path.parent)
-    with path.open("wb") as target:
-        for chunk in file.chunks():
-            target.write(chunk)
+    keep(deployment, file.chunks())
     return deployment
 
 
+def keep(deployment: Deployment, chunks: Iterable[bytes]) -> None:
+    """Whole or not at all: a worker never finds the half of it."""
+    path = path_of(deployment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_abandoned(path.parent)
+    arriving = path.with_suffix(".arriving")
+    with arriving.open("wb") as target:
+        for chunk in chunks:
+            target.write(chunk)
+    arriving.replace(path)
+
+
 def path_of(deployment: Deployment) -> Path:
-    """Derived from the row, so that a worker needs the primary key alone."""
+    """Derived from the row, so that a worker needs the primary key alone. What kind of archive it
+    is shows its content."""
     folder: Path = settings.DATA_DIR / "uploads"
-    return folder / f"{deployment.pk}.zip"
+    return folder / f"{deployment.pk}.archive"
 
 
 def is_waiting(deployment: Deployment) -> bool:
     """Whether the file is here and its objects are not in the bucket yet."""
-    return deployment.phase == Deployment.Phase.UPLOAD and path_of(deployment).exists()
+    return deployment.phase in operations.UPLOADING and path_of(deployment).exists()
 
 
 def run(pk: int) -> bool:
-    """Upload the objects of a received zip; whether the deployment can go on from there.
+    """Upload the objects of a received archive; whether the deployment can go on from there.
 
     Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
     """
     deployment = (
         Deployment.objects.select_related("site__account")
-        .filter(pk=pk, state__in=Deployment.ACTIVE, phase=Deployment.Phase.UPLOAD)
+        .filter(pk=pk, state__in=Deployment.ACTIVE, phase__in=operations.UPLOADING)
         .first()
     )
     if deployment is None or not deployment.claim(state=Deployment.State.IN_PROGRESS):
         return False
     path = path_of(deployment)
+    if deployment.attempts > operations.MAX_ATTEMPTS:
+        operations.fail(deployment, "Stopped: its worker died five times.")
+        path.unlink(missing_ok=True)
+        return False
     try:
         with deployment.heartbeat():
             problem = _upload(deployment, path)
@@ -81,10 +98,15 @@ def run(pk: int) -> bool:
 def _upload(deployment: Deployment, path: Path) -> str:
     """Upload, or say in a sentence why not."""
     try:
-        with for_people(), open_source(path) as root:
-            operations.upload(deployment, manifests.build(root), root, lambda files, sent: None)
+        with for_people(), open_source(path, allow=deployment.allowed) as opened:
+            manifest = manifests.build(opened.root)
+            deployment.write(
+                warnings=[*opened.warnings, *manifest.warnings], allowed=list(opened.allowed)
+            )
+            operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
     except (SourceRefused, UploadError, Refused) as refused:
-        return str(refused)
+        # By the name that it came with, not where we keep it.
+        return str(refused).replace(str(path), deployment.source)
     except LeaseLost:
         raise
     except Exception:
@@ -95,7 +117,7 @@ def _upload(deployment: Deployment, path: Path) -> str:
 
 def _drop_abandoned(folder: Path) -> None:
     """Files of deployments that ended without a worker having had them."""
-    numbers = {int(path.stem): path for path in folder.glob("*.zip") if path.stem.isdigit()}
+    numbers = {int(path.stem): path for path in folder.iterdir() if path.stem.isdigit()}
     active = Deployment.objects.filter(pk__in=numbers, state__in=Deployment.ACTIVE)
     for pk in numbers.keys() - set(active.values_list("pk", flat=True)):
         numbers[pk].unlink(missing_ok=True)

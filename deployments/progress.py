@@ -1,0 +1,140 @@
+"""How far a deployment is: its phases and their seconds, its sums while it uploads, its end.
+
+Phases follow one another without a gap, so the one under way began where the times of the others
+end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from celery import current_app
+from django.db import DatabaseError, connections, transaction
+from django.utils import timezone
+
+from deployments import index_rows
+from deployments.errors import DeploymentRefused
+from deployments.models import Deployment, EdgeIndex, Event
+from deployments.signals import deployment_changed
+from sites.models import Site
+from sites.models.lease import LeaseLost
+
+State = Deployment.State
+CANCELLED = "Cancelled. Nothing of it was published."
+TELL_EVERY_SECONDS = 1.0
+
+
+class Cancelled(DeploymentRefused):
+    """Somebody wanted this deployment to end; it has ended."""
+
+
+@contextmanager
+def deciding(site: Site) -> Iterator[None]:
+    """A transaction in which nobody else decides about the site's releases."""
+    with transaction.atomic():
+        Site.objects.select_for_update(no_key=True).filter(pk=site.pk).first()
+        yield
+
+
+def timings(deployment: Deployment) -> dict[str, float]:
+    """Seconds by phase, until now."""
+    spent: dict[str, float] = dict(deployment.timings)
+    total = (timezone.now() - deployment.created_at).total_seconds()
+    running = max(0.0, total - sum(spent.values()))
+    spent[deployment.phase] = round(spent.get(deployment.phase, 0.0) + running, 3)
+    return spent
+
+
+def move(deployment: Deployment, phase: str, **changes: object) -> None:
+    """Write, as its holder, that the next phase begins."""
+    deployment.write(phase=phase, timings=timings(deployment), **changes)
+
+
+def end(deployment: Deployment, state: str, message: str = "", **changes: object) -> None:
+    """The end, written by its holder; who waits is woken. Should a head name a release that is not
+    published now, it is recorded that it must not; beat flips."""
+    with deciding(deployment.site):
+        if deployment.is_previewed and state != State.SUCCESS:
+            changes |= {"is_previewed": False, "expires_at": None}
+            EdgeIndex.objects.filter(site=deployment.site).update(is_head_written=False)
+        deployment.release(
+            state=state,
+            error_message=message,
+            finished_at=timezone.now(),
+            timings=timings(deployment),
+            **changes,
+        )
+        if not deployment.is_published:
+            index_rows.unname(deployment)
+        announce(deployment, Event.SUCCEEDED if state == State.SUCCESS else Event.FAILED)
+        transaction.on_commit(partial(_wake, deployment.site), robust=True)
+
+
+def announce(deployment: Deployment, event: str) -> None:
+    """Tell who listens, once it is committed."""
+    tell = partial(
+        deployment_changed.send_robust, sender=Deployment, deployment=deployment, event=event
+    )
+    transaction.on_commit(tell, robust=True)
+
+
+def _wake(site: Site) -> None:
+    """Hand to workers who waits and is held by nobody. Should they not hear it, beat finds it."""
+    waiting = Deployment.unclaimed().filter(
+        site=site, state__in=Deployment.ACTIVE, phase=Deployment.Phase.QUEUE
+    )
+    for pk in waiting.values_list("pk", flat=True):
+        current_app.send_task("deployments.resume_deployment", (pk,))
+
+
+class Watch:
+    """Beside an upload: its sums so far, and whether it shall go on."""
+
+    def __init__(self, deployment: Deployment, on_progress: Callable[[int, int], None]) -> None:
+        self.deployment = deployment
+        self.on_progress = on_progress
+        self.sums = self.told = (0, 0)
+        self.problem: Exception | None = None
+
+    def note(self, files: int, sent: int) -> None:
+        """Called for every object. Raises Cancelled and LeaseLost."""
+        if self.problem is not None:
+            raise self.problem
+        self.sums = (files, sent)
+        self.on_progress(files, sent)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Rows are written from a thread of its own: the upload's is busy with its event loop."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            try:
+                while not stop.wait(TELL_EVERY_SECONDS):
+                    with suppress(DatabaseError):
+                        self.look()
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=beat, name=f"watch-{self.deployment.pk}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def look(self) -> None:
+        """Write the sums if they changed, as the holder; hear of a cancellation."""
+        held = Deployment.objects.filter(pk=self.deployment.pk, fence=self.deployment.fence)
+        if self.sums != self.told:
+            held.update(uploaded=self.sums[0], bytes=self.sums[1])
+            self.told = self.sums
+        cancelled = held.values_list("cancel_requested", flat=True).first()
+        if cancelled is None:
+            self.problem = LeaseLost(str(self.deployment))
+        elif cancelled:
+            self.problem = Cancelled(CANCELLED)
