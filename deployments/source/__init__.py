@@ -1,6 +1,8 @@
-"""What is deployed: a folder or an archive, judged before anything is done with it."""
+"""What is deployed: a folder, an archive, a bucket's prefix or a commit, judged before anything
+is done with it.
+"""
 
-from deployments.source.opening import open_source
-from deployments.source.rules import SourceRefused
+from deployments.source.opening import Opened, open_source
+from deployments.source.rules import LIMITS, Limits, SourceRefused
 
-__all__ = ["SourceRefused", "open_source"]
+__all__ = ["LIMITS", "Limits", "Opened", "SourceRefused", "open_source"]

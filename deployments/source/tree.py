@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.source.rules import (
+from deployments.source.projects import judge_start_page
+from deployments.source.proofreading import proofread
+from deployments.source.rules import LIMITS, Limits, SourceRefused, is_junk, judge
+from deployments.source.secrets import (
     KEY_HEADER_WITHIN,
-    KEY_NAME,
-    SourceRefused,
-    is_junk,
-    judge,
+    Finding,
     judge_key,
     judge_secrecy,
+    look_into,
+    secret_name,
 )
 
-MAX_FILES = 200_000
 # Readable by everybody, and still nothing for a website.
 SYSTEM_FOLDERS = frozenset({"dev", "etc", "proc", "run", "sys"})
-# What a source project has at its top, and what its build makes of it.
-PROJECTS = {
-    "package.json": "run `npm run build` and deploy its output, mostly “dist”, “build” or “out”",
-    "hugo.toml": "run `hugo` and deploy “public”",
-    "config.toml": "run `hugo` or `zola build` and deploy “public”",
-    "_config.yml": "run `bundle exec jekyll build` and deploy “_site”",
-    "mkdocs.yml": "run `mkdocs build` and deploy “site”",
-    "conf.py": "run `sphinx-build -b html . _build/html` and deploy “_build/html”",
-    "Cargo.toml": "build the site and deploy its output folder",
-}
+START_PAGE = "index.html"
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Checked:
+    """``warnings`` are sentences; ``allowed`` the paths that only an exception let through."""
+
+    warnings: tuple[str, ...]
+    allowed: tuple[str, ...]
 
 
 def files_of(root: Path) -> Iterator[tuple[str, Path]]:
@@ -42,30 +44,49 @@ def files_of(root: Path) -> Iterator[tuple[str, Path]]:
     yield from _walk(root, "", root.resolve(), frozenset())
 
 
-def check(root: Path) -> None:
-    """Refuse a folder that is empty, is no site, or holds what must not be published."""
-    count = 0
+def check(root: Path, *, allow: Collection[str] = (), limits: Limits = LIMITS) -> Checked:
+    """Refuse a folder that is empty, is no site, or holds what must not be published.
+
+    ``allow`` names paths that may look like secrets; with ``index.html`` among them, the start page
+    may be missing. Raises SourceRefused.
+    """
+    files: list[tuple[str, Path]] = []
+    findings: list[Finding] = []
     for path, file in files_of(root):
         judge(path)
-        if KEY_NAME.fullmatch(file.name):
-            with file.open("rb") as stream:
-                judge_key(path, stream.read(KEY_HEADER_WITHIN))
-        count += 1
-        if count > MAX_FILES:
-            raise SourceRefused(f"more than {MAX_FILES:,} files; split the site in two.")
-    if not count:
+        if reason := secret_name(path):
+            findings.append(Finding(path, reason))
+        files.append((path, file))
+        if len(files) > limits.files:
+            raise SourceRefused(f"more than {limits.files:,} files; split the site in two.")
+    if not files:
         raise SourceRefused("there are no files in it; deploy the folder that the build wrote.")
-    if not (root / "index.html").is_file():
-        raise SourceRefused(_without_index(root))
+    named = {finding.path for finding in findings}
+    findings += look_into(item for item in files if item[0] not in named)
+    _judge_secrets([finding for finding in findings if finding.path not in allow])
+    allowed = {finding.path for finding in findings}
+    try:
+        judge_start_page(root)
+    except SourceRefused:
+        if START_PAGE not in allow:
+            raise
+        allowed.add(START_PAGE)
+    return Checked(warnings=proofread(files), allowed=tuple(sorted(allowed)))
 
 
-def _without_index(root: Path) -> str:
-    for name, advice in PROJECTS.items():
-        if (root / name).is_file():
-            return (
-                f"there is {name} but no index.html: it looks like source, not a build; {advice}."
-            )
-    return "there is no index.html at its top; deploy the folder that has the start page in it."
+def _judge_secrets(findings: list[Finding]) -> None:
+    if not findings:
+        return
+    first, *others = findings
+    also = ""
+    if others:
+        names = ", ".join(f"“{finding.path}” ({finding.reason})" for finding in others[:NAMED])
+        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        also = f" So would {names}{more}."
+    raise SourceRefused(
+        f"“{first.path}” would be public: {first.reason}.{also} Deploy the build's output folder, "
+        "or remove it from there; what is meant to be public, allow by its path."
+    )
 
 
 def _walk(

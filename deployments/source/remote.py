@@ -1,0 +1,115 @@
+"""Addresses of git repositories: which are taken, and which machines are asked."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from deployments.source.rules import SourceRefused
+
+SCHEMES = ("https", "ssh")
+PORTS = {"https": 443, "ssh": 22}
+LIKE_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+# git@example.com:owner/name.git, as scp has it.
+LIKE_SCP = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[^:/@\s]+):(?P<path>(?!/?-)[^:].*)")
+HOST = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?\.?|[0-9a-fA-F:.]+")
+USER = re.compile(r"\w[\w.-]*")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """``url`` without its fragment, which is ``ref:folder``. ``host`` is empty for a file."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    ref: str
+    folder: str
+
+    def addresses(self) -> list[str]:
+        """Those of the host, all of them public. Raises SourceRefused.
+
+        Empty where a proxy does the asking, which has rules of its own.
+        """
+        if not self.host:
+            return []
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError:
+            if self.scheme in getproxies():
+                return []
+            raise SourceRefused(f"there is no host {self.host}; check the address.") from None
+        addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
+        for address in addresses:
+            if not is_public(address):
+                raise SourceRefused(
+                    f"{self.host} is {address}, which is not on the public internet; "
+                    "deploy a folder or an archive from there instead."
+                )
+        return addresses
+
+
+def is_address(source: str) -> bool:
+    """Whether this names something elsewhere and not a file here."""
+    return LIKE_URL.match(source) is not None or LIKE_SCP.fullmatch(source) is not None
+
+
+def parse(source: str, schemes: Collection[str] = SCHEMES) -> Remote:
+    """Raises SourceRefused for what is no address of a repository that may be asked."""
+    url, _, fragment = source.partition("#")
+    ref, _, folder = fragment.partition(":")
+    if CONTROL.search(source) or source.startswith("-"):
+        raise SourceRefused("the address holds what no address has; check it.")
+    if (scp := LIKE_SCP.fullmatch(url)) and not LIKE_URL.match(url):
+        _judge_host(scp["host"], url)
+        return _allowed(Remote(url, "ssh", scp["host"], PORTS["ssh"], ref, folder), schemes)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise SourceRefused(f"the address cannot be read ({error}).") from None
+    if parts.scheme == "file" and not host:
+        return _allowed(Remote(url, "file", "", 0, ref, folder), schemes)
+    remote = Remote(url, parts.scheme, host, port or PORTS.get(parts.scheme, 0), ref, folder)
+    _allowed(remote, schemes)
+    _judge_host(host, url)
+    if parts.password is not None or (parts.scheme == "https" and parts.username):
+        raise SourceRefused(
+            "the address holds a user's name or a password, which the history of deployments would "
+            "keep; use ssh with a deploy key, or the API from a CI."
+        )
+    if parts.username and not USER.fullmatch(parts.username):
+        raise SourceRefused("the user's name in the address cannot be one; check it.")
+    if parts.query or parts.path.lower().endswith((".zip", ".gz", ".tgz", ".zst", ".bz2", ".tar")):
+        raise SourceRefused("this is no git repository; download the archive and deploy it.")
+    return remote
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet, in whatever way it is written."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour
+        if inner is not None:
+            return is_public(str(inner))
+    return found.is_global and not found.is_multicast
+
+
+def _allowed(remote: Remote, schemes: Collection[str]) -> Remote:
+    if remote.scheme not in schemes:
+        raise SourceRefused(
+            f"“{remote.scheme}://” is not a way to a repository here; use https:// or ssh://."
+        )
+    return remote
+
+
+def _judge_host(host: str, url: str) -> None:
+    if not HOST.fullmatch(host):
+        raise SourceRefused(f"“{host or url}” cannot be a host; check the address.")
