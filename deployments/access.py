@@ -35,22 +35,23 @@ def settings_of(site: Site) -> DeploySettings:
     return DeploySettings.objects.get_or_create(site=site)[0]
 
 
-def change(site: Site, user: User | None = None, **changes: Any) -> DeploySettings:
-    """Set fields, and have the heads say what they say now."""
-    with transaction.atomic():
-        row = _locked(site)
-        _save(row, user, **changes)
-        ask_for_heads(site)
-    write_heads(site)
-    return row
+def keep(site: Site, user: User | None = None, **limits: int) -> None:
+    """Set ``keep_deployments``, ``keep_days``, ``preview_days``, ``delete_after_hours``."""
+    if limits:
+        with transaction.atomic():
+            _save(_locked(site), user, **limits)
 
 
 def set_maintenance(site: Site, *, on: bool, user: User | None = None) -> bool:
     """Whether that changed. Visitors get a page of the site's own, ``maintenance.html``, where the
     release has one; previews can be looked at meanwhile."""
-    if settings_of(site).is_in_maintenance == on:
-        return False
-    change(site, user, is_in_maintenance=on)
+    with transaction.atomic():
+        row = _locked(site)
+        if row.is_in_maintenance == on:
+            return False
+        _save(row, user, is_in_maintenance=on)
+        ask_for_heads(site)
+    write_heads(site)
     return True
 
 

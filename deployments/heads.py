@@ -127,8 +127,8 @@ def _previews(row: EdgeIndex, target: Target, head: _Head) -> dict[str, str]:
     rows = Deployment.objects.filter(
         site=row.site_id, is_previewed=True, release_number__in=row.reachable
     )
-    return {
-        host: head.preview(deployment.release_number or 0)
-        for deployment in rows.order_by("-number").defer("manifest")
-        for host in hosts_of(deployment, target.preview_domains)
-    }
+    values: dict[str, str] = {}
+    for deployment in rows.order_by("-number").defer("manifest"):
+        for host in hosts_of(deployment, target.preview_domains):
+            values.setdefault(host, head.preview(deployment.release_number or 0))
+    return values

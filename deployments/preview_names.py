@@ -36,6 +36,9 @@ def own_label(deployment: Deployment) -> str:
 
 
 def hosts_of(deployment: Deployment, preview_domains: Iterable[str]) -> list[str]:
-    """Every host name that shows a preview."""
-    labels = dict.fromkeys([deployment.label or own_label(deployment), own_label(deployment)])
+    """Every host name that may show a preview, its address first. That of a branch is the newest
+    preview's, and goes back to the one before should that be taken back."""
+    branch = [label_of(deployment.ref)] if deployment.ref else []
+    own = own_label(deployment)
+    labels = dict.fromkeys([deployment.label or own, own, *branch])
     return [f"{label}.{domain}" for domain in preview_domains for label in labels]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from deployments import access, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.preview_names import hosts_of, label_of, own_label
+from deployments.progress import deciding
 from sites.models import Domain, Resource, Site
 from sites.models.domain import WILDCARD, base_of
 
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from cloudadmin.aws import Clients
     from deployments.target import Target
 
-__all__ = ["close", "expire", "host_of", "label_of", "listed", "own_label", "serve", "url_of"]
+__all__ = [
+    "close",
+    "domain_of",
+    "expire",
+    "host_of",
+    "label_of",
+    "listed",
+    "own_label",
+    "serve",
+    "url_of",
+]
 
 State = Deployment.State
 
@@ -80,8 +90,7 @@ def serve(deployment: Deployment, target: Target, clients: Clients) -> None:
     """
     site = deployment.site
     days = access.settings_of(site).preview_days
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
+    with deciding(site):
         label = _free_label(deployment)
         for other in _listed(site).filter(label=label).exclude(pk=deployment.pk):
             other.label = own_label(other)
@@ -103,8 +112,7 @@ def close(site: Site, label: str) -> list[int]:
 
     Raises DeploymentRefused when there is none.
     """
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
+    with deciding(site):
         found = next((row for row in listed(site) if label in (row.label, own_label(row))), None)
         if found is None:
             labels = ", ".join(row.label for row in listed(site)) or "none"
@@ -125,8 +133,7 @@ def expire() -> list[Site]:
     ).exclude(state=Site.State.DESTROYING)
     expired = list(sites.distinct())
     for site in expired:
-        with transaction.atomic():
-            Site.objects.select_for_update().get(pk=site.pk)
+        with deciding(site):
             _close(site, late, "Closed: nothing was deployed to it for long.")
         access.write_heads(site)
     return expired

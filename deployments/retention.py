@@ -10,25 +10,30 @@ begins a deployment afterwards finds the manifests without what is gone, and sen
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
+from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import access, edge_index, head_rules, index_rows
+from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest, object_key
 from deployments.models import Deployment, EdgeIndex, IndexBucket
+from deployments.progress import deciding
 from deployments.target import target_of
 from sites.access import clients_for
 from sites.models import Site
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
+
+logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 AT_ONCE = 1_000
@@ -65,13 +70,6 @@ class SweepFailed(Exception):
     """S3 kept some objects; its own words."""
 
 
-def known_objects(site: Site) -> QuerySet[Deployment]:
-    """Deployments whose objects are in the bucket, the newest first: what an upload may trust."""
-    rows = Deployment.objects.filter(site=site, pruned_at__isnull=True).exclude(manifest=b"")
-    unsent = [Deployment.Phase.SOURCE, Deployment.Phase.UPLOAD]
-    return rows.exclude(phase__in=unsent).order_by("-number")
-
-
 def prunable(site: Site) -> QuerySet[Deployment]:
     """What may be given up: neither served, nor under way, nor young, nor one of the last few that
     were published."""
@@ -97,8 +95,7 @@ def prunable(site: Site) -> QuerySet[Deployment]:
 
 def prune(site: Site) -> list[int]:
     """Give up what nobody will go back to; the numbers, the newest first."""
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
+    with deciding(site):
         going = list(prunable(site).defer("manifest"))
         index_rows.forget(site, going)
         pks = [deployment.pk for deployment in going]
@@ -119,11 +116,11 @@ def sweep(site: Site) -> Swept:
         return Swept()
     keys = sorted(_objects(Deployment.objects.filter(pk__in=going)).keys() - _needed(site, going))
     for start in range(0, len(keys), AT_ONCE):
-        with transaction.atomic():
+        with deciding(site):
             if because := _stopped_because(site, moment):
                 return Swept(objects=start, waits_for=because)
             _delete(clients, target.bucket_name, keys[start : start + AT_ONCE])
-    with transaction.atomic():
+    with deciding(site):
         if because := _stopped_because(site, moment):
             return Swept(objects=len(keys), waits_for=because)
         Deployment.objects.filter(pk__in=going).update(
@@ -132,10 +129,16 @@ def sweep(site: Site) -> Swept:
     return Swept(objects=len(keys), deployments=len(going))
 
 
-def sites_to_sweep() -> list[Site]:
-    """For beat: those with something to give up, or to delete."""
+def tidy_all() -> None:
+    """For beat: give up and delete, site by site; where AWS does not answer, the next time."""
     sites = Site.objects.select_related("account").exclude(state=Site.State.DESTROYING)
-    return list(sites.filter(deployments__objects_deleted_at__isnull=True).distinct())
+    kept = Deployment.objects.filter(objects_deleted_at__isnull=True)
+    for site in sites.filter(pk__in=kept.values("site")):
+        prune(site)
+        try:
+            sweep(site)
+        except (ClientError, BotoCoreError, SweepFailed, DeploymentRefused) as error:
+            logger.warning("old objects of %s stay for now: %s", site.name, error)
 
 
 def space(site: Site) -> Space:
@@ -212,8 +215,7 @@ def _moment(site: Site) -> tuple[int, int]:
 
 
 def _stopped_because(site: Site, moment: tuple[int, int]) -> str:
-    """Why nothing may be deleted now; takes the lock under which that stays true."""
-    Site.objects.select_for_update().get(pk=site.pk)
+    """Why nothing may be deleted now; stays true as long as the caller has the site's lock."""
     active = Deployment.objects.filter(site=site, state__in=Deployment.ACTIVE).first()
     if active is not None:
         return f"Deployment #{active.number} is under way; what it needs is known when it is done."

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from deployments import invalidation_rows, notifications, operations, pushes, rollback, uploads
+from deployments import (
+    invalidation_rows,
+    notifications,
+    operations,
+    previews,
+    pushes,
+    retention,
+    rollback,
+    uploads,
+)
 from deployments.notifications import delivery
 
 
@@ -76,3 +85,14 @@ def tell_missed() -> None:
 def tidy_logs() -> None:
     notifications.expire()
     pushes.expire()
+
+
+@shared_task(name="deployments.expire_previews")
+def expire_previews() -> None:
+    previews.expire()
+
+
+@shared_task(name="deployments.tidy_releases")
+def tidy_releases() -> None:
+    """Give up old deployments; delete what nobody needs any more."""
+    retention.tidy_all()
