@@ -260,6 +260,8 @@ CELERY_BEAT_SCHEDULE = {
     "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
     "write heads": {"task": "deployments.write_heads", "schedule": 10.0},
     "poll invalidations": {"task": "deployments.poll_invalidations", "schedule": 10.0},
+    "expire previews": {"task": "deployments.expire_previews", "schedule": 300.0},
+    "tidy releases": {"task": "deployments.tidy_releases", "schedule": 3600.0},
     "sync visits": {
         "task": "sites.sync_visits",
         "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
