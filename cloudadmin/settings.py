@@ -2,6 +2,7 @@
 default (``run.json`` of the data directory, written by ``manage.py up``)."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "deployments.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -88,6 +90,9 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", "") or None
 # Without a collectstatic (the embedded default) the files are served from where they are.
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+# The page of the API's documentation; as an application, ninja would slow every command down.
+_NINJA = find_spec("ninja")
+STATICFILES_DIRS = [Path(_NINJA.origin).parent / "static"] if _NINJA and _NINJA.origin else []
 
 # --- The dashboard ----------------------------------------------------------------------------
 
@@ -177,6 +182,18 @@ UNFOLD = {
             {
                 "separator": True,
                 "items": [
+                    page(
+                        "Tokens",
+                        "key",
+                        "deployments_deploytoken_changelist",
+                        "deployments.view_deploytoken",
+                    ),
+                    page(
+                        "Trusted repositories",
+                        "verified_user",
+                        "deployments_trustedrepository_changelist",
+                        "deployments.view_trustedrepository",
+                    ),
                     page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
                     page("Users", "group", "auth_user_changelist", "auth.view_user"),
                 ],

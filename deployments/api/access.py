@@ -10,7 +10,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 from limits import RateLimitItemPerMinute
-from limits.storage import Storage, storage_from_string
+from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from ninja.security import HttpBearer
 from redis import RedisError
@@ -71,6 +71,5 @@ def limit(what: str, who: str, a_minute: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _storage(url: str) -> Storage:
-    options = {"wrap_exceptions": False, "socket_connect_timeout": 1, "socket_timeout": 1}
-    return storage_from_string(url, **(options if url.startswith("redis") else {}))
+def _storage(url: str) -> RedisStorage:
+    return RedisStorage(url, wrap_exceptions=False, socket_connect_timeout=1, socket_timeout=1)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from deployments import tasks, uploads
+from deployments import operations, tasks, uploads
 from deployments.api.access import require, site_of
 from deployments.api.creation import IdempotencyKey, create, replayed
 from deployments.api.deploys import scope_for
@@ -70,9 +66,13 @@ def create_by_archive(
     _judge(request)
     deployment = replayed(row, key)
     if deployment is None:
-        with _received(_chunks(request)) as file:
-            deployment = create(request, row, _name(request), options, key)
-            file.replace(uploads.path_of(deployment))
+        chunks = _chunks(request)
+        deployment = create(request, row, _name(request), options, key)
+        try:
+            uploads.keep(deployment, chunks)
+        except (ApiError, OSError):
+            operations.fail(deployment, "The archive did not arrive whole; send it again.")
+            raise
         transaction.on_commit(partial(tasks.deploy_upload.delay, deployment.pk), robust=True)
     return Status(202, deployment)
 
@@ -100,22 +100,6 @@ def _chunks(request: HttpRequest) -> Iterator[bytes]:
     if not first:
         raise ApiError(422, "The body is empty; send the archive as the body.")
     return _rest(request, first)
-
-
-@contextmanager
-def _received(chunks: Iterator[bytes]) -> Iterator[Path]:
-    """On disk, whole; gone afterwards, unless it was moved to where a worker looks for it."""
-    folder: Path = settings.DATA_DIR / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, prefix="incoming-", delete=False) as target:
-        path = Path(target.name)
-        try:
-            for chunk in chunks:
-                target.write(chunk)
-            target.close()
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def _rest(request: HttpRequest, chunk: bytes) -> Iterator[bytes]:

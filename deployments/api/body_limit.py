@@ -7,7 +7,7 @@ https://docs.djangoproject.com/en/5.2/howto/deployment/asgi/
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 MB = 1024**2
@@ -16,10 +16,11 @@ ARCHIVE = 2048 * MB
 # How much of a body, by the end of the address; whoever shows no token gets the small one.
 LARGER = {"/deployments": ARCHIVE, "/manifests": 40 * MB}
 
-Message = MutableMapping[str, Any]
+Message = Mapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class BodyLimit:
@@ -28,7 +29,7 @@ class BodyLimit:
     def __init__(self, application: Application) -> None:
         self.application = application
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = limit_for(scope)
         if limit is None:
             await self.application(scope, receive, send)
@@ -37,7 +38,7 @@ class BodyLimit:
         else:
             await self._counted(scope, receive, send, limit)
 
-    async def _counted(self, scope: Message, receive: Receive, send: Send, limit: int) -> None:
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         received = 0
 
         async def counting() -> Message:
@@ -55,7 +56,7 @@ class BodyLimit:
             await _refuse(send, limit)
 
 
-def limit_for(scope: Message) -> int | None:
+def limit_for(scope: Scope) -> int | None:
     """Bytes; None where others decide."""
     if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/hooks/")):
         return None
@@ -64,12 +65,12 @@ def limit_for(scope: Message) -> int | None:
     return LARGER.get(ending, SMALL) if bearer else SMALL
 
 
-def _announced(scope: Message) -> int:
+def _announced(scope: Scope) -> int:
     length = _header(scope, b"content-length")
     return int(length) if length.isdigit() else 0
 
 
-def _header(scope: Message, name: bytes) -> bytes:
+def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Path, Query, Router
 
@@ -116,6 +117,6 @@ def _state(row: Deployment, n: int, at: int) -> str:
     return "in_progress" if row.state in Deployment.ACTIVE else "failed"
 
 
-def _rows(site: Site) -> Any:
+def _rows(site: Site) -> QuerySet[Deployment]:
     rows = Deployment.objects.filter(site=site).select_related("site__account")
     return rows.defer("manifest")

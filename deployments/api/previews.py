@@ -18,16 +18,17 @@ router = Router(tags=["previews"])
 @router.get("/sites/{site}/previews", response={200: list[PreviewOut], **refusals()})
 def list_previews(request: HttpRequest, site: str) -> QuerySet[Deployment]:
     """Scope: read."""
-    rows = Deployment.objects.filter(site=site_of(request, site, Scope.READ), is_previewed=True)
-    return rows.select_related("site").defer("manifest")
+    return previews.listed(site_of(request, site, Scope.READ))
 
 
 @router.delete("/sites/{site}/previews/{label}", response={204: None, **refusals(409)})
 def close_preview(request: HttpRequest, site: str, label: str) -> Status[None]:
-    """Its address answers no more. Scope: preview."""
+    """Its address answers no more; with a branch's go those of the branch's deployments.
+
+    Scope: preview.
+    """
     row = site_of(request, site, Scope.PREVIEW)
-    rows = Deployment.objects.filter(site=row, is_previewed=True)
-    if "\0" in label or not rows.filter(label=label).exists():
+    if not any(label in (each.label, previews.own_label(each)) for each in previews.listed(row)):
         raise NotFound(f"{row.name} has no preview “{label[:63]}”.")
     previews.close(row, label)
     return Status(204, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -115,7 +116,7 @@ def register(api: NinjaAPI) -> None:
         SuspiciousOperation: lambda error: ApiError(400, f"{error}"),
     }
     for kind, describe in handlers.items():
-        api.add_exception_handler(kind, lambda _, error, describe=describe: answer(describe(error)))
+        api.add_exception_handler(kind, partial(_handle, describe))
     api.add_exception_handler(Exception, _of_the_world)
 
 
@@ -160,6 +161,10 @@ def _detail_of(request: HttpRequest, response: HttpResponseBase) -> str:
     return "The request cannot be understood; /api/v1/docs says how it has to be."
 
 
+def _handle(describe: Callable[[Any], ApiError], request: HttpRequest, error: Any) -> HttpResponse:
+    return answer(describe(error))
+
+
 def _unauthenticated(error: AuthenticationError) -> ApiError:
     return ApiError(
         401,
@@ -181,7 +186,7 @@ def _refused(error: Refused) -> ApiError:
     return ApiError(409, str(error))
 
 
-def _of_the_world(request: HttpRequest, error: Exception) -> HttpResponse:
+def _of_the_world(request: HttpRequest, error: Any) -> HttpResponse:
     try:
         with for_people():
             raise error

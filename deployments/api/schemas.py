@@ -13,8 +13,8 @@ from deployments.models import Deployment, Invalidation, Scope
 from deployments.target import address
 from sites.models import Site
 
-# No control characters: a database cannot hold NUL, and a list cannot show the others.
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
+# No control characters but tabs: a database cannot hold NUL, and a list cannot show the others.
+PLAIN = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 HASH = r"^[0-9a-f]{64}$"
 LABEL = r"^[a-z0-9-]*$"
 MOST_FILES = 100_000
