@@ -234,7 +234,7 @@ function matched(request, rule, asked) {
 function asksFor(request, query, values) {
   return Object.keys(query).every((name) => {
     const field = request.querystring[name];
-    if (!field) return false;
+    if (!field || !('value' in field)) return false;
     const value = decode('/' + field.value.replace(/\+/g, ' ')) || '';
     if (!query[name].startsWith(':')) return value === query[name];
     values[query[name]] = value;
