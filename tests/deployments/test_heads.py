@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 
-from cloudadmin.aws import ClientError, Clients
+from cloudadmin.aws import Clients
 from deployments import heads, index_rows, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import EdgeIndex
@@ -16,6 +14,7 @@ from deployments.rollback import sites_with_unwritten_head
 from deployments.target import address_at, target_of
 from sites.models import Domain, Site
 from sites.signals import site_provisioned
+from tests.deployments.store import Store
 from tests.factories import DomainFactory, SiteFactory
 from tests.fakes import Killed
 
@@ -23,44 +22,6 @@ pytestmark = pytest.mark.django_db
 
 OWN = "d1.cloudfront.net"
 APEX, WWW, OTHER = "example.com", "www.example.com", "example.org"
-
-
-@dataclass
-class Store:
-    """A KeyValueStore in memory; ``dies`` is the process's end, right after a call."""
-
-    keys: dict[str, str] = field(default_factory=dict)
-    calls: int = 0
-    dies: bool = False
-
-    @property
-    def keyvaluestore(self) -> Store:
-        return self
-
-    def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
-        return {"ETag": str(self.calls)}
-
-    def update_keys(
-        self,
-        KvsARN: str,
-        IfMatch: str,
-        Puts: list[Any],
-        Deletes: list[Any],
-    ) -> None:
-        gone = {delete["Key"] for delete in Deletes}
-        if not gone <= self.keys.keys():
-            refusal: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "no key"}}
-            raise ClientError(refusal, "UpdateKeys")
-        self.calls += 1
-        self.keys |= {put["Key"]: put["Value"] for put in Puts}
-        self.keys = {key: value for key, value in self.keys.items() if key not in gone}
-        if self.dies:
-            raise Killed
-
-    def heads(self) -> dict[str, Any]:
-        """By host: the name of the host that it leads to, or the flags of the release."""
-        heads = {key.removeprefix("h:"): json.loads(value) for key, value in self.keys.items()}
-        return {host: head.get("to", head.get("f")) for host, head in heads.items()}
 
 
 @pytest.fixture
