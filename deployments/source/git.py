@@ -100,7 +100,7 @@ class _Clone:
         """A repository with one commit; the name of what was asked for, and the commit's number."""
         self.number += 1
         git = Git(
-            self.work / f"{self.number}.git",
+            self.work / str(self.number),
             remote,
             watched=self.work,
             schemes=self.schemes,

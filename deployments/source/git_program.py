@@ -51,7 +51,7 @@ class GitFailed(Exception):
 
 
 class Git:
-    """One bare repository in ``folder``; ``watched``, above it, is what must not grow too large.
+    """One repository in ``folder``; ``watched``, above it, is what must not grow too large.
 
     ``deadline`` is in the seconds of ``time.monotonic``.
     """
@@ -75,7 +75,7 @@ class Git:
             # Asked once and kept to: a name that means another machine next time is no way in.
             pinned = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
             self.settings["http.curloptResolve"] = f"{remote.host}:{remote.port}:{pinned}"
-        self._run("init", "--quiet", "--bare", "--template=", "--", str(folder), within=False)
+        self._run("init", "--quiet", "--template=", "--", str(folder), within=False)
 
     def run(self, *words: str) -> None:
         self._run(*words)
@@ -104,7 +104,7 @@ class Git:
         settings = [
             word for key, value in self.settings.items() for word in ("-c", f"{key}={value}")
         ]
-        where = [f"--git-dir={self.folder}"] if within else []
+        where = [f"--git-dir={self.folder}/.git"] if within else []
         printed, said = self.watched / "printed", self.watched / "said"
         with printed.open("wb") as stdout, said.open("wb") as stderr:
             process = subprocess.Popen(

@@ -19,6 +19,8 @@ LIKE_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 LIKE_SCP = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[^:/@\s]+):(?P<path>(?!/?-)[^:].*)")
 HOST = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?\.?|[0-9a-fA-F:.]+")
 USER = re.compile(r"\w[\w.-]*")
+# https://datatracker.ietf.org/doc/html/rfc6052#section-2.1
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -97,6 +99,8 @@ def is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour
+        if found in NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
     return found.is_global and not found.is_multicast
@@ -104,9 +108,8 @@ def is_public(address: str) -> bool:
 
 def _allowed(remote: Remote, schemes: Collection[str]) -> Remote:
     if remote.scheme not in schemes:
-        raise SourceRefused(
-            f"“{remote.scheme}://” is not a way to a repository here; use https:// or ssh://."
-        )
+        way = f"“{remote.scheme}://”" if remote.scheme else "An address that does not say how"
+        raise SourceRefused(f"{way} is no way to a repository here; use https:// or ssh://.")
     return remote
 
 

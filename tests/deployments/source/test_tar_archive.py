@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from deployments.source import Limits, SourceRefused, compression, tar_archive
 from tests.deployments.source.test_zip_archive import zipped
 from tests.deployments.source.trees import NAMES, SITE, opened_files, refusal
 
-PACKERS = {
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "tar": bytes,
     "tar.gz": gzip.compress,
     "tar.bz2": bz2.compress,
