@@ -172,7 +172,7 @@ class TightHistory(History):
 
     def __init__(self):
         super().__init__()
-        self.limits = mock.patch.multiple(edge_index, MAX_STORE=4_000, WIDE=64, NARROW_MOST=30)
+        self.limits = mock.patch.multiple(edge_index, MAX_STORE=1_200, WIDE=64, NARROW_MOST=10)
         self.limits.start()
 
     def teardown(self):
