@@ -133,8 +133,7 @@ def upload(
         )
         watch = Watch(deployment, on_progress)
         try:
-            with watch.running():
-                done = upload_objects(store, root, missing, on_progress=watch.note)
+            done = upload_objects(store, root, missing, on_progress=watch)
         except Cancelled:
             end(deployment, State.INACTIVE, CANCELLED)
             raise

@@ -6,13 +6,13 @@ end.
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 from celery import current_app
-from django.db import DatabaseError, connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from deployments import index_rows
@@ -20,7 +20,6 @@ from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, Event
 from deployments.signals import deployment_changed
 from sites.models import Site
-from sites.models.lease import LeaseLost
 
 State = Deployment.State
 CANCELLED = "Cancelled. Nothing of it was published."
@@ -91,50 +90,20 @@ def _wake(site: Site) -> None:
 
 
 class Watch:
-    """Beside an upload: its sums so far, and whether it shall go on."""
+    """Called with the sums of an upload: writes them down, and hears whether it shall go on."""
 
     def __init__(self, deployment: Deployment, on_progress: Callable[[int, int], None]) -> None:
         self.deployment = deployment
         self.on_progress = on_progress
-        self.sums = self.told = (0, 0)
-        self.problem: Exception | None = None
+        self.told = time.monotonic()
 
-    def note(self, files: int, sent: int) -> None:
-        """Called for every object. Raises Cancelled and LeaseLost."""
-        if self.problem is not None:
-            raise self.problem
-        self.sums = (files, sent)
+    def __call__(self, files: int, sent: int) -> None:
+        """Raises Cancelled and LeaseLost."""
         self.on_progress(files, sent)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Rows are written from a thread of its own: the upload's is busy with its event loop."""
-        stop = threading.Event()
-
-        def beat() -> None:
-            try:
-                while not stop.wait(TELL_EVERY_SECONDS):
-                    with suppress(DatabaseError):
-                        self.look()
-            finally:
-                connections.close_all()
-
-        thread = threading.Thread(target=beat, name=f"watch-{self.deployment.pk}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def look(self) -> None:
-        """Write the sums if they changed, as the holder; hear of a cancellation."""
-        held = Deployment.objects.filter(pk=self.deployment.pk, fence=self.deployment.fence)
-        if self.sums != self.told:
-            held.update(uploaded=self.sums[0], bytes=self.sums[1])
-            self.told = self.sums
-        cancelled = held.values_list("cancel_requested", flat=True).first()
-        if cancelled is None:
-            self.problem = LeaseLost(str(self.deployment))
-        elif cancelled:
-            self.problem = Cancelled(CANCELLED)
+        if time.monotonic() - self.told < TELL_EVERY_SECONDS:
+            return
+        self.told = time.monotonic()
+        self.deployment.write(uploaded=files, bytes=sent)
+        self.deployment.refresh_from_db(fields=["cancel_requested"])
+        if self.deployment.cancel_requested:
+            raise Cancelled(CANCELLED)
