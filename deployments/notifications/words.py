@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from deployments.models import Deployment, Event, Message
+from deployments.previews import url_of
 from deployments.target import address
 
 STATE = {Event.STARTED: "in_progress", Event.SUCCEEDED: "success", Event.FAILED: "failure"}
@@ -13,6 +14,8 @@ STATE = {Event.STARTED: "in_progress", Event.SUCCEEDED: "success", Event.FAILED:
 
 def address_of(deployment: Deployment) -> str:
     """Where it is to be seen, or "" while that is nowhere."""
+    if deployment.environment == Deployment.Environment.PREVIEW:
+        return url_of(deployment)
     return address(deployment.site)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from celery import current_app
 from django.db import IntegrityError, transaction
 
 from deployments import operations, previews
+from deployments.errors import DeploymentRefused
 from deployments.models import Delivery, Deployment, Repository
 from deployments.preview_names import label_of
 from deployments.pushes.deliveries import Outcome, made, refuse
@@ -53,8 +55,11 @@ def receive(repository: Repository | None, headers: Mapping[str, str], body: byt
     if accepted:
         return _repeated(repository, headers, digest)
     try:
+        said = read(body)
+        if not repository.full_name:
+            _learn_name(repository, said.full_name)
         with transaction.atomic():
-            return _accept(repository, headers, read(body), digest)
+            return _accept(repository, headers, said, digest)
     except Ignored as ignored:
         delivery = made(repository, headers, Outcome.IGNORED, str(ignored), digest)
         delivery.save()
@@ -129,11 +134,14 @@ def _accept(
     return delivery
 
 
+def _learn_name(repository: Repository, full_name: str) -> None:
+    """From what it was greeted with."""
+    repository.full_name = full_name
+    repository.save(update_fields=["full_name"])
+
+
 def _judge_name(repository: Repository, said: Ping | Push | Other) -> None:
-    if not repository.full_name and said.full_name:
-        repository.full_name = said.full_name
-        repository.save(update_fields=["full_name"])
-    elif said.full_name.lower() != repository.full_name.lower():
+    if said.full_name.lower() != repository.full_name.lower():
         raise Ignored(
             f"It is of {said.full_name or 'no repository'}; this hook is for "
             f"{repository.full_name}."
@@ -149,8 +157,28 @@ def _deploy_push(repository: Repository, push: Push) -> Deployment:
 def _close_preview(repository: Repository, push: Push) -> str:
     if not push.branch or environment_of(repository, push.branch) != Environment.PREVIEW:
         raise Ignored(f"{push.ref} was deleted; it has no preview.")
-    previews.close(repository.site, label_of(push.branch))
+    cancelled = _cancel(repository, push.branch)
+    try:
+        previews.close(repository.site, label_of(push.branch))
+    except DeploymentRefused as refused:
+        if not cancelled:
+            raise Ignored(f"{push.ref} was deleted; it has no preview.") from refused
     return f"The branch {push.branch} was deleted; its preview is closed."
+
+
+def _cancel(repository: Repository, branch: str) -> int:
+    """What is on its way to the preview of a branch; how many."""
+    cancelled = 0
+    for deployment in Deployment.objects.filter(
+        site=repository.site,
+        environment=Environment.PREVIEW,
+        ref=branch,
+        state__in=Deployment.ACTIVE,
+    ).defer("manifest"):
+        with suppress(DeploymentRefused):  # too late: it is a preview already
+            operations.request_cancel(deployment)
+            cancelled += 1
+    return cancelled
 
 
 def _repeated(repository: Repository, headers: Mapping[str, str], digest: str) -> Delivery:

@@ -27,7 +27,7 @@ class GitHub:
 
     def reply(self, request: Request) -> Reply:
         path = request.path.partition("?")[0].removeprefix("/repos/acme/shop/")
-        if request.headers["authorization"] != "Bearer ghp_1":
+        if request.headers.get("authorization") != "Bearer ghp_1":
             return 401, {}, b'{"message": "Bad credentials"}'
         if request.method == "GET":
             return 200, {}, json.dumps(self.deployments).encode()
