@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import takewhile
+from typing import NamedTuple, TypeAlias
 
 from deployments.rule_files import LineRefused, decoded_path, follow, regex_of
 from deployments.source import SourceRefused
@@ -24,6 +25,7 @@ METADATA = "headers"
 # 2 KB for the names and values of an object's own metadata; whether the prefix counts is not said.
 MAX_METADATA = 2_000 - len("x-amz-meta-headers")
 
+WILD = re.compile(r"/\*(?=/|$)|\*|(?<=/):[^/]*")
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.1
 NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE = re.compile(r"[\x20-\x7e]+")
@@ -45,6 +47,9 @@ OWNED = re.compile(
 )
 
 
+Matches: TypeAlias = Callable[[str], re.Match[str] | None]
+
+
 class Applied(NamedTuple):
     """What a file gets: "" stands for the value that its name gives. ``headers`` are sorted."""
 
@@ -63,10 +68,10 @@ class Rule:
 
     def __post_init__(self) -> None:
         parts = [part.lower() for part in self.pattern.split("/") if part]
-        literal = next(
-            (n for n, p in enumerate(parts) if p.startswith(":") or "*" in p), len(parts)
-        )
-        self.folder = "/".join(parts[:literal])
+        fixed = takewhile(lambda part: not part.startswith(":") and "*" not in part, parts)
+        self.folder = "/".join(fixed)
+        # Looked for first: a path without it is told in a tenth of the time.
+        self.needle = max(WILD.split("".join(f"/{part}" for part in parts)), key=len)
         self.matches = re.compile(regex_of(self.pattern.lower())).fullmatch
 
 
@@ -75,9 +80,9 @@ class Rules:
 
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self.rules = tuple(rules)
-        self.of_folder: defaultdict[str, list[int]] = defaultdict(list)
+        self.of_folder: defaultdict[str, list[tuple[int, str, Matches]]] = defaultdict(list)
         for number, rule in enumerate(self.rules):
-            self.of_folder[rule.folder].append(number)
+            self.of_folder[rule.folder].append((number, rule.needle, rule.matches))
         self.made: dict[tuple[int, ...], Applied] = {(): Applied()}
 
     def rules_for(self, path: str) -> Applied:
@@ -87,9 +92,11 @@ class Rules:
         found: set[int] = set()
         for address in _addresses(path.lower()):
             for folder in _above(address):
-                for number in self.of_folder.get(folder, ()):
-                    if number not in found and self.rules[number].matches(address):
-                        found.add(number)
+                found.update(
+                    number
+                    for number, needle, matches in self.of_folder.get(folder, ())
+                    if needle in address and matches(address)
+                )
         key = tuple(sorted(found))
         applied = self.made.get(key)
         if applied is None:
@@ -104,9 +111,9 @@ class Rules:
         cache_control = values.pop("cache-control", "")
         headers = tuple(sorted(values.items()))
         if (size := len(to_metadata(headers))) > MAX_METADATA:
-            lines = ", ".join(str(rule.line) for rule in rules)
+            lines = f"line{'s' if len(rules) > 1 else ''} {', '.join(str(r.line) for r in rules)}"
             raise SourceRefused(
-                f"{FILE_NAME}, lines {lines}: together they give “{path}” {size:,} bytes of "
+                f"{FILE_NAME}, {lines}: together they give “{path}” {size:,} bytes of "
                 f"headers, and S3 keeps {MAX_METADATA:,} with a file; shorten them, or match "
                 "fewer files."
             )

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -36,11 +35,9 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 FORMAT = 2
 READERS = min(8, (os.cpu_count() or 1) * 2)
-TAKEN_AT_ONCE = 64
 READ_WHOLE = 256 * 1024
-# Another reader joins when one waits for the disk most of the time, or does nothing but hash.
-WAITS = 5
-MANY = 8 * 1024 * 1024
+# Another reader joins when one has waited for the disk most of its time.
+WAITS, ASKED_EVERY = 5, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,20 +196,24 @@ class _Reading:
                 self.readers.append(self.pool.submit(self._read))
 
     def _read(self) -> None:
-        while taken := self._take():
-            started, cpu = time.monotonic(), time.thread_time()
-            size = 0
-            for path, file in taken:
-                entry = self.entries[path] = self._entry(path, file)
-                size += entry.size
-            # Files in memory are read faster by one: several wait for the interpreter's lock.
-            waited = time.monotonic() - started > WAITS * (time.thread_time() - cpu)
-            if waited or size > MANY:
+        started, cpu = time.monotonic(), time.thread_time()
+        for count, (path, file) in enumerate(self._taken(), start=1):
+            entry = self.entries[path] = self._entry(path, file)
+            # Small files in memory are read faster by one: several wait for the interpreter's lock.
+            if entry.size > READ_WHOLE:
                 self._join()
+            elif count % ASKED_EVERY == 0:
+                waited = time.monotonic() - started > WAITS * (time.thread_time() - cpu)
+                if waited:
+                    self._join()
 
-    def _take(self) -> list[tuple[str, Path]]:
-        with self.taking:
-            return list(islice(self.files, TAKEN_AT_ONCE))
+    def _taken(self) -> Iterator[tuple[str, Path]]:
+        while True:
+            with self.taking:
+                item = next(self.files, None)
+            if item is None:
+                return
+            yield item
 
     def _entry(self, path: str, file: Path) -> Entry:
         found = file.stat()
