@@ -78,10 +78,10 @@ def rules(redirects: Iterable[Redirect]) -> RuleSet:
     for order, redirect in enumerate(redirects):
         row = _row(order, redirect)
         is_forced = is_forced or redirect.force
-        if len(row) == 4 and not PATTERN.search(redirect.source):
-            exact.setdefault(row[1], row)
-        else:
+        if len(row) > 4 or PATTERN.search(redirect.source):
             patterns.append(row)
+        elif not _is_loop(row):
+            exact.setdefault(row[1], row)
     if not exact and not patterns:
         return RuleSet()
     name = _name([*exact.values(), *patterns])
@@ -137,6 +137,13 @@ def _row(order: int, redirect: Redirect) -> list[Any]:
     if short:
         row.append(short)
     return row
+
+
+def _is_loop(row: list[Any]) -> bool:
+    """Whether it leads to where the visitor is; of patterns, the router finds that out."""
+    _, source, target, status = row
+    goal = unquote(re.split(r"[?#]", target, maxsplit=1)[0])
+    return 300 <= abs(status) < 400 and goal.removesuffix("/") == (source and f"/{source}")
 
 
 @dataclass(frozen=True)

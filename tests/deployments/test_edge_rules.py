@@ -239,16 +239,16 @@ def expected(rules: Sequence[Redirect], uri: str, query: str, country: str) -> s
         values = matching(rule, path.removesuffix("/"), query, country)
         if values is None:
             continue
+        goal = filled(rule.target, {name: quote(v, safe=SAFE) for name, v in values.items()})
+        moves = rule.status in (301, 302)
+        if moves and unquote(goal[1:].removesuffix("/")) == path.removesuffix("/"):
+            continue
         if plainly != "missing" and not rule.force:
             return plainly
-        if rule.status in (200, 404):
-            file = filled(unquote(rule.target), values).lstrip("/")
-            return page(file, rule.status)
-        goal = filled(rule.target, {name: quote(v, safe=SAFE) for name, v in values.items()})
-        if unquote(goal[1:].removesuffix("/")) == path.removesuffix("/"):
-            continue
-        goal = re.sub("^/+", "/", goal)
-        return f"{rule.status} {goal}" + ("" if rule.query else query)
+        if moves:
+            goal = re.sub("^/+", "/", goal)
+            return f"{rule.status} {goal}" + ("" if rule.query else query)
+        return page(filled(unquote(rule.target), values).lstrip("/"), rule.status)
     return plainly
 
 
