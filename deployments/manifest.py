@@ -147,12 +147,15 @@ def object_key(path: str, entry: Entry) -> str:
 def diff(old: Manifest, new: Manifest) -> Diff:
     """What changes for visitors: a changed header is a change."""
     before, after = old.entries, new.entries
-    both = sorted(before.keys() & after.keys())
+    changed: list[str] = []
+    unchanged: list[str] = []
+    for path in sorted(before.keys() & after.keys()):
+        (unchanged if before[path] == after[path] else changed).append(path)
     return Diff(
         added=tuple(sorted(after.keys() - before.keys())),
-        changed=tuple(path for path in both if before[path] != after[path]),
+        changed=tuple(changed),
         deleted=tuple(sorted(before.keys() - after.keys())),
-        unchanged=tuple(path for path in both if before[path] == after[path]),
+        unchanged=tuple(unchanged),
     )
 
 
