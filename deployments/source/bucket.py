@@ -87,9 +87,10 @@ class _Download:
                     target.write(chunk)
                     self._judge_time()
                 written = target.tell()
-        except BaseError as error:
-            reason = str(error).partition("\n\nDebug source:")[0]
-            raise SourceRefused(f"“{path}” did not come: {reason}") from error
+        except (BaseError, FileNotFoundError) as error:
+            # obstore's first line is S3's answer, XML and all.
+            reason = str(error).splitlines()[0].partition(": <")[0]
+            raise SourceRefused(f"“{path}” did not come: {reason}.") from error
         if written != size:
             raise SourceRefused(f"“{path}” changed while it was downloaded; deploy again.")
 

@@ -1,12 +1,14 @@
 """Commits of git repositories, local ones here, and repositories made to do harm."""
 
 import os
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from deployments.source import Limits, git, open_source
+from deployments.source import Limits, git, open_source, remote
 from tests.deployments.source.trees import NAMES, SITE, folder, paths_in, refusal
 
 FILE = ("file",)
@@ -307,3 +309,25 @@ def test_space_is_limited(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{program}:{os.environ['PATH']}")
     limits = Limits(total_bytes=2_000_000)
     assert "the repository is larger than" in refusal("file:///x", schemes=FILE, limits=limits)
+
+
+def test_a_host_is_asked_at_the_address_that_was_judged(monkeypatch):
+    """A name that means another machine when git looks it up again is no way in."""
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def listen():
+            caller, _ = server.accept()
+            with caller:
+                heard.append(caller.recv(2000))
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        monkeypatch.setattr(remote.Remote, "addresses", lambda self: ["127.0.0.1"])
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        message = refusal(f"https://git.example.invalid:{port}/a.git", limits=Limits(seconds=20))
+        listener.join(20)
+    assert "git says:" in message
+    assert b"git.example.invalid" in heard[0]
