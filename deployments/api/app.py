@@ -79,7 +79,7 @@ api = Api(
     urls_namespace="api",
 )
 problems.register(api)
-for module in (
+MODULES = (
     identity,
     site,
     deploys,
@@ -88,5 +88,7 @@ for module in (
     publishing,
     previews,
     invalidations,
-):
-    api.add_router("", module.router)
+)
+# What shares an address has to share a router.
+for router in dict.fromkeys(module.router for module in MODULES):
+    api.add_router("", router)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from django.db import transaction
 from django.http import HttpRequest
-from ninja import Query, Router, Status
+from ninja import Query, Status
 
 from deployments import operations, tasks, uploads
 from deployments.api.access import require, site_of
 from deployments.api.creation import IdempotencyKey, create, replayed
-from deployments.api.deploys import scope_for
+from deployments.api.deploys import router, scope_for
 from deployments.api.problems import ApiError, refusals, too_large
 from deployments.api.schemas import DeploymentOut, Options
 from deployments.models import Deployment, Scope
@@ -39,8 +39,6 @@ FORM = {
         "properties": {"file": {"type": "string", "format": "binary"}},
     }
 }
-
-router = Router(tags=["deployments"])
 
 
 @router.post(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Path, Query, Router
+from ninja import Path, Query, Router, Status
 
 from deployments import operations, progress
 from deployments.api.access import require, site_of
@@ -73,7 +73,7 @@ def get_log(request: HttpRequest, site: str, number: Number) -> dict[str, Any]:
 @router.post(
     "/sites/{site}/deployments/{number}/cancel", response={202: DeploymentOut, **refusals(409, 422)}
 )
-def cancel_deployment(request: HttpRequest, site: str, number: Number) -> Deployment:
+def cancel_deployment(request: HttpRequest, site: str, number: Number) -> Status[Deployment]:
     """Have it end before it is published; afterwards it is too late. Scope: deploy or preview."""
     row = deployment_of(site_of(request, site, Scope.READ), number)
     require(request, scope_for(row.environment))
@@ -81,7 +81,7 @@ def cancel_deployment(request: HttpRequest, site: str, number: Number) -> Deploy
         progress.end(row, State.INACTIVE, progress.CANCELLED)
     else:
         operations.request_cancel(row)
-    return deployment_of(row.site, number)
+    return Status(202, deployment_of(row.site, number))
 
 
 def deployment_of(site: Site, number: int) -> Deployment:

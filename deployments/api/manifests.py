@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -19,7 +19,6 @@ from deployments.api.negotiation import Uploads
 from deployments.api.problems import ApiError, invalid, refusals, too_large
 from deployments.api.schemas import (
     DeploymentOut,
-    FilePath,
     ManifestIn,
     NegotiatedOut,
     UploadsOut,
@@ -66,7 +65,7 @@ def create_by_manifest(
     "/sites/{site}/deployments/{number}/uploads", response={200: UploadsOut, **refusals(409, 422)}
 )
 def list_uploads(
-    request: HttpRequest, site: str, number: Number, after: Annotated[FilePath, Query()] = ""
+    request: HttpRequest, site: str, number: Number, after: str = Query("", max_length=900)
 ) -> Uploads:
     """What is missing now, a page of a thousand. Scope: deploy, or preview for a preview."""
     return _page(_own(request, site, number), after)

@@ -1,0 +1,97 @@
+"""The API against its own description, as each role: nothing undocumented, nothing broken.
+
+Every request is taken back before the next one. ``FUZZ_EXAMPLES`` is how many of each kind are
+tried per operation and role; the gate has time for a few.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from deployments.api.app import api
+from deployments.models import Deployment, Scope
+from sites.models import Site
+from tests.deployments.api.conftest import token
+from tests.factories import DeploymentFactory, InvalidationFactory, SiteFactory
+
+pytestmark = pytest.mark.django_db
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+ROLES = {
+    "nobody": (),
+    "reader": [Scope.READ],
+    "deployer": [Scope.DEPLOY],
+    "owner": list(Scope),
+}
+
+
+@pytest.fixture
+def busy(site, settings, ministack, clients) -> Site:
+    """A site with something of everything, on an AWS that answers."""
+    settings.AWS_ENDPOINT_URL = ministack
+    clients.s3.create_bucket(Bucket=site.resources.get(logical_id="bucket").physical_id)
+    State, Phase = Deployment.State, Deployment.Phase
+    DeploymentFactory(site=site, number=1, served=True, state=State.INACTIVE)
+    DeploymentFactory(site=site, number=2, current=True)
+    DeploymentFactory(site=site, number=3, state=State.QUEUED, phase=Phase.QUEUE)
+    DeploymentFactory(site=site, number=4, state=State.FAILURE, phase=Phase.UPLOAD)
+    InvalidationFactory(site=site, pk=1)
+    return site
+
+
+def schemas(headers: dict[str, str]) -> Iterator[schemathesis.BaseSchema]:
+    description = api.get_openapi_schema(path_prefix="/api/v1/")
+    schema = schemathesis.openapi.from_dict(description)
+    schema.app = get_wsgi_application()
+    yield schema
+
+
+@pytest.mark.parametrize("role", [*ROLES, "stranger"])
+def test_a_fuzzer_finds_nothing(busy, role):
+    home = SiteFactory() if role == "stranger" else busy
+    scopes = ROLES.get(role, list(Scope))
+    headers = {"Authorization": f"Bearer {token(home, *scopes)}"} if scopes else {}
+    schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
+    schema.app = get_wsgi_application()
+    for found in schema.get_all_operations():
+        for mode in GenerationMode:
+            fuzz(found.ok(), mode, headers, busy.name)
+
+
+def fuzz(operation, mode: GenerationMode, headers: dict[str, str], site: str) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def attempt(case: schemathesis.Case) -> None:
+        if "site" in case.path_parameters and mode is GenerationMode.POSITIVE:
+            case.path_parameters["site"] = site  # no fuzzer would find it
+        with transaction.atomic():
+            response = case.call(headers=headers)
+            transaction.set_rollback(True)
+        case.validate_response(response, checks=CHECKS)
+
+    attempt()
