@@ -1,6 +1,6 @@
 # make up     everything on this machine, with a demo site live
 # make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
-# make bench  the performance table
+# make bench  the performance table; ARGS="--all" all of it, ARGS=--help for parts
 # make sweep  provisioning, killed and refused at every call
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
 .PHONY: up setup test lint format bench sweep chaos clean
@@ -35,7 +35,8 @@ format: setup
 	.venv/bin/ruff check --fix .
 
 bench: setup
-	$(PYTHON) -m tests.bench
+	@$(UV) sync --quiet --frozen --compile-bytecode --group bench
+	$(PYTHON) -m tests.bench $(ARGS)
 
 sweep: setup
 	@$(PYTHON) -m tests.sweep $(ARGS)
