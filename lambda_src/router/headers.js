@@ -24,7 +24,7 @@ async function handler(event) {
   const headers = response.headers;
   const own = headers['x-amz-meta-headers'];
   delete headers['x-amz-meta-headers'];
-  if (own) setAll(headers, own.value);
+  if (own && own.value.startsWith('{')) setAll(headers, own.value);
   const host = event.request.headers.host.value.toLowerCase().replace(/:\d+$/, '');
   const head = await headOf(host);
   const flags = head.f || '';

@@ -62,7 +62,7 @@ def session(values: dict[str, str], uri: str, password: str) -> dict[str, str]:
 
 
 def status(response: dict[str, Any]) -> int:
-    return response.get("statusCode", 200)
+    return int(response.get("statusCode", 200))
 
 
 @pytest.mark.parametrize(

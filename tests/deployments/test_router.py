@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +55,7 @@ def with_fields(value, **fields):
 def request(uri, *, host="example.com", headers=None, cookies=None):
     """As CloudFront hands it over: the query is parsed and still encoded."""
     path, _, query = uri.partition("?")
-    fields = {}
+    fields: dict[str, Any] = {}
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
         if name in fields:
@@ -73,7 +75,7 @@ def request(uri, *, host="example.com", headers=None, cookies=None):
 class Stores(dict):
     """One runtime for all tests, as at the edge; each test has a store of its own."""
 
-    now = {}
+    now: Mapping[str, str] = {}
 
     def get(self, key, default=None):
         return self.now.get(key, default)
@@ -83,7 +85,7 @@ STORES = Stores()
 RUNTIME = FunctionRuntime(CODE, STORES)
 
 
-def answer(values, asked):
+def answer(values, asked) -> dict[str, Any]:
     STORES.now = values
     return RUNTIME.run({"version": "1.0", "request": asked})
 
