@@ -1,4 +1,4 @@
-"""Killed between any two writes, to the database or to AWS: what beat and the workers make of it."""
+"""Killed between any two writes to the database or to AWS: what beat and workers make of it."""
 
 from __future__ import annotations
 
