@@ -194,6 +194,18 @@ UNFOLD = {
                         "deployments_trustedrepository_changelist",
                         "deployments.view_trustedrepository",
                     ),
+                    page(
+                        "Repositories",
+                        "commit",
+                        "deployments_repository_changelist",
+                        "deployments.view_repository",
+                    ),
+                    page(
+                        "Listeners",
+                        "notifications",
+                        "deployments_listener_changelist",
+                        "deployments.view_listener",
+                    ),
                     page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
                     page("Users", "group", "auth_user_changelist", "auth.view_user"),
                 ],

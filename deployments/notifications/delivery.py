@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from django.db.models import F
 from django.utils import timezone
@@ -66,11 +67,22 @@ def attempt(message: Message) -> Answer:
         return Answer(False, "cloudadmin itself failed here; the worker's log has the details.")
 
 
-def again(message: Message) -> None:
-    """Begin the tries anew, because a person asked for it."""
-    Message.unclaimed().filter(pk=message.pk).update(
-        status=Status.QUEUED, tries=0, attempts=0, next_try_at=timezone.now(), sent_at=None
+def again(message: Message) -> bool:
+    """Begin the tries anew, because a person asked for it; False while one is under way."""
+    return bool(
+        Message.unclaimed()
+        .filter(pk=message.pk)
+        .update(status=Status.QUEUED, tries=0, attempts=0, next_try_at=timezone.now(), sent_at=None)
     )
+
+
+def test(listener: Listener) -> Answer:
+    """Have a listener told now that it would be told."""
+    name = f"msg_test_{uuid4().hex}"
+    if listener.kind == Listener.Kind.EMAIL:
+        subject = f"{listener.site}: a test of notifications"
+        return mail.deliver(listener.address, subject, words.test_letter(listener), name)
+    return post.post(listener.address, listener.secret, name, words.test_body(listener))
 
 
 def _conclude(message: Message, answer: Answer) -> None:

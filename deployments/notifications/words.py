@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from deployments.models import Deployment, Event, Message
+from django.utils import timezone
+
+from deployments.models import Deployment, Event, Listener, Message
 from deployments.previews import url_of
 from deployments.target import address
 
@@ -64,6 +66,19 @@ def letter(message: Message) -> str:
     names = ("environment_url", "error", "description", "ref", "sha", "author", "source")
     facts = [f"{name.replace('_', ' ').capitalize()}: {told[name]}" for name in names if told[name]]
     return "\n".join([f"{subject(message)}.", "", *facts, ""])
+
+
+def test_body(listener: Listener) -> str:
+    said = {
+        "type": "test",
+        "timestamp": timezone.now().isoformat(),
+        "data": {"site": listener.site.name},
+    }
+    return json.dumps(said, separators=(",", ":"))
+
+
+def test_letter(listener: Listener) -> str:
+    return f"You will hear here of deployments of {listener.site}.\n"
 
 
 def _verb(message: Message) -> str:
