@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -178,6 +179,16 @@ def test_rules_beside_the_pages_are_followed_and_not_published(tmp_path):
         "index.html": ("text/html; charset=utf-8", REVALIDATED, (("x-a", "1"),)),
     }
     assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["_headers", "_redirects"])
+def test_the_guides_examples_are_followed(tmp_path, name):
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+    example = guide.partition(f"    # {name}")[2].partition("\n\n")[0]
+    write(tmp_path, {name: f"#{example}", "downloads/a/b.csv": "", "app/index.html": ""})
+    manifest = build(tmp_path)
+    assert len(manifest.redirects) == (8 if name == "_redirects" else 0)
+    assert len(manifest.entries["downloads/a/b.csv"].headers) == (2 if name == "_headers" else 0)
 
 
 def test_rules_that_lead_nowhere_are_warned_of(tmp_path):
