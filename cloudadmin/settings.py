@@ -262,8 +262,10 @@ CLOUDADMIN_DRIFT_SECONDS = env.float(
 
 # --- Repositories and notifications -----------------------------------------------------------
 
-# How a repository may be fetched. Add "file" for repositories on this machine.
-CLOUDADMIN_GIT_SCHEMES: list[str] = env.list("CLOUDADMIN_GIT_SCHEMES", ["https", "ssh"])
+# How a repository may be fetched; those of this machine only where everything is on it.
+CLOUDADMIN_GIT_SCHEMES: list[str] = env.list(
+    "CLOUDADMIN_GIT_SCHEMES", ["https", "ssh", *(["file"] if CLOUDADMIN_EDGE_URL else [])]
+)
 CLOUDADMIN_GITHUB_API_URL: str = env.str("CLOUDADMIN_GITHUB_API_URL", "https://api.github.com")
 # Private networks that webhooks may reach, also without encryption; all others are refused.
 CLOUDADMIN_WEBHOOK_NETWORKS: list[str] = env.list(
