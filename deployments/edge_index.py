@@ -179,7 +179,7 @@ def append(
         seen = frozenset({release, *reachable, *optional})
         numbers = sorted(map(release_key, seen))
         grown = _in_place(index, fresh, numbers, occupied)
-        if grown is None or _is_to_be_widened(grown):
+        if grown is None or (fresh and _is_to_be_widened(grown)):
             rebuilt = _rebuilt(index, fresh, numbers, occupied)
             if rebuilt is not None:
                 return Change(rebuilt, _keyed(rebuilt.generation, rebuilt.values), True, seen)
