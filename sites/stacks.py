@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TypedDict
 
 from django.conf import settings
 
@@ -40,8 +41,13 @@ def of_site(site: Site) -> provisioning.Stack:
     return provisioning.site_stack(site_spec(site), shared, **edge_code())
 
 
+class EdgeCode(TypedDict):
+    router_code: str
+    headers_code: str
+
+
 @cache
-def edge_code() -> dict[str, str]:
+def edge_code() -> EdgeCode:
     """The scripts of a site's CloudFront functions, as they are sent, read once per process."""
     return {
         "router_code": script(LAMBDA_SRC / "router" / "router.js"),
