@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from deployments.source.rules import SourceRefused
 
 SCHEMES = ("https", "ssh")
+PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 PORTS = {"https": 443, "ssh": 22}
 LIKE_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 # git@example.com:owner/name.git, as scp has it.
@@ -45,7 +46,7 @@ class Remote:
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError:
-            if self.scheme in getproxies():
+            if any(os.environ.get(name) for name in PROXIES):
                 return []
             raise SourceRefused(f"there is no host {self.host}; check the address.") from None
         addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
