@@ -18,7 +18,7 @@ from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
-from deployments import lane, previews, publish, salvage, steps
+from deployments import lane, previews, publish, room, salvage, steps
 from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
@@ -113,7 +113,7 @@ def upload(
 ) -> None:
     """Send the objects that the bucket does not have; the caller holds the deployment.
 
-    Raises UploadError, Cancelled (the row has its end then) and LeaseLost.
+    Raises UploadError, DeploymentRefused, Cancelled (the row has its end then) and LeaseLost.
     """
     site = deployment.site
     target = target_of(site)
@@ -124,6 +124,7 @@ def upload(
     missing = missing_objects(site, manifest)
     sent = (0, 0)
     if missing:
+        room.raise_if_full(site, manifest)
         store = clients_for(site.account).object_store(target.bucket_name)
         candidates = salvage.candidates(site, missing)
         for path in salvage.present(store, missing, candidates):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def world(monkeypatch: pytest.MonkeyPatch, settings) -> World:
 def begin(site: Site, tmp_path: Path) -> Deploy:
     """Upload files as a new deployment, held by us; it waits for its turn then."""
 
-    def begin(files: dict[str, str], **options: object) -> Deployment:
+    def begin(files: dict[str, str], **options: Any) -> Deployment:
         root = tmp_path / str(Deployment.objects.count())
         for path, content in {"index.html": "start", **files}.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def begin(site: Site, tmp_path: Path) -> Deploy:
 def deploy(world: World, begin: Deploy) -> Deploy:
     """A deployment from its files to its end."""
 
-    def deploy(files: dict[str, str], **options: object) -> Deployment:
+    def deploy(files: dict[str, str], **options: Any) -> Deployment:
         deployment = begin(files, **options)
         operations.finish(deployment, lambda seconds: None)
         return deployment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from io import StringIO
 from pathlib import Path
 from unittest import mock
@@ -26,8 +27,7 @@ State, Phase = Deployment.State, Deployment.Phase
 def commands(world: World, monkeypatch: pytest.MonkeyPatch, settings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path / "data"
     monkeypatch.setattr(deploy_site, "clients_for", lambda account: world)
-    pauses = mock.create_autospec(reporting.time.sleep)
-    monkeypatch.setattr(reporting.time, "sleep", pauses)
+    monkeypatch.setattr(time, "sleep", mock.create_autospec(time.sleep))
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(*arguments: object, **options: object) -> str:
+def run(*arguments: object) -> str:
     out = StringIO()
-    call_command(*map(str, arguments), stdout=out, stderr=StringIO(), **options)
+    call_command(*map(str, arguments), stdout=out, stderr=StringIO())
     return out.getvalue()
 
 

@@ -96,6 +96,7 @@ def test_killed_at_any_moment_a_rollback_is_done_or_was_never_asked_for(site, wo
         else:
             break
         row = publish.published(site)
+        assert row is not None
         assert row in (old, new)
         assert served(site, world) == wanted(row), moment
     assert moment > 4

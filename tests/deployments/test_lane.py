@@ -94,12 +94,12 @@ def test_whatever_the_order_of_the_ends_the_newest_is_served(site, world, begin,
 
 
 def test_a_preview_is_not_overtaken_by_production(site):
-    DeploymentFactory(site=site, number=3, current=True)
-    assert lane.overtaken_by(waiting(site, 1)).number == 3
+    live = DeploymentFactory(site=site, number=3, current=True)
+    assert lane.overtaken_by(waiting(site, 1)) == live
     preview = waiting(site, 2, environment="preview", label="login")
     assert lane.overtaken_by(preview) is None
-    DeploymentFactory(site=site, number=4, environment="preview", label="login")
-    assert lane.overtaken_by(preview).number == 4
+    newer = DeploymentFactory(site=site, number=4, environment="preview", label="login")
+    assert lane.overtaken_by(preview) == newer
 
 
 def test_who_waits_helps_on_what_a_dead_process_left_before_it(site, world, begin):

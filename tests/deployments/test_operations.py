@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from django.utils import timezone
 
-from deployments import operations, progress, upload
+from deployments import edge_index, operations, progress, upload
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, Event
 from deployments.publish import manifest_of
@@ -127,6 +127,15 @@ def test_an_upload_is_its_uploaders_until_that_dies_or_never_comes(site):
     assert operations.resume(deployment.pk) is None
     deployment.refresh_from_db()
     assert deployment.state == State.FAILURE
+
+
+def test_what_the_edge_has_no_room_for_is_refused_before_the_upload(
+    site, world, begin, monkeypatch
+):
+    monkeypatch.setattr(edge_index, "MAX_STORE", 300)
+    with pytest.raises(DeploymentRefused, match="Nothing was uploaded: .* KeyValueStore"):
+        begin({f"{number}.html": "" for number in range(40)})
+    assert not world.objects.list().collect()
 
 
 # --- What changes nothing -------------------------------------------------------------------------
