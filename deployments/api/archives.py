@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated, Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Status
 
@@ -16,6 +14,7 @@ from deployments.api.creation import IdempotencyKey, create, replayed
 from deployments.api.deploys import router, scope_for
 from deployments.api.problems import ApiError, refusals, too_large
 from deployments.api.schemas import DeploymentOut, Options
+from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
 
 GB = 1024**3
@@ -71,7 +70,7 @@ def create_by_archive(
         except (ApiError, OSError):
             operations.fail(deployment, "The archive did not arrive whole; send it again.")
             raise
-        transaction.on_commit(partial(tasks.deploy_upload.delay, deployment.pk), robust=True)
+        wake(tasks.deploy_upload, deployment.pk)
     return Status(202, deployment)
 
 

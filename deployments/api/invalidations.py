@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Path, Router, Status
@@ -14,6 +12,7 @@ from deployments import invalidation_rows, tasks
 from deployments.api.access import site_of
 from deployments.api.problems import ApiError, NotFound, refusals
 from deployments.api.schemas import InvalidationOut, PathsIn
+from deployments.api.waking import wake
 from deployments.models import Invalidation, Scope
 
 SHOWN = 50
@@ -49,6 +48,5 @@ def invalidate(request: HttpRequest, site: str, body: PathsIn) -> Status[Invalid
         invalidation = invalidation_rows.request(row, body.paths)
     except ValueError as error:
         raise ApiError(422, str(error)) from error
-    send = partial(tasks.send_invalidation.delay, invalidation.pk)
-    transaction.on_commit(send, robust=True)
+    wake(tasks.send_invalidation, invalidation.pk)
     return Status(202, invalidation)

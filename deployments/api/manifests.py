@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 from pydantic import ValidationError
@@ -18,12 +16,14 @@ from deployments.api.deploys import Number, deployment_of, scope_for
 from deployments.api.negotiation import Uploads
 from deployments.api.problems import ApiError, invalid, refusals, too_large
 from deployments.api.schemas import (
+    PLAIN,
     DeploymentOut,
     ManifestIn,
     NegotiatedOut,
     UploadsOut,
     reference,
 )
+from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
 
 MOST_BODY = 40 * 1024 * 1024
@@ -65,7 +65,10 @@ def create_by_manifest(
     "/sites/{site}/deployments/{number}/uploads", response={200: UploadsOut, **refusals(409, 422)}
 )
 def list_uploads(
-    request: HttpRequest, site: str, number: Number, after: str = Query("", max_length=900)
+    request: HttpRequest,
+    site: str,
+    number: Number,
+    after: Annotated[str, Query(max_length=900, pattern=PLAIN)] = "",
 ) -> Uploads:
     """What is missing now, a page of a thousand. Scope: deploy, or preview for a preview."""
     return _page(_own(request, site, number), after)
@@ -90,8 +93,7 @@ def finalize(request: HttpRequest, site: str, number: Number) -> Status[Deployme
                 "uploads again and send them.",
                 missing=missing,
             )
-        resume = partial(tasks.resume_deployment.delay, deployment.pk)
-        transaction.on_commit(resume, robust=True)
+        wake(tasks.resume_deployment, deployment.pk)
     return Status(202, deployment)
 
 

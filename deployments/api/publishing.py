@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
@@ -17,6 +15,7 @@ from deployments.api.access import site_of, token_of
 from deployments.api.deploys import Number, deployment_of
 from deployments.api.problems import refusals
 from deployments.api.schemas import DeploymentOut, LockIn, RollbackIn, SiteOut
+from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
 from sites.models import Site
 
@@ -72,8 +71,7 @@ def resume_publishing(request: HttpRequest, site: str) -> dict[str, Any]:
 def _serve(request: HttpRequest, site: Site, number: int | None) -> Deployment:
     served = rollback.rollback(site, number, token_of(request).creator)
     if served.state in Deployment.ACTIVE:
-        resume = partial(tasks.resume_deployment.delay, served.pk)
-        transaction.on_commit(resume, robust=True)
+        wake(tasks.resume_deployment, served.pk)
     return served
 
 

@@ -201,7 +201,8 @@ class LockOut(Schema):
 
 class SiteOut(Schema):
     name: str
-    state: Site.State
+    # Written out: by its class it would have the name of the deployments' states.
+    state: str = Field(json_schema_extra={"enum": list(Site.State.values)})
     url: str
     hosts: list[str]
     deployment: int | None = Field(description="The published one.")

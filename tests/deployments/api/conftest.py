@@ -15,7 +15,7 @@ from limits.storage import MemoryStorage
 
 from deployments import tokens
 from deployments.api import access
-from deployments.models import Scope
+from deployments.models import DeployToken, Scope
 from sites.models import Site
 from tests.factories import SiteFactory, UserFactory
 
@@ -40,9 +40,13 @@ def storage(monkeypatch) -> MemoryStorage:
     return storage
 
 
-def token(site: Site, *scopes: str) -> str:
+def issued(site: Site, *scopes: str) -> tuple[DeployToken, str]:
     expires_at = timezone.now() + timedelta(days=1)
-    return tokens.issue(site, "CI", scopes, expires_at, UserFactory())[1]
+    return tokens.issue(site, "CI", scopes, expires_at, UserFactory())
+
+
+def token(site: Site, *scopes: str) -> str:
+    return issued(site, *scopes)[1]
 
 
 @pytest.fixture

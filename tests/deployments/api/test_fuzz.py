@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -59,15 +60,19 @@ def busy(site, settings, ministack, clients) -> Site:
     return site
 
 
-def schemas(headers: dict[str, str]) -> Iterator[schemathesis.BaseSchema]:
-    description = api.get_openapi_schema(path_prefix="/api/v1/")
-    schema = schemathesis.openapi.from_dict(description)
-    schema.app = get_wsgi_application()
-    yield schema
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """The application keeps the test's own, with its transaction, as for Django's test client."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
 
 
 @pytest.mark.parametrize("role", [*ROLES, "stranger"])
-def test_a_fuzzer_finds_nothing(busy, role):
+def test_a_fuzzer_finds_nothing(busy, one_connection, role):
     home = SiteFactory() if role == "stranger" else busy
     scopes = ROLES.get(role, list(Scope))
     headers = {"Authorization": f"Bearer {token(home, *scopes)}"} if scopes else {}
