@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, cast
 
@@ -37,8 +36,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def site(db: None) -> Iterator[Site]:
-    site = SiteFactory(live=True, serving=True, name="blog")
+def site(db: None) -> Site:
+    site: Site = SiteFactory(live=True, serving=True, name="blog")
     DomainFactory(site=site, name=f"*.{BASE}")
     at_the_edge(site, f"*.{BASE}")
     return site
@@ -144,6 +143,7 @@ def test_closing_a_branch_closes_all_that_it_has(site, store):
 
 def test_a_preview_lives_for_days_and_a_new_deployment_renews_it(site, store):
     old, new = preview(site, store, 1, "main"), preview(site, store, 2, "main")
+    assert new.expires_at
     assert timedelta(days=13) < new.expires_at - timezone.now() < timedelta(days=15)
     Deployment.objects.filter(pk=old.pk).update(expires_at=timezone.now())
     assert previews.expire() == [site]
