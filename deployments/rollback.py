@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import index_rows, lane, operations, publish, verification
@@ -90,7 +90,8 @@ def kept(site: Site) -> QuerySet[Deployment]:
 
 
 def _hold_or_release(site: Site, chosen: Deployment, creator: User | None) -> None:
-    newest = kept(site).filter(environment=Environment.PRODUCTION).first()
+    good = Q(state=State.SUCCESS) | Q(published_at__isnull=False)
+    newest = kept(site).filter(good, environment=Environment.PRODUCTION).first()
     if newest is None or newest.number <= chosen.number:
         lane.release_hold(site)
     else:
