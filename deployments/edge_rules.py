@@ -78,8 +78,8 @@ def rules(redirects: Iterable[Redirect]) -> RuleSet:
     for order, redirect in enumerate(redirects):
         row = _row(order, redirect)
         is_forced = is_forced or redirect.force
-        if len(row) > 4 or PATTERN.search(redirect.source):
-            patterns.append(row)
+        if more := _conditions(redirect):
+            patterns.append(row + more)
         elif not _is_loop(row):
             exact.setdefault(row[1], row)
     if not exact and not patterns:
@@ -127,16 +127,24 @@ def _row(order: int, redirect: Redirect) -> list[Any]:
     target = redirect.target
     if not 300 <= redirect.status < 400:
         target = unquote(target).lstrip("/")
-    row: list[Any] = [order, redirect.source.strip("/"), target, status]
-    # As short as they may be: what is not there is not looked at.
-    short = {
+    return [order, redirect.source.strip("/"), target, status]
+
+
+def _conditions(redirect: Redirect) -> list[Any]:
+    """What a rule has that does not name one path alone; nothing for one that does."""
+    variable = PATTERN.search(redirect.source)
+    conditions = {
         kind[0]: [code.lower() for code in codes] for kind, codes in redirect.conditions.items()
     }
-    if redirect.query or short:
-        row.append(dict(redirect.query) or 0)
-    if short:
-        row.append(short)
-    return row
+    if not (variable or redirect.query or conditions):
+        return []
+    fixed = (
+        len(redirect.source[1 : variable.start() if variable else None].encode("utf-16-le")) // 2
+    )
+    more = [fixed, dict(redirect.query) or 0, conditions or 0]
+    while not more[-1] and len(more) > 1:
+        more.pop()
+    return more
 
 
 def _is_loop(row: list[Any]) -> bool:

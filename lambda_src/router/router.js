@@ -9,8 +9,9 @@
 //   <generation>:<bucket>  records of 35 characters: digest of the path (9), release (4),
 //                          object hash (22; dots when the path was deleted)
 //   q:<name>:e<bucket>     redirect rules that name one path; "q" is name:buckets:chunks, and "!"
-//   q:<name>:<chunk>       when a rule is forced. The others, in order. A rule is
-//                          [order, source, target, status, query, conditions], negative when forced
+//   q:<name>:<chunk>       when a rule is forced. A rule is [order, source, target, status], the
+//                          status negative when forced. Those of chunks have more: how long their
+//                          source is up to the first placeholder or star, query, conditions
 //   p:<name>:<chunk>       [path, salt, hash, key] of each password; "p" is name:chunks
 //   p:form                 what asks for a password
 //
@@ -205,6 +206,8 @@ async function ruleFor(visit) {
 }
 
 function matched(request, rule, asked) {
+  // Most rules end here: there is about a millisecond for all of them.
+  if (!asked.startsWith(rule[1].slice(0, rule[4]))) return null;
   const values = {};
   const names = asked.split('/');
   const parts = rule[1].split('/');
@@ -217,7 +220,7 @@ function matched(request, rule, asked) {
     values[part] = names[i];
     return names[i];
   });
-  if (!fits || !asksFor(request, rule[4] || {}, values) || !meets(request, rule[5] || {})) {
+  if (!fits || !asksFor(request, rule[5] || {}, values) || !meets(request, rule[6] || {})) {
     return null;
   }
   const moves = isRedirect(rule);
@@ -228,7 +231,7 @@ function matched(request, rule, asked) {
   // A rule that leads to where the visitor is would be a loop.
   if (moves && decode(target.replace(/\/?([?#].*)?$/, '')) === asked) return null;
   // Two slashes would lead to another host.
-  return [rule[0], asked, target.replace(/^\/+/, moves ? '/' : ''), rule[3], rule[4]];
+  return [rule[0], asked, target.replace(/^\/+/, moves ? '/' : ''), rule[3], rule[5]];
 }
 
 function asksFor(request, query, values) {
