@@ -27,7 +27,8 @@ def label_of(branch: str) -> str:
     if is_whole and slug and not OF_DEPLOYMENT.fullmatch(slug):
         return slug
     digest = hashlib.sha256(branch.encode()).hexdigest()[:DIGITS]
-    return "-".join(filter(None, [slug[: LENGTH - DIGITS - 1].strip("-"), digest]))
+    # Never the hash alone: it might read as the label of a deployment, too.
+    return f"{slug[: LENGTH - DIGITS - 1].strip('-') or 'branch'}-{digest}"
 
 
 def own_label(deployment: Deployment) -> str:

@@ -85,7 +85,7 @@ def shown(store: Store) -> dict[str, int]:
         ("fix_1.2", "fix-1-2"),
         ("d12", r"d12-\w{6}"),
         ("grün", r"gr-n-\w{6}"),
-        ("日本", r"\w{6}"),
+        ("日本", r"branch-\w{6}"),
         ("x" * 41, r"x{33}-\w{6}"),
     ],
 )
