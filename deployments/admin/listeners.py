@@ -33,7 +33,8 @@ class ListenerForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Listener
         fields = ("site", "kind", "address", "events", "is_active")
-        help_texts: ClassVar = {"is_active": "What happens meanwhile is not told later."}
+        labels: ClassVar = {"is_active": "Active"}
+        help_texts: ClassVar = {"is_active": "What happens while it is off is not told later."}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from django.db.models import F
+from django.db.models import F, Max
 from django.utils import timezone
 
 from deployments import github
@@ -116,8 +116,8 @@ def _lose_patience(listener: Listener, answer: Answer) -> None:
 def failing_since(listener: Listener) -> datetime | None:
     """When the first message was made that it did not take, of those after the last it took."""
     messages = listener.messages.filter(tries__gt=0)
-    taken = messages.filter(status=Status.SENT).order_by("-sent_at").first()
+    taken = messages.filter(status=Status.SENT).aggregate(last=Max("sent_at"))["last"]
     if taken is not None:
-        messages = messages.filter(created_at__gt=taken.sent_at)
+        messages = messages.filter(created_at__gt=taken)
     first = messages.exclude(status=Status.SENT).order_by("created_at").first()
     return first.created_at if first else None

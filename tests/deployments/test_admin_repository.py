@@ -123,6 +123,8 @@ def test_the_workflow_file_is_there_to_copy(admin_client):
     row = RepositoryFactory()
     content = admin_client.get(page(row)).content.decode()
     assert "id-token: write" in content
+    assert "&quot;$FOLDER&quot;" in content, "it is text, not markup"
+    assert '"$FOLDER"' not in content
     assert "http://testserver" in content
 
 
