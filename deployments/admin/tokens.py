@@ -112,6 +112,9 @@ class TokenAdmin(HistoryAdmin[DeployToken]):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         pass
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        pass
+
     def response_add(
         self, request: HttpRequest, obj: DeployToken, post_url_continue: str | None = None
     ) -> HttpResponse:
@@ -123,9 +126,7 @@ class TokenAdmin(HistoryAdmin[DeployToken]):
             "text": request.token_text,  # type: ignore[attr-defined]
             "address": request.build_absolute_uri("/api/v1"),
         }
-        response = TemplateResponse(request, "deployments/new_token.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "deployments/new_token.html", context)
 
     # --- Revoke one ---------------------------------------------------------------------------
 

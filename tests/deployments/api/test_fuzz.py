@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import schemathesis
@@ -31,7 +32,7 @@ from tests.factories import DeploymentFactory, InvalidationFactory, SiteFactory
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -56,7 +57,7 @@ def busy(site, settings, ministack, clients) -> Site:
     DeploymentFactory(site=site, number=2, current=True)
     DeploymentFactory(site=site, number=3, state=State.QUEUED, phase=Phase.QUEUE)
     DeploymentFactory(site=site, number=4, state=State.FAILURE, phase=Phase.UPLOAD)
-    InvalidationFactory(site=site, pk=1)
+    InvalidationFactory(site=site)
     return site
 
 
@@ -71,14 +72,19 @@ def one_connection() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@cache
+def description() -> schemathesis.BaseSchema:
+    schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
+    schema.app = get_wsgi_application()
+    return schema
+
+
 @pytest.mark.parametrize("role", [*ROLES, "stranger"])
 def test_a_fuzzer_finds_nothing(busy, one_connection, role):
     home = SiteFactory() if role == "stranger" else busy
     scopes = ROLES.get(role, list(Scope))
     headers = {"Authorization": f"Bearer {token(home, *scopes)}"} if scopes else {}
-    schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
-    schema.app = get_wsgi_application()
-    for found in schema.get_all_operations():
+    for found in description().get_all_operations():
         for mode in GenerationMode:
             fuzz(found.ok(), mode, headers, busy.name)
 

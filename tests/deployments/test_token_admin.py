@@ -1,0 +1,92 @@
+"""Tokens and trusted repositories in the dashboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from deployments import tokens
+from deployments.models import DeployToken, TrustedRepository
+from tests.factories import SiteFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+ADD = "admin:deployments_deploytoken_add"
+
+
+@pytest.fixture
+def site():
+    return SiteFactory(name="shop")
+
+
+def make(client, site, **changes):
+    data = {"site": site.pk, "name": "CI", "scopes": ["deploy", "rollback"], "days": "90"}
+    return client.post(reverse(ADD), data | changes)
+
+
+def test_a_token_is_shown_once(admin_client, admin_user, site):
+    assert "90 days" in admin_client.get(reverse(ADD)).content.decode()
+    response = make(admin_client, site)
+    assert "no-store" in response["Cache-Control"]
+    text = re.search(r"cad_[\w-]{43}", response.content.decode())
+    assert text is not None
+    row = tokens.verify(text[0])
+    assert (row.site, row.scopes, row.creator) == (site, ["deploy", "rollback"], admin_user)
+    assert DeployToken.objects.count() == 1
+    for page in (
+        reverse("admin:deployments_deploytoken_changelist"),
+        reverse("admin:deployments_deploytoken_change", args=[row.pk]),
+    ):
+        content = admin_client.get(page).content.decode()
+        assert row.prefix in content
+        assert text[0] not in content
+
+
+@pytest.mark.parametrize("changes", [{"scopes": []}, {"scopes": ["root"]}, {"days": "999"}])
+def test_a_token_that_makes_no_sense_is_not_made(admin_client, site, changes):
+    assert make(admin_client, site, **changes).status_code == 200
+    assert not DeployToken.objects.exists()
+
+
+def test_a_token_is_revoked_after_a_question(admin_client, site):
+    make(admin_client, site)
+    row = DeployToken.objects.get()
+    url = reverse("admin:deployments_deploytoken_revoke", args=[row.pk])
+    assert "refused from the next request" in admin_client.get(url).content.decode()
+    row.refresh_from_db()
+    assert row.revoked_at is None
+    content = admin_client.post(url, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.revoked_at is not None
+    assert "Revoked" in content
+    assert url not in content
+
+
+@pytest.mark.parametrize(
+    ("permissions", "may"),
+    [
+        (["add_deploytoken", "view_deploytoken", "change_site"], True),
+        (["add_deploytoken", "view_deploytoken"], False),
+        (["change_site"], False),
+    ],
+)
+def test_who_may_make_one_may_change_the_site(client, site, permissions, may):
+    user = UserFactory()
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    assert make(client, site).status_code == (200 if may else 403)
+    assert DeployToken.objects.exists() == may
+
+
+def test_a_repository_is_trusted_by_its_name(admin_client, site):
+    url = reverse("admin:deployments_trustedrepository_add")
+    data = {"site": site.pk, "repository": "https://github.com/maker/shop", "scopes": ["deploy"]}
+    admin_client.post(url, data)
+    assert TrustedRepository.objects.get().repository == "maker/shop"
+    content = admin_client.post(url, data | {"repository": "shop"}).content.decode()
+    assert "owner/name" in content
+    listed = admin_client.get(reverse("admin:deployments_trustedrepository_changelist"))
+    assert "every ref" in listed.content.decode()
