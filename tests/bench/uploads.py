@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -25,6 +26,8 @@ from tests.bench import trees
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+# The program itself: the package's script starts Python first.
+S5CMD = Path(sysconfig.get_path("purelib")) / "s5cmd" / "bin" / "s5cmd"
 CACHE = ROOT / ".local" / "bench"
 OURS = "cloudadmin"
 TOOLS = (OURS, "aws", "s5cmd", "rclone")
@@ -86,7 +89,7 @@ def command(tool: str, root: Path, endpoint: str, bucket: str, state: Path, dela
             *("--delete", "--only-show-errors"),
         ],
         "s5cmd": [
-            *(BIN / "s5cmd", "--endpoint-url", endpoint, "--log", "error"),
+            *(S5CMD, "--endpoint-url", endpoint, "--log", "error"),
             *("sync", "--delete", f"{root}/", f"s3://{bucket}/"),
         ],
         "rclone": [
