@@ -18,8 +18,6 @@ from deployments.notifications.messages import repository_of
 from deployments.notifications.words import address_of
 
 State = Deployment.State
-# An encrypted column keeps no empty text.
-NO_TOKEN = " "  # noqa: S105
 TIMEOUT = httpx.Timeout(10, connect=5)
 DESCRIPTION = 140  # characters that GitHub takes
 # Tried again: the rest is an answer.

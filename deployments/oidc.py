@@ -114,8 +114,8 @@ def identify(text: str, audience: list[str]) -> Workload:
         ) from error
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise IdentityRefused(
-            f"The identity token is refused: {error}. It has to be for the audience “{audience[0]}” "
-            f"and from {settings.CLOUDADMIN_OIDC_ISSUER}."
+            f"The identity token is refused: {error}. It has to be for the audience "
+            f"“{audience[0]}” and from {settings.CLOUDADMIN_OIDC_ISSUER}."
         ) from error
     return _workload(claims)
 

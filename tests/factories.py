@@ -19,7 +19,6 @@ from factory.declarations import (
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
-from deployments.github import NO_TOKEN
 from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
 
@@ -155,7 +154,6 @@ class RepositoryFactory(RowFactory[Repository]):
     url = "https://github.com/acme/shop.git"
     full_name = "acme/shop"
     secret = "between us"
-    status_token = NO_TOKEN
 
 
 class ListenerFactory(RowFactory[Listener]):

@@ -17,7 +17,6 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from deployments import pushes
 from deployments.admin.row_actions import ActingAdmin, RowAction
-from deployments.github import NO_TOKEN
 from deployments.github_workflow import workflow
 from deployments.models import Delivery, Repository
 from deployments.source import SourceRefused
@@ -105,7 +104,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Any:
         row = self.instance
         row.preview_branches = self.cleaned_data["patterns"]
-        row.status_token = self.cleaned_data["token"] or row.status_token or NO_TOKEN
+        row.status_token = self.cleaned_data["token"] or row.status_token
         row.secret = row.secret or new_secret()
         return super().save(commit)
 
@@ -158,7 +157,7 @@ class RepositoryAdmin(ActingAdmin[Repository]):
                 "key_off",
                 "GitHub is not told of deployments any more.",
                 self._forget_token,
-                is_offered=lambda row: bool(row.status_token.strip()),
+                is_offered=lambda row: bool(row.status_token),
             ),
         )
 
@@ -211,7 +210,7 @@ class RepositoryAdmin(ActingAdmin[Repository]):
         return self._secret_page(request, row)
 
     def _forget_token(self, request: HttpRequest, row: Repository) -> str:
-        row.status_token = NO_TOKEN
+        row.status_token = ""
         row.save(update_fields=["status_token"])
         return "The token is forgotten; revoke it at GitHub as well."
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
-from encrypted_fields.fields import EncryptedCharField
 
 from deployments.models.deployment import Deployment
+from deployments.models.secret import SecretField
 from sites.models import Site
 from sites.models.lease import Leased
 
@@ -29,7 +29,7 @@ class Listener(models.Model):
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.WEBHOOK)
     address = models.CharField(max_length=500, help_text="An https URL, or an e-mail address.")
     events = ArrayField(models.CharField(max_length=40, choices=Event), default=list)
-    secret = EncryptedCharField(
+    secret = SecretField(
         max_length=100, blank=True, default="", help_text="Signs what is sent to a webhook."
     )
     is_active = models.BooleanField(default=True)

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from encrypted_fields.fields import EncryptedCharField
 
 from deployments.models.deployment import Deployment
+from deployments.models.secret import SecretField
 from sites.models import Site
 
 
@@ -33,8 +33,8 @@ class Repository(models.Model):
         help_text="Patterns, as in “feature/*”; a push to one becomes a preview.",
     )
     has_submodules = models.BooleanField("fetch submodules", default=False)
-    secret = EncryptedCharField(max_length=200, help_text="Signs the webhook.")
-    status_token = EncryptedCharField(
+    secret = SecretField(max_length=200, help_text="Signs the webhook.")
+    status_token = SecretField(
         max_length=500, blank=True, default="", help_text="For commit statuses; GitHub's."
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -63,7 +63,7 @@ def end_event(deployment: Deployment) -> Event:
 def repository_of(deployment: Deployment) -> Repository | None:
     """Where the commit's status is told: known by name, and with a token."""
     repository = Repository.objects.filter(site=deployment.site_id).first()
-    if repository and repository.full_name and repository.status_token.strip():
+    if repository and repository.full_name and repository.status_token:
         return repository if deployment.sha else None
     return None
 

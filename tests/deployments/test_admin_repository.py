@@ -8,7 +8,6 @@ import pytest
 from django.urls import reverse
 
 from cloudadmin.celery import app
-from deployments.github import NO_TOKEN
 from deployments.models import Delivery, Deployment, Repository
 from tests.factories import RepositoryFactory, SiteFactory, UserFactory
 
@@ -72,7 +71,7 @@ def test_an_empty_token_keeps_the_one_there_is_and_it_can_be_forgotten(admin_cli
     assert (row.production_branch, row.status_token, row.secret) == ("live", "ghp_1", "between us")
     admin_client.post(page(row, "forget-token"))
     row.refresh_from_db()
-    assert row.status_token == NO_TOKEN
+    assert row.status_token == ""
     assert "action-forget-token" not in admin_client.get(page(row)).content.decode()
 
 

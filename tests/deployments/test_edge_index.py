@@ -210,7 +210,8 @@ def test_five_changes_of_a_hundred_thousand_files_are_five_values():
 @pytest.mark.parametrize("sizes", [[20_000, 60_000, 100_000], [35_000, 100_000]])
 def test_an_index_grows_to_a_hundred_thousand_files(sizes):
     """There is never room for two generations of the last size."""
-    index, reachable = Index(), []
+    index = Index()
+    reachable: list[int] = []
     for release, size in enumerate(sizes, 1):
         wanted = files(size)
         before = edge_index._size(index.generation, index.values)

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,8 @@ def sha256(content):
 
 class Disk(RuleBasedStateMachine):
     """Files on a disk whose clock ticks as slowly as FAT's, with programs that set times."""
+
+    folder: Path
 
     def __init__(self):
         super().__init__()
@@ -137,7 +141,8 @@ def test_a_file_of_other_bytes_is_an_empty_cache(tmp_path_factory, raw, prefix):
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path):
     (tmp_path / "file").write_text("")
     cache = StatCache(tmp_path / "file" / "cache", now=LATER)
-    cache.put(SimpleNamespace(**dict.fromkeys(FIELDS, 1)), "a", sha256("a"))
+    file = cast("os.stat_result", SimpleNamespace(**dict.fromkeys(FIELDS, 1)))
+    cache.put(file, "a", sha256("a"))
     cache.save()
 
 
