@@ -44,7 +44,8 @@ def test_the_list_goes_on_where_the_page_ended(call, site):
     for number in range(1, 8):
         DeploymentFactory(site=site, number=number)
     DeploymentFactory(site=SiteFactory(), number=9)
-    seen, before = [], ""
+    seen: list[int] = []
+    before: str | None = ""
     while before is not None:
         page = call("get", f"deployments?limit=3{before}", Scope.READ).json()
         seen += [row["number"] for row in page["items"]]

@@ -18,7 +18,7 @@ State = Deployment.State
 
 
 @pytest.fixture
-def served(site, monkeypatch) -> mock.Mock:
+def served(site, monkeypatch):
     """Deployments 1 and 2, and what is called in place of the flip."""
     DeploymentFactory(site=site, number=1, served=True, state=State.INACTIVE)
     DeploymentFactory(site=site, number=2, current=True)
