@@ -50,7 +50,9 @@ def write_heads() -> None:
 
 @shared_task(name="deployments.send_invalidation")
 def send_invalidation(pk: int) -> None:
-    invalidation_rows.advance(pk)
+    pause = invalidation_rows.advance(pk)
+    if pause is not None:
+        send_invalidation.apply_async((pk,), countdown=pause)
 
 
 @shared_task(name="deployments.poll_invalidations")
