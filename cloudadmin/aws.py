@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -26,6 +25,7 @@ from botocore.parsers import ResponseParserError
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.model import OperationModel
     from mypy_boto3_acm import ACMClient
@@ -106,6 +106,8 @@ class Clients:
 
     @cached_property
     def _session(self) -> boto3.Session:
+        import boto3  # a seventh of a second, which a deploy that changes nothing need not wait
+
         if self.access.endpoint_url:
             # Real credentials never travel to the local cloud.
             return boto3.Session(

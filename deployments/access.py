@@ -18,6 +18,7 @@ from deployments import edge_rules, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import DeploySettings, EdgeIndex
 from deployments.target import target_of
+from sites import stacks
 from sites.access import clients_for
 from sites.models import Site
 
@@ -62,6 +63,11 @@ def protect(site: Site, path: str = "/", password: str = "", user: User | None =
     Raises DeploymentRefused.
     """
     path = canonical(path)
+    if stacks.has_older_edge_code(site):
+        raise DeploymentRefused(
+            f"What {site.name} has at the edge is of an earlier version, which would let everybody "
+            f"in. Run `manage.py provision_site {site.name}` first."
+        )
     password = password or "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     if not SHORTEST <= len(password) <= LONGEST:
         raise DeploymentRefused(

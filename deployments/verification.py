@@ -62,12 +62,12 @@ def expected(
     row = DeploySettings.objects.filter(site=site).first() or DeploySettings()
     if row.is_in_maintenance:
         return Expected(skipped="Not checked at the edge: the site is in maintenance.")
-    protected = tuple(rule["path"] for rule in row.protection)
+    protected = tuple(rule["path"].lower() for rule in row.protection)
     rules: tuple[Redirect, ...] = getattr(manifest, "redirects", ())
     forced = _Rules(rule.source for rule in rules if rule.force)
 
     def is_open(path: str, rules: _Rules) -> bool:
-        return not (protected and url_path(path).startswith(protected)) and not rules.match(path)
+        return not _clean(path).startswith(protected) and not rules.match(path)
 
     visible = {path: e for path, e in manifest.entries.items() if is_open(path, forced)}
     first = sorted(visible.keys() & set(changed))[:MAX_CHANGED]
@@ -199,6 +199,12 @@ def _domain(
     if answer.status != 200 or answer.sha256 != start.sha256:
         return Mismatch(START, f"on {domain}: the edge answered {answer.status}, other bytes")
     return None
+
+
+def _clean(path: str) -> str:
+    """The address that passwords are for: ``/members/`` for ``members.html`` too."""
+    name = path.removesuffix(START) if url_path(path).endswith("/") else path
+    return "/" + f"{name.removesuffix('.html').rstrip('/')}/".lstrip("/").lower()
 
 
 def _is_gone(path: str, manifest: Manifest) -> bool:

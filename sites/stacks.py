@@ -55,6 +55,16 @@ def edge_code() -> EdgeCode:
     }
 
 
+def has_older_edge_code(site: Site) -> bool:
+    """Whether its functions are of an earlier version, which may not know what is asked of them."""
+    there = site.resources.filter(type="function").exclude(physical_id="")
+    hashes = {row.logical_id: row.properties.get("code_sha256") for row in there}
+    codes = edge_code()
+    current = {"function": codes["router_code"], "function.headers": codes["headers_code"]}
+    wanted = {name: sha256(code.encode()).hexdigest() for name, code in current.items()}
+    return bool(hashes) and hashes != wanted
+
+
 @cache
 def counter_package() -> Path:
     """The counter function as a zip, built once per process and named by its content."""

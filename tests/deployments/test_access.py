@@ -20,7 +20,7 @@ from deployments.redirects import Redirect
 from deployments.target import target_of
 from sites.models import Site
 from tests.deployments.store import Store
-from tests.factories import DeploymentFactory, SiteFactory
+from tests.factories import DeploymentFactory, ResourceFactory, SiteFactory
 
 
 @pytest.fixture
@@ -76,6 +76,15 @@ def test_a_given_password_is_not_shown(site, store, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     with pytest.raises(CommandError, match="no password"):
         call_command("protect_site", "blog", "--password-stdin")
+
+
+def test_an_edge_of_an_earlier_version_is_not_trusted_with_a_password(site):
+    ResourceFactory(
+        site=site, logical_id="function", type="function", properties={"code_sha256": "old"}
+    )
+    with pytest.raises(DeploymentRefused, match="provision_site blog"):
+        access.protect(site)
+    assert not DeploySettings.objects.filter(site=site).exclude(protection=[]).exists()
 
 
 def test_what_protected_before_goes_a_flip_after_the_next(site, store):
