@@ -2,8 +2,9 @@
 # make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
 # make bench  the performance table; ARGS="--all" all of it, ARGS=--help for parts
 # make sweep  provisioning, killed and refused at every call
+# make fuzz   the API, called at random by each role for minutes
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test lint format bench sweep chaos clean
+.PHONY: up setup test lint format bench sweep chaos fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -40,6 +41,9 @@ bench: setup
 
 sweep: setup
 	@$(PYTHON) -m tests.sweep $(ARGS)
+
+fuzz: setup
+	FUZZ_EXAMPLES=200 $(PYTHON) -m pytest --timeout=0 tests/deployments/api/test_fuzz.py
 
 chaos: setup
 	SWEEP=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=900 tests/e2e/test_chaos.py

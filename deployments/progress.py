@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from celery import current_app
 from django.db import transaction
@@ -69,14 +68,19 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
         if not deployment.is_published:
             index_rows.unname(deployment)
         announce(deployment, Event.SUCCEEDED if state == State.SUCCESS else Event.FAILED)
-        transaction.on_commit(partial(_wake, deployment.site), robust=True)
+
+        def wake() -> None:  # a function, because Django logs the name of what fails here
+            _wake(deployment.site)
+
+        transaction.on_commit(wake, robust=True)
 
 
 def announce(deployment: Deployment, event: str) -> None:
     """Tell who listens, once it is committed."""
-    tell = partial(
-        deployment_changed.send_robust, sender=Deployment, deployment=deployment, event=event
-    )
+
+    def tell() -> None:
+        deployment_changed.send_robust(sender=Deployment, deployment=deployment, event=event)
+
     transaction.on_commit(tell, robust=True)
 
 

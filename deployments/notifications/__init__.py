@@ -5,7 +5,7 @@ delivery    one try of one message, and what comes of it
 post        a signed webhook
 addresses   the guard in front of it: no private address is reached
 mail        a letter
-Statuses for a commit are ``deployments.github``'s.
+Statuses for a commit are ``deployments.notifications.github``'s.
 """
 
 from deployments.notifications.messages import due, expire, tell, tell_missed

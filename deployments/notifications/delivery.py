@@ -9,9 +9,8 @@ from uuid import uuid4
 from django.db.models import F, Max
 from django.utils import timezone
 
-from deployments import github
 from deployments.models import Listener, Message
-from deployments.notifications import mail, post, words
+from deployments.notifications import github, mail, post, words
 from deployments.notifications.answers import Answer
 from sites.models.lease import LeaseLost
 

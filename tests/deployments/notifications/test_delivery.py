@@ -10,9 +10,8 @@ from django.core import mail
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from deployments import github
 from deployments.models import Event, Listener, Message
-from deployments.notifications import delivery, due, expire, tell, tell_missed
+from deployments.notifications import delivery, due, expire, github, tell, tell_missed
 from deployments.notifications.answers import Answer
 from deployments.signals import deployment_changed
 from tests.deployments.receiver import Receiver

@@ -9,8 +9,8 @@ from deployments.models import Delivery, Deployment, Message
 from deployments.target import target_of
 from deployments.upload import UploadError
 from sites.errors import Refused
+from tests.deployments.notifications.test_github import GitHub
 from tests.deployments.pushes.origin import pushed
-from tests.deployments.test_github import GitHub
 from tests.factories import DeploymentFactory, ListenerFactory
 
 pytestmark = pytest.mark.django_db

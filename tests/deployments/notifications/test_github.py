@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from deployments import github
 from deployments.models import Deployment
+from deployments.notifications import github
 from tests.deployments.receiver import Receiver, Reply, Request
 from tests.factories import DeploymentFactory, RepositoryFactory
 
