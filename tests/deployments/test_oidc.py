@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import uuid
@@ -135,7 +136,7 @@ SOON, LONG_AGO = timedelta(minutes=5), timedelta(hours=2)
         {"ref": "refs/heads/feature"},
         {"ref": "refs/heads/MAIN"},
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_claims_that_do_not_fit_are_refused(site, keys, changes):
     with pytest.raises(oidc.IdentityRefused):
