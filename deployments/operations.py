@@ -126,7 +126,7 @@ def upload(
     if missing:
         room.raise_if_full(site, manifest)
         store = clients_for(site.account).object_store(target.bucket_name)
-        candidates = salvage.candidates(site, missing)
+        candidates = salvage.candidates(deployment, missing)
         for path in salvage.present(store, missing, candidates):
             del missing[path]
         deployment.write(

@@ -19,23 +19,24 @@ from deployments.models import Deployment
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-    from sites.models import Site
-
 UPLOADS_LOOKED_AT = 3
 ASKED_AT_ONCE = 128
 MAX_ASKED = 20_000
 
 
-def candidates(site: Site, missing: Mapping[str, Entry]) -> list[str]:
-    """Paths of ``missing`` that an upload which never ended may have sent, in their order."""
-    ended = Deployment.objects.filter(
-        site=site,
-        phase=Deployment.Phase.UPLOAD,
-        state__in=[Deployment.State.FAILURE, Deployment.State.INACTIVE],
-        pruned_at__isnull=True,
+def candidates(deployment: Deployment, missing: Mapping[str, Entry]) -> list[str]:
+    """Paths of ``missing`` that an upload which did not end may have sent, in their order.
+
+    Whoever was killed a moment ago still looks alive, and whoever is alive may have sent as much:
+    both count. Of the deployment itself what counts is an earlier attempt.
+    """
+    unended = Deployment.objects.filter(
+        site=deployment.site_id, phase=Deployment.Phase.UPLOAD, pruned_at__isnull=True
     ).exclude(manifest=b"")
+    if not deployment.attempts:
+        unended = unended.exclude(pk=deployment.pk)
     keys: set[str] = set()
-    for row in ended.order_by("-number").only("manifest")[:UPLOADS_LOOKED_AT]:
+    for row in unended.order_by("-number").only("manifest")[:UPLOADS_LOOKED_AT]:
         keys |= Manifest.from_bytes(bytes(row.manifest)).object_keys()
     found = (path for path, entry in missing.items() if object_key(path, entry) in keys)
     return list(islice(found, MAX_ASKED))
