@@ -93,5 +93,10 @@ def ledgers(aws_account_ids: Iterable[str], now: datetime | None = None) -> dict
     return {account: found.get(account, Ledger(days_left=days_left)) for account in ids}
 
 
+def priced(amount: Decimal) -> str:
+    """To the half cent that one path costs."""
+    return f"${amount:,.3f}".removesuffix("0") if amount else "nothing"
+
+
 def _cost(paths: int) -> Decimal:
     return max(0, paths - FREE) * PRICE

@@ -1,4 +1,4 @@
-"""The history of deployments and invalidations."""
+"""The history of deployments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
-from deployments.models import Deployment, Invalidation
+from deployments.models import Deployment
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
 
 
@@ -71,43 +71,4 @@ class DeploymentAdmin(HistoryAdmin[Deployment]):
 
     @admin.display(description="error")
     def error(self, row: Deployment) -> SafeString | str:
-        return shortened(row.error_message)
-
-
-@admin.register(Invalidation)
-class InvalidationAdmin(HistoryAdmin[Invalidation]):
-    list_display = ("first_paths", "site", "status_badge", "invalidation_id", "asked", "error")
-    list_filter = ("status",)
-    list_select_related = ("site",)
-    search_fields = ("site__name", "invalidation_id", "error_message")
-    search_help_text = "A site's name, CloudFront's id, or words of an error"
-    fields = readonly_fields = (
-        "site",
-        "all_paths",
-        "status_badge",
-        "invalidation_id",
-        "error_message",
-        "created_at",
-        "completed_at",
-    )
-
-    @admin.display(description="paths")
-    def first_paths(self, row: Invalidation) -> str:
-        more = len(row.paths) - 3
-        return f"{row} and {more} more" if more > 0 else str(row)
-
-    @admin.display(description="paths")
-    def all_paths(self, row: Invalidation) -> str:
-        return ", ".join(row.paths)
-
-    @admin.display(description="status", ordering="status")
-    def status_badge(self, row: Invalidation) -> SafeString:
-        return badge(row.status, row.get_status_display())
-
-    @admin.display(description="asked for", ordering="created_at")
-    def asked(self, row: Invalidation) -> SafeString | str:
-        return ago(row.created_at)
-
-    @admin.display(description="error")
-    def error(self, row: Invalidation) -> SafeString | str:
         return shortened(row.error_message)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.invalidation_ledger import FREE, PRICE, Ledger, ledger, ledgers
+from deployments.invalidation_ledger import FREE, PRICE, Ledger, ledger, ledgers, priced
 from deployments.models import Invalidation
 from sites.models import Account
 from tests.factories import AccountFactory, InvalidationFactory, SiteFactory
@@ -89,3 +89,11 @@ def test_a_forecast_is_no_less_than_what_is_used(used, recent, days_left):
     found = Ledger(used, recent, days_left)
     assert found.forecast >= used
     assert found.forecast_cost >= found.cost
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0", "nothing"), ("0.005", "$0.005"), ("0.040", "$0.04"), ("1234.5", "$1,234.50")],
+)
+def test_a_price_is_told_to_the_half_cent(amount, text):
+    assert priced(Decimal(amount)) == text

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from deployments import invalidation_rows
+from deployments.invalidation_ledger import priced
 from deployments.invalidation_rows import Plan
 from deployments.models import Invalidation
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
-from sites.provisioning.costs import dollars
 
 SEND_SECONDS = 20
 WAIT_SECONDS = 600
@@ -109,7 +109,7 @@ def _said(plan: Plan) -> str:
             lines.append(f"      takes {more.count:,} more that nobody asked for: {examples}")
     return "\n".join(
         [
-            f"Would be sent, at {dollars(plan.price)} for {len(plan.paths)} of CloudFront's paths:",
+            f"Would be sent, for {priced(plan.price)}:",
             *lines,
             f"This month the account has used {plan.ledger.used:,} paths; "
             f"{plan.ledger.free_left:,} are left for nothing. Nothing was sent.",
