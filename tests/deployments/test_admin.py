@@ -11,9 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from deployments import operations, tasks, uploads
-from deployments.admin import actions
+from deployments.admin import publishing
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.errors import DeploymentRefused
+from deployments.manifest import Entry, Manifest
 from deployments.models import Deployment, Invalidation
 from deployments.rollback import rollback as roll_back
 from deployments.target import address
@@ -56,13 +57,22 @@ def zipped(files: dict[str, str]) -> SimpleUploadedFile:
     return SimpleUploadedFile("shop.zip", data.getvalue())
 
 
-# --- Deploy a zip ---------------------------------------------------------------------------------
+def files(*paths: str) -> bytes:
+    entry = Entry("0" * 64, 5, "text/html", "no-cache")
+    return Manifest(dict.fromkeys(paths, entry)).to_bytes()
 
 
-def test_what_is_not_a_zip_is_refused_in_a_sentence(admin_client, site):
-    file = SimpleUploadedFile("shop.zip", b"not a zip")
+# --- Deploy an archive ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"not a zip", "is not an archive"), (b"Rar!\x1a\x07\x01\0", "is a RAR archive")],
+)
+def test_what_is_no_archive_is_refused_in_a_sentence(admin_client, site, content, said):
+    file = SimpleUploadedFile("shop.zip", content)
     response = admin_client.post(action(site, "deploy"), {"file": file})
-    assert "is not a zip file" in response.content.decode()
+    assert said in response.content.decode()
     assert not Deployment.objects.exists()
 
 
@@ -159,22 +169,23 @@ def test_files_that_no_worker_had_are_dropped_with_the_next_upload(site):
 
 
 def test_earlier_published_deployments_can_be_published_again(admin_client, site, monkeypatch):
-    DeploymentFactory(site=site, number=1, served=True, state="inactive")
+    DeploymentFactory(site=site, number=1, served=True, state="inactive", manifest=files("a", "b"))
     DeploymentFactory(site=site, number=2, state="failure", error_message="Taken back.")
-    DeploymentFactory(site=site, number=3, current=True)
+    DeploymentFactory(site=site, number=3, current=True, manifest=files("b", "c", "d"))
     content = admin_client.get(page(site)).content.decode()
     assert "publish-1" in content
     assert "publish-2" not in content
     assert "publish-3" not in content
     rollback = mock.create_autospec(roll_back)
     rollback.return_value = Deployment.objects.get(number=1)
-    monkeypatch.setattr(actions, "rollback", rollback)
+    monkeypatch.setattr(publishing, "rollback", rollback)
     confirm = admin_client.get(action(site, "rollback"), {"to": "1"}).content.decode()
     assert "deployment #1" in confirm
+    assert "1 added, 2 deleted" in confirm
     rollback.assert_not_called()
     response = admin_client.post(action(site, "rollback"), {"to": "1"}, follow=True)
     assert rollback.call_args.args[:2] == (site, 1)
-    assert "served again" in response.content.decode()
+    assert "is served now" in response.content.decode()
 
 
 def test_a_refused_rollback_is_said_on_the_page(admin_client, site):
