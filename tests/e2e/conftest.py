@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from cloudadmin import embedded
+from tests.deployments.receiver import Receiver, receiving
 from tests.e2e.browser import FLAGS, find_browser
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,14 +48,24 @@ class Up:
         return run
 
     def run_command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        process = self.begin(*arguments)
+        try:
+            out, err = process.communicate(timeout=180)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def begin(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """A command that runs beside the test, which waits for its end."""
+        return subprocess.Popen(
             [sys.executable, ROOT / "manage.py", *arguments],
             env=clean_environment(self.data_dir),
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=180,
-            check=False,
         )
 
     def manage(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
@@ -82,6 +94,25 @@ class Up:
 
     def visitor(self, host: str) -> httpx.Client:
         return httpx.Client(base_url=self.run["edge"], headers={"Host": host}, timeout=30)
+
+    def calls(self, operation: str) -> list[dict[str, Any]]:
+        """What the local AWS was asked for since its log was emptied, as in ``s3.PutObject``."""
+        calls = httpx.get(f"{self.run['aws_endpoint']}/_localcloud/calls", timeout=30).json()
+        return [call for call in calls if fnmatchcase(call["operation"], operation)]
+
+    def forget_calls(self) -> None:
+        httpx.delete(f"{self.run['aws_endpoint']}/_localcloud/calls")
+
+    @contextmanager
+    def fault(self, operation: str, kind: str, **options: float) -> Iterator[None]:
+        """See docs/local-cloud.md."""
+        url = f"{self.run['aws_endpoint']}/_localcloud/faults"
+        rule = {"operation": operation, "kind": kind, **options}
+        assert httpx.post(url, json=rule).status_code == 200
+        try:
+            yield
+        finally:
+            httpx.delete(url)
 
     def url(self, name: str) -> str:
         return f"http://{name}.localhost:{httpx.URL(self.run['edge']).port}/"
@@ -121,11 +152,27 @@ def start(data_dir: Path, *options: str, **environment: str) -> Up:
 
 
 @pytest.fixture(scope="session")
-def up() -> Iterator[Up]:
+def github() -> Iterator[Receiver]:
+    """What answers in GitHub's place."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def up(github: Receiver) -> Iterator[Up]:
     with passable_folder() as folder:
-        up = start(folder / "data")
+        up = start(folder / "data", CLOUDADMIN_GITHUB_API_URL=github.url)
         yield up
         up.stop()
+
+
+@pytest.fixture(scope="session")
+def host(up: Up) -> str:
+    """Of the site “deploys”, live and without a domain: for all who deploy to it in turn.
+
+    Whoever rolls it back resumes publishing.
+    """
+    return up.live_site("deploys", "--no-counter")
 
 
 @contextmanager
