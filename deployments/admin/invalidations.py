@@ -115,7 +115,7 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
 
     @admin.display(description="site", ordering="site__name")
     def of_site(self, row: Invalidation) -> SafeString:
-        return format_html('<a class="address" href="{}">{}</a>', _page(row.site), row.site)
+        return format_html('<a class="text-link" href="{}">{}</a>', _page(row.site), row.site)
 
     @admin.display(description="status", ordering="status")
     def status_badge(self, row: Invalidation) -> SafeString:
@@ -129,6 +129,8 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
     def told(self, row: Invalidation) -> SafeString | str:
         if row.merged_into:
             return f"Went out with “{row.merged_into}”."
+        if row.submitted_at and row.completed_at:
+            return f"Took {_took(row)}."
         return waits_for(row) or shortened(row.error_message)
 
     # --- The page of a site -----------------------------------------------------------------------
@@ -168,15 +170,12 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
         return TemplateResponse(request, "deployments/invalidations.html", context)
 
     def _context(self, request: HttpRequest, site: Site) -> dict[str, Any]:
-        found = ledger(site.account)
         return {
             **self.admin_site.each_context(request),
             **self._under_way(request, site),
             "title": f"Invalidations: {site.name}",
-            "opts": Invalidation._meta,
+            "opts": Site._meta,
             "original": site,
-            "ledger": found,
-            "facts": facts(found),
             "may_invalidate": request.user.has_perm(CHANGE_SITE),
             "refused": _refused(site),
         }
@@ -195,8 +194,11 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
             .values_list("merged_into")
             .annotate(Count("pk"))
         )
+        found = ledger(site.account)
         return {
             "site": site,
+            "ledger": found,
+            "facts": facts(found),
             "under_way": under_way,
             "usual": invalidation_rows.usual_seconds(site.account),
             "page": page,
