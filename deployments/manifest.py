@@ -26,7 +26,7 @@ from deployments.caching import survives as survives
 from deployments.content_types import content_type
 from deployments.headers import Rules
 from deployments.redirects import Redirect
-from deployments.source.tree import files_of
+from deployments.source.tree import File, files_of
 
 if TYPE_CHECKING:
     from deployments.stat_cache import StatCache
@@ -159,16 +159,20 @@ def diff(old: Manifest, new: Manifest) -> Diff:
     )
 
 
-def build(root: Path, *, cache: StatCache | None = None) -> Manifest:
+def build(
+    root: Path, *, cache: StatCache | None = None, files: Iterable[File] | None = None
+) -> Manifest:
     """Read every file under ``root`` once, several at a time, except those that ``cache`` knows.
 
-    ``_headers`` and ``_redirects`` are followed, not published. Raises SourceRefused and OSError.
+    ``files`` are those that :func:`files_of` found. ``_headers`` and ``_redirects`` are followed,
+    not published. Raises SourceRefused and OSError.
     """
     rules = header_files.parse(rule_files.read(root / header_files.FILE_NAME))
     redirects = redirect_files.parse(rule_files.read(root / redirect_files.FILE_NAME))
     followed = {header_files.FILE_NAME, redirect_files.FILE_NAME}
-    files = (item for item in files_of(root) if item[0] not in followed)
-    entries = _Reading(files, rules, cache).run()
+    found = files_of(root) if files is None else files
+    wanted = (file for file in found if file.path not in followed)
+    entries = _Reading(root, wanted, rules, cache).run()
     if cache is not None:
         cache.save()
     return Manifest(entries, redirects, tuple(_warnings(entries, redirects)))
@@ -178,9 +182,10 @@ class _Reading:
     """Files, read by one thread, and by more where that is faster."""
 
     def __init__(
-        self, files: Iterator[tuple[str, Path]], rules: Rules, cache: StatCache | None
+        self, root: Path, files: Iterator[File], rules: Rules, cache: StatCache | None
     ) -> None:
-        self.files, self.rules, self.cache = files, rules, cache
+        self.root, self.rules, self.cache = os.fspath(root), rules, cache
+        self.unknown = self._unknown(files)
         self.taking = Lock()
         self.pool = ThreadPoolExecutor(READERS)
         self.readers: list[Future[None]] = []
@@ -193,6 +198,15 @@ class _Reading:
                 reader.result()
         return dict(sorted(self.entries.items()))
 
+    def _unknown(self, files: Iterator[File]) -> Iterator[File]:
+        """Those that have to be read; the others are entered on the way."""
+        for path, stat in files:
+            sha256 = self.cache.get(stat, path) if self.cache else None
+            if sha256 is None:
+                yield File(path, stat)
+            else:
+                self._enter(path, sha256, stat.st_size)
+
     def _join(self) -> None:
         with self.taking:
             if len(self.readers) < READERS:
@@ -200,33 +214,30 @@ class _Reading:
 
     def _read(self) -> None:
         started, cpu = time.monotonic(), time.thread_time()
-        for count, (path, file) in enumerate(self._taken(), start=1):
-            entry = self.entries[path] = self._entry(path, file)
+        for count, (path, stat) in enumerate(self._taken(), start=1):
+            sha256, size = _sha256(os.path.join(self.root, path), stat.st_size)
+            if self.cache:
+                self.cache.put(stat, path, sha256)
+            self._enter(path, sha256, size)
             # Small files in memory are read faster by one: several wait for the interpreter's lock.
-            if entry.size > READ_WHOLE:
+            if size > READ_WHOLE:
                 self._join()
             elif count % ASKED_EVERY == 0:
                 waited = time.monotonic() - started > WAITS * (time.thread_time() - cpu)
                 if waited:
                     self._join()
 
-    def _taken(self) -> Iterator[tuple[str, Path]]:
+    def _taken(self) -> Iterator[File]:
         while True:
             with self.taking:
-                item = next(self.files, None)
-            if item is None:
+                file = next(self.unknown, None)
+            if file is None:
                 return
-            yield item
+            yield file
 
-    def _entry(self, path: str, file: Path) -> Entry:
-        found = file.stat()
-        sha256, size = self.cache.get(found, path) if self.cache else None, found.st_size
-        if sha256 is None:
-            sha256, size = _sha256(file, size)
-            if self.cache:
-                self.cache.put(found, path, sha256)
+    def _enter(self, path: str, sha256: str, size: int) -> None:
         rule = self.rules.rules_for(path)
-        return Entry(
+        self.entries[path] = Entry(
             sha256,
             size,
             rule.content_type or content_type(path),
@@ -235,9 +246,9 @@ class _Reading:
         )
 
 
-def _sha256(file: Path, size: int) -> tuple[str, int]:
+def _sha256(file: str, size: int) -> tuple[str, int]:
     """In hex, and how many bytes it is of."""
-    with file.open("rb", buffering=0) as stream:
+    with open(file, "rb", buffering=0) as stream:
         if size > READ_WHOLE:
             return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
         content = stream.read()

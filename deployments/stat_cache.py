@@ -40,6 +40,7 @@ class StatCache:
         self._trusted_before = (time.time_ns() if now is None else now) - RACY
         self._known = _load(path)
         self._seen: dict[str, bytes] = {}
+        self._forgotten: set[str] = set()
 
     def get(self, file: os.stat_result, path: str) -> str | None:
         """SHA-256 in hex of the file that ``file`` is the stat of, if it is what it was."""
@@ -51,8 +52,16 @@ class StatCache:
 
     def put(self, file: os.stat_result, path: str, sha256: str) -> None:
         """``file`` is its stat from before it was read."""
+        if path in self._forgotten:
+            return
         if max(file.st_mtime_ns, file.st_ctime_ns) < self._trusted_before:
             self._seen[path] = _packed(file) + bytes.fromhex(sha256)
+
+    def forget(self, path: str) -> None:
+        """Know nothing of this file, now and when it is opened next."""
+        self._known.pop(path, None)
+        self._seen.pop(path, None)
+        self._forgotten.add(path)
 
     def save(self) -> None:
         """All or nothing. A folder that cannot be written to costs time, not a deployment."""
@@ -67,9 +76,13 @@ class StatCache:
             return
 
 
-def of(root: Path, folder: Path) -> StatCache:
-    """The cache of the files under ``root``; ``folder`` has those of the fifty last used roots."""
-    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+def of(root: Path, folder: Path, *, judges: str = "") -> StatCache:
+    """The cache of the files under ``root``; ``folder`` has those of the fifty last used roots.
+
+    ``judges`` names those who let pass what is known here: others begin with an empty one.
+    """
+    named = os.fsencode(root.resolve()) + b"\0" + judges.encode()
+    name = hashlib.sha256(named).hexdigest()[:32]
     try:
         caches = sorted(folder.glob("*.stat"), key=lambda file: file.stat().st_mtime_ns)
         for oldest in caches[: max(0, len(caches) - MAX_CACHES)]:

@@ -13,7 +13,8 @@ from django.core.files.uploadedfile import UploadedFile
 from deployments import manifest as manifests
 from deployments import operations
 from deployments.models import Deployment
-from deployments.source import SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import open_source
 from deployments.upload import UploadError
 from sites.errors import Refused, for_people
 from sites.models import Site
@@ -99,7 +100,7 @@ def _upload(deployment: Deployment, path: Path) -> str:
     """Upload, or say in a sentence why not."""
     try:
         with for_people(), open_source(path, allow=deployment.allowed) as opened:
-            manifest = manifests.build(opened.root)
+            manifest = manifests.build(opened.root, files=opened.files)
             deployment.write(
                 warnings=[*opened.warnings, *manifest.warnings], allowed=list(opened.allowed)
             )

@@ -11,7 +11,8 @@ from deployments import operations
 from deployments.models import Deployment, Repository
 from deployments.progress import CANCELLED
 from deployments.pushes.receiving import source_of
-from deployments.source import SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import open_source
 from deployments.upload import UploadError
 from sites.errors import Refused, for_people
 from sites.models.lease import LeaseLost
@@ -98,7 +99,7 @@ def _fetch_and_upload(deployment: Deployment) -> None:
             warnings=list(opened.warnings),
             error_message="",
         )
-        manifest = manifests.build(opened.root)
+        manifest = manifests.build(opened.root, files=opened.files)
         operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
 
 

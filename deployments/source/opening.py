@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deployments.source import bucket, git, remote, tar_archive, zip_archive
 from deployments.source.compression import COMPRESSED
 from deployments.source.rules import LIMITS, Limits, SourceRefused
-from deployments.source.tree import check
+from deployments.source.tree import File, Known, check
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
@@ -34,13 +34,14 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Opened:
-    """A folder that may be published, until the context ends.
+    """A folder that may be published, until the context ends, and the files that were judged.
 
     ``warnings`` are sentences; ``allowed`` are paths that only the exceptions let through. ``ref``
     (branch or tag), ``sha`` and ``author`` are those of a git commit, and empty otherwise.
     """
 
     root: Path
+    files: tuple[File, ...] = ()
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     ref: str = ""
@@ -58,12 +59,14 @@ def open_source(
     limits: Limits = LIMITS,
     schemes: Collection[str] = remote.SCHEMES,
     clients: Clients | None = None,
+    known: Known | None = None,
 ) -> Iterator[Opened]:
     """Open a folder, an archive, ``s3://bucket/prefix`` or ``git-url#ref:folder``.
 
     What is not a folder yet becomes one in a temporary place, which is gone in the end. ``allow``
     names paths that may look like secrets, and ``index.html`` if there need not be one. ``schemes``
-    are those of git, where ``file`` may be added; ``clients`` reach the bucket.
+    are those of git, where ``file`` may be added; ``clients`` reach the bucket; files of a folder
+    that are ``known`` are not read for secrets again.
     Raises SourceRefused with a sentence for people.
     """
     text = str(source)
@@ -85,9 +88,16 @@ def open_source(
                 )
             else:
                 root = _from_disk(Path(source), root, limits)
-            checked = check(root, allow=allow, limits=limits)
-        warnings = commit.warnings + checked.warnings
-        yield Opened(root, warnings, checked.allowed, commit.ref, commit.sha, commit.author)
+            checked = check(root, allow=allow, limits=limits, known=known)
+        yield Opened(
+            root,
+            checked.files,
+            commit.warnings + checked.warnings,
+            checked.allowed,
+            commit.ref,
+            commit.sha,
+            commit.author,
+        )
 
 
 def _from_disk(path: Path, folder: Path, limits: Limits) -> Path:

@@ -31,13 +31,13 @@ SURE_BEGINNINGS = "ÃÂâð"
 MISREAD_AS = ("cp1252", "latin-1", "mac_roman")
 
 
-def proofread(files: Iterable[tuple[str, Path]]) -> tuple[str, ...]:
-    """Sentences about a site's first pages. ``files`` are paths and where their content is."""
-    texts = [(path, file) for path, file in files if TEXT.search(path)]
-    texts.sort(key=lambda item: (item[0] != "index.html", not PAGE.search(item[0])))
+def proofread(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
+    """Sentences about a site's first pages."""
+    texts = [path for path in paths if TEXT.search(path)]
+    texts.sort(key=lambda path: (path != "index.html", not PAGE.search(path)))
     found: dict[str, list[str]] = {}
-    for path, file in islice(texts, MOST_PAGES):
-        with file.open("rb") as stream:
+    for path in islice(texts, MOST_PAGES):
+        with (root / path).open("rb") as stream:
             content = stream.read(READ_WITHIN)
         for sentence, is_so in CHECKS.items():
             if is_so(path, content):

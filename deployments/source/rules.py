@@ -115,7 +115,11 @@ class Entries:
 
 def is_junk(path: str) -> bool:
     """What file managers leave behind; it is passed over."""
-    return any(part in JUNK or part.startswith("._") for part in path.split("/"))
+    return any(map(is_junk_name, path.split("/")))
+
+
+def is_junk_name(name: str) -> bool:
+    return name in JUNK or name.startswith("._")
 
 
 def judge(path: str) -> None:

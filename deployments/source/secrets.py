@@ -6,10 +6,12 @@ repeated, neither in a message nor in a log.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 from deployments.source.rules import SourceRefused
@@ -94,6 +96,9 @@ AWS_SECRET_WITHIN = 400
 FEWEST_CHARACTERS = 12
 EXAMPLE = re.compile(rb"EXAMPLE|1234567890|abcdefghij", re.IGNORECASE)
 
+# Another one as soon as these judge otherwise; what passed before is looked into anew then.
+JUDGES = repr((TEXTS, KEY_NAME.pattern, KEY_HEADER.pattern, TOKENS.pattern, AWS_SECRET.pattern))
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -126,13 +131,13 @@ def secret_name(path: str) -> str:
     return ""
 
 
-def look_into(files: Iterable[tuple[str, Path]]) -> Iterator[Finding]:
+def look_into(root: Path, paths: Iterable[str]) -> Iterator[Finding]:
     """Findings among the text files, a bounded amount of which is read."""
-    ranked = [(rank, path, file) for path, file in files if (rank := _rank(path)) is not None]
-    ranked.sort(key=lambda item: item[0])
+    ranked = [(rank, path) for path in paths if (rank := _rank(path)) is not None]
+    ranked.sort(key=itemgetter(0))
     left = MOST_BYTES
-    for _, path, file in islice(ranked, MOST_TEXTS):
-        with file.open("rb", buffering=0) as stream:
+    for _, path in islice(ranked, MOST_TEXTS):
+        with open(os.path.join(root, path), "rb", buffering=0) as stream:
             content = stream.read(LARGEST_TEXT) or b""
         if reason := _secret_in(path, content):
             yield Finding(path, reason)

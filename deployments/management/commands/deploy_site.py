@@ -15,7 +15,10 @@ from deployments import operations, previews, stat_cache
 from deployments.management.reporting import Report, report_on
 from deployments.manifest import Manifest
 from deployments.models import Deployment
-from deployments.source import Opened, SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import Opened, open_source
+from deployments.source.secrets import JUDGES
+from deployments.stat_cache import StatCache
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.access import clients_for
@@ -74,6 +77,7 @@ class Command(SiteCommand):
         if not source:
             raise CommandError("Name a folder, an archive or a git URL to deploy.")
         started = time.monotonic()
+        cache = _cache(Path(source))
         try:
             with open_source(
                 source,
@@ -82,8 +86,9 @@ class Command(SiteCommand):
                 submodules=options["submodules"],
                 schemes=tuple(settings.CLOUDADMIN_GIT_SCHEMES),
                 clients=clients_for(site.account),
+                known=cache,
             ) as opened:
-                manifest = _manifest(source, opened)
+                manifest = manifests.build(opened.root, cache=cache, files=opened.files)
                 if options["dry_run"]:
                     self._say_what_would_happen(site, manifest)
                     return
@@ -172,11 +177,11 @@ class Command(SiteCommand):
             raise CommandError(deployment.error_message)
 
 
-def _manifest(source: str, opened: Opened) -> Manifest:
+def _cache(source: Path) -> StatCache | None:
     """What was unpacked is new each time; a folder's files mostly are those of last time."""
-    is_folder = opened.root == Path(source)
-    cache = stat_cache.of(opened.root, settings.DATA_DIR / "stat-cache") if is_folder else None
-    return manifests.build(opened.root, cache=cache)
+    if not source.is_dir():
+        return None
+    return stat_cache.of(source, settings.DATA_DIR / "stat-cache", judges=JUDGES)
 
 
 def _created(

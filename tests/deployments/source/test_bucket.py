@@ -5,7 +5,8 @@ import uuid
 import pytest
 
 from cloudadmin.aws import ClientError, Clients
-from deployments.source import Limits, bucket, open_source
+from deployments.source import Limits, bucket
+from deployments.source.opening import open_source
 from tests.deployments.source.trees import NAMES, SITE, opened_files, refusal
 
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from deployments.source import Limits, git, open_source, remote
+from deployments.source import Limits, git, remote
+from deployments.source.opening import open_source
 from tests.deployments.source.trees import NAMES, SITE, folder, paths_in, refusal
 
 FILE = ("file",)

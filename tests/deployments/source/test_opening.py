@@ -6,7 +6,8 @@ from unittest import mock
 
 import pytest
 
-from deployments.source import open_source, zip_archive
+from deployments.source import zip_archive
+from deployments.source.opening import open_source
 from tests.deployments.source.test_zip_archive import zipped
 from tests.deployments.source.trees import SITE, folder, opened_files, refusal
 

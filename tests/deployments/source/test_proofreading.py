@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.source import open_source, proofreading
+from deployments.source import proofreading
+from deployments.source.opening import open_source
 from deployments.source.proofreading import is_double_encoded
 from tests.deployments.source.trees import SITE, folder
 

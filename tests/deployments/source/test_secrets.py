@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.source import open_source, secrets
+from deployments.source import secrets
+from deployments.source.opening import open_source
 from tests.deployments.source.trees import SITE, folder, opened_files, refusal
 
 chance = random.Random(4)

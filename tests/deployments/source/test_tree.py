@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.source import Limits, open_source
+from deployments.source import Limits
+from deployments.source.opening import open_source
 from tests.deployments.source.trees import NAMES, SITE, folder, opened_files, paths_in, refusal
 
 

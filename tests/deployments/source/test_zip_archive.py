@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.source import LIMITS, Limits, SourceRefused, open_source, zip_archive
+from deployments.source import LIMITS, Limits, SourceRefused, zip_archive
+from deployments.source.opening import open_source
 from tests.deployments.source.trees import NAMES, SITE, opened_files, paths_in, refusal
 
 

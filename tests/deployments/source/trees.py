@@ -2,7 +2,8 @@
 
 import pytest
 
-from deployments.source import SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import open_source
 from deployments.source.tree import files_of
 
 SITE = {"index.html": b"<h1>Hello</h1>", "css/site.css": b"body{}"}
@@ -41,7 +42,7 @@ def refusal(source, **options):
 
 
 def paths_in(root):
-    return {path: file.read_bytes() for path, file in files_of(root)}
+    return {path: (root / path).read_bytes() for path, _ in files_of(root)}
 
 
 def opened_files(source, **options):
