@@ -58,6 +58,12 @@ class Rollback(ServingAction):
         return f"Deployment #{deployment.number} of {site.name} is served now."
 
 
+class Publish(Rollback):
+    """The same by the word for what is newer, or was a preview alone."""
+
+    slug, title, icon = "publish", "Publish", "publish"
+
+
 class Cancel(SiteAction):
     slug, title, icon = "cancel", "Cancel the deployment", "cancel"
     form_class = NumberForm

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from deployments import lane, previews
@@ -43,6 +44,12 @@ class Shown:
         if self.row.environment == Environment.PREVIEW:
             return "Publish"
         return "Roll back" if self.row.number < self.published else "Publish"
+
+    @property
+    def publish_url(self) -> str:
+        slug = "rollback" if self.verb == "Roll back" else "publish"
+        page = reverse(f"admin:sites_site_{slug}", args=[self.row.site_id])
+        return f"{page}?to={self.row.number}"
 
     @property
     def can_be_repeated(self) -> bool:

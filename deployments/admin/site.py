@@ -26,7 +26,15 @@ from deployments.admin.keeping import (
     Unprotect,
     space_context,
 )
-from deployments.admin.publishing import Cancel, ClosePreview, Lock, Resume, Rollback, Unlock
+from deployments.admin.publishing import (
+    Cancel,
+    ClosePreview,
+    Lock,
+    Publish,
+    Resume,
+    Rollback,
+    Unlock,
+)
 from deployments.admin.shown import shown, under_way
 from deployments.models import Deployment, DeploySettings, Invalidation
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
@@ -48,7 +56,7 @@ class SiteAdmin(BaseSiteAdmin):
     panel_template = "deployments/panel.html"
     site_actions = (Deploy(), Provision(), Rollback(), Invalidate(), SyncVisits(), Destroy())
     panel_actions: ClassVar[tuple[SiteAction, ...]] = (
-        *(Cancel(), ClosePreview(), Lock(), Unlock(), Resume()),
+        *(Publish(), Cancel(), ClosePreview(), Lock(), Unlock(), Resume()),
         *(Keep(), Maintenance(), MaintenanceOff(), Protect(), Unprotect()),
     )
 

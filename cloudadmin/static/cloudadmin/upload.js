@@ -15,7 +15,7 @@
   class Upload {
     constructor(form) {
       this.form = form;
-      this.fieldset = form.querySelector("fieldset");
+      this.fields = form.querySelector(".fields-sent");
       this.sending = form.querySelector(".sending");
       this.problems = form.querySelector(".problems");
       this.file = form.querySelector("[type=file]");
@@ -89,7 +89,7 @@
     }
 
     busy(is) {
-      this.fieldset.disabled = is;
+      this.fields.inert = is;
       this.sending.hidden = !is;
       this.sending.querySelector("progress").value = 0;
       this.sending.querySelector("p").textContent = is ? "The upload begins …" : "";
