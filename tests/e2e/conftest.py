@@ -48,25 +48,25 @@ class Up:
         return run
 
     def run_command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        process = self.begin(*arguments)
-        try:
+        with self.running(*arguments) as process:
             out, err = process.communicate(timeout=180)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def begin(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """A command that runs beside the test, which waits for its end."""
-        return subprocess.Popen(
+    @contextmanager
+    def running(self, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """A command beside the test; killed should the test be through with it first."""
+        with subprocess.Popen(
             [sys.executable, ROOT / "manage.py", *arguments],
             env=clean_environment(self.data_dir),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def manage(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
         done = self.run_command(*arguments)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
 from random import Random
@@ -24,8 +23,10 @@ PUT = "s3.PutObject"
 def kill_at(up: Up, folder: Path, passed: int) -> list[dict[str, Any]]:
     """SIGKILL to a deployment when so many objects were put; those."""
     up.forget_calls()
-    with up.fault(PUT, "delay", seconds=60, after=passed):
-        process = up.begin("deploy_site", "deploys", folder)
+    with (
+        up.fault(PUT, "delay", seconds=60, after=passed),
+        up.running("deploy_site", "deploys", folder) as process,
+    ):
         deadline = time.monotonic() + 60
         while True:
             calls = up.calls(PUT)
@@ -35,8 +36,6 @@ def kill_at(up: Up, folder: Path, passed: int) -> list[dict[str, Any]]:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, (passed, calls)
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=10)
     return answered
 
 

@@ -13,9 +13,9 @@ import httpx
 import psycopg
 import pytest
 
+from tests.deployments.notifications.test_github import GitHub
 from tests.deployments.pushes.origin import Origin, make_origin, pushed, signed
 from tests.deployments.receiver import Receiver
-from tests.deployments.notifications.test_github import GitHub
 from tests.e2e.conftest import Up
 from tests.e2e.test_main_job import eventually
 
