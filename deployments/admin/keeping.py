@@ -140,9 +140,7 @@ class Protect(ServingAction):
             "back": reverse("admin:sites_site_change", args=[site.pk]),
             "password": password,
         }
-        page = TemplateResponse(request, "deployments/password.html", context)
-        page["Cache-Control"] = "no-store"
-        return page
+        return TemplateResponse(request, "deployments/password.html", context)
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
         return {

@@ -33,7 +33,9 @@ class Shown:
 
     @property
     def badge(self) -> SafeString:
-        return badge(*word_for(self.row))
+        kind, word = word_for(self.row)
+        is_late = word == "Ready" and self.row.number < self.published
+        return badge(State.INACTIVE, "Not published") if is_late else badge(kind, word)
 
     @property
     def has_failed(self) -> bool:
