@@ -143,16 +143,17 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
 
     def _site(self, request: HttpRequest, pk: int) -> HttpResponse:
         """With ``?part`` what changes by itself. A POST shows the plan, or sends what it showed."""
-        if not self.has_view_permission(request):
+        may_invalidate = request.user.has_perm(CHANGE_SITE)
+        if not (may_invalidate or self.has_view_permission(request)):
             raise PermissionDenied
         site = get_object_or_404(Site.objects.select_related("account"), pk=pk)
         if "part" in request.GET:
-            context = self._under_way(request, site)
+            context = _under_way(request, site)
             return TemplateResponse(request, "deployments/invalidations_panel.html", context)
         form = PlanForm(request.POST or None)
         plan: Plan | None = None
         if request.method == "POST":
-            if not request.user.has_perm(CHANGE_SITE):
+            if not may_invalidate:
                 raise PermissionDenied
             plan = _planned(site, form)
             if plan and _is_sent(form, plan):
@@ -172,37 +173,12 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
     def _context(self, request: HttpRequest, site: Site) -> dict[str, Any]:
         return {
             **self.admin_site.each_context(request),
-            **self._under_way(request, site),
+            **_under_way(request, site),
             "title": f"Invalidations: {site.name}",
             "opts": Site._meta,
             "original": site,
             "may_invalidate": request.user.has_perm(CHANGE_SITE),
             "refused": _refused(site),
-        }
-
-    def _under_way(self, request: HttpRequest, site: Site) -> dict[str, Any]:
-        rows = Invalidation.objects.filter(site=site)
-        active = rows.filter(status__in=Invalidation.ACTIVE).order_by("pk")
-        under_way = [(row, waits_for(row)) for row in active[:UNDER_WAY_SHOWN]]
-        ended = rows.exclude(status__in=Invalidation.ACTIVE)
-        history = ended.select_related("creator", "merged_into").order_by("-pk")
-        page = Paginator(history, PER_PAGE).get_page(request.GET.get("page"))
-        shown = list(page)
-        together = dict(
-            Invalidation.objects.filter(merged_into__in=shown)
-            .order_by()
-            .values_list("merged_into")
-            .annotate(Count("pk"))
-        )
-        found = ledger(site.account)
-        return {
-            "site": site,
-            "ledger": found,
-            "facts": facts(found),
-            "under_way": under_way,
-            "usual": invalidation_rows.usual_seconds(site.account),
-            "page": page,
-            "history": [(row, _took(row), together.get(row.pk)) for row in shown],
         }
 
 
@@ -215,6 +191,34 @@ def facts(found: Ledger) -> list[tuple[str, str]]:
         ("The next path costs", priced(found.next_price)),
         ("By the end of the month", forecast),
     ]
+
+
+def _under_way(request: HttpRequest, site: Site) -> dict[str, Any]:
+    """What changes by itself."""
+    rows = Invalidation.objects.filter(site=site)
+    active = rows.filter(status__in=Invalidation.ACTIVE).order_by("pk")
+    under_way = [(row, waits_for(row)) for row in active[: UNDER_WAY_SHOWN + 1]]
+    ended = rows.exclude(status__in=Invalidation.ACTIVE)
+    history = ended.select_related("creator", "merged_into").order_by("-pk")
+    page = Paginator(history, PER_PAGE).get_page(request.GET.get("page"))
+    shown = list(page)
+    together = dict(
+        Invalidation.objects.filter(merged_into__in=shown)
+        .order_by()
+        .values_list("merged_into")
+        .annotate(Count("pk"))
+    )
+    found = ledger(site.account)
+    return {
+        "site": site,
+        "ledger": found,
+        "facts": facts(found),
+        "under_way": under_way[:UNDER_WAY_SHOWN],
+        "has_more": len(under_way) > UNDER_WAY_SHOWN,
+        "usual": invalidation_rows.usual_seconds(site.account),
+        "page": page,
+        "history": [(row, _took(row), together.get(row.pk)) for row in shown],
+    }
 
 
 def _took(row: Invalidation) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -134,6 +134,15 @@ def test_waits_are_explained_and_refreshed(admin_client, site):
     assert "every 2s" not in text(admin_client.get(page(site)))
 
 
+def test_many_that_are_queued_are_not_all_shown(admin_client, site):
+    for n in range(21):
+        InvalidationFactory(site=site, paths=[f"/queued/{n}"])
+    shown = text(admin_client.get(page(site)))
+    assert "/queued/19" in shown
+    assert "/queued/20" not in shown
+    assert "more are queued" in shown
+
+
 def test_the_history_tells_how_it_went(admin_client, admin_user, site):
     begin = timezone.now() - timedelta(hours=1)
     row = InvalidationFactory(
@@ -197,23 +206,28 @@ def test_the_list_leads_to_the_pages_of_the_sites(admin_client, site):
 # --- Who may --------------------------------------------------------------------------------------
 
 
-def may(*permissions: str) -> tuple[Client, User]:
+def may(*permissions: str) -> Client:
     user = UserFactory()
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
     client.force_login(user)
-    return client, user
+    return client
 
 
 def test_who_may_look_may_not_invalidate(site):
-    client, _ = may("view_invalidation")
+    client = may("view_invalidation")
     shown = text(client.get(page(site)))
     assert "may look" in shown
     assert "<textarea" not in shown
     assert client.post(page(site), {"paths": "/a"}).status_code == 403
 
 
+def test_who_may_change_sites_may_invalidate(site):
+    client = may("change_site")
+    assert "<textarea" in text(client.get(page(site)))
+
+
 def test_who_may_not_look_sees_nothing(site):
-    client, _ = may("change_site")
+    client = may("view_deployment")
     assert client.get(page(site)).status_code == 403
     assert client.get(f"{page(site)}?part=1").status_code == 403
