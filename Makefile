@@ -3,8 +3,9 @@
 # make bench  the performance table; ARGS="--all" all of it, ARGS=--help for parts
 # make sweep  provisioning, killed and refused at every call
 # make fuzz   the API, called at random by each role for minutes
+# make deploys  fifty deployments, twenty killed, under a crawler; 20,000 and 100,000 files
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test lint format bench sweep chaos fuzz clean
+.PHONY: up setup test lint format bench sweep chaos deploys fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -47,6 +48,9 @@ fuzz: setup
 
 chaos: setup
 	SWEEP=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=900 tests/e2e/test_chaos.py
+
+deploys: setup
+	DEPLOYS=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=1800 tests/e2e/test_deploys_killed.py tests/e2e/test_deploys_pace.py
 
 clean:
 	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles

@@ -31,6 +31,9 @@ NO_ROOM = (
     "The edge index had no room left for this preview; deploy it again, or close others first."
 )
 
+# By store, what this process left it at. A wrong one is refused, and costs a call.
+_etags: dict[str, str] = {}
+
 
 def prepare(deployment: Deployment, manifest: Manifest) -> None:
     """Commit the records of the deployment's release, unwritten. Running it again adds nothing.
@@ -161,11 +164,13 @@ def update_keys(
 def _update_keys(
     clients: Clients, store_arn: str, puts: Mapping[str, str], deletes: Sequence[str]
 ) -> None:
-    """The store has one ETag: when it moved, look again."""
+    """The store has one ETag: that of the last call here, and when it moved since, look again."""
     for attempt in range(5):
-        etag = clients.keyvaluestore.describe_key_value_store(KvsARN=store_arn)["ETag"]
+        etag = _etags.pop(store_arn, "")
+        if not etag:
+            etag = clients.keyvaluestore.describe_key_value_store(KvsARN=store_arn)["ETag"]
         try:
-            clients.keyvaluestore.update_keys(
+            answer = clients.keyvaluestore.update_keys(
                 KvsARN=store_arn,
                 IfMatch=etag,
                 Puts=[{"Key": key, "Value": value} for key, value in puts.items()],
@@ -182,6 +187,7 @@ def _update_keys(
             ):
                 raise
         else:
+            _etags[store_arn] = answer["ETag"]
             return
 
 

@@ -31,7 +31,9 @@ class Store:
     def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
         return {"ETag": str(self.calls)}
 
-    def update_keys(self, KvsARN: str, IfMatch: str, Puts: list[Any], Deletes: list[Any]) -> None:
+    def update_keys(
+        self, KvsARN: str, IfMatch: str, Puts: list[Any], Deletes: list[Any]
+    ) -> dict[str, str]:
         gone = {delete["Key"] for delete in Deletes}
         if not gone <= self.keys.keys():
             refusal: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "no key"}}
@@ -43,6 +45,7 @@ class Store:
             del self.keys[key]
         if self.dies:
             raise Killed
+        return {"ETag": str(self.calls)}
 
     def put_object(self, **_: Any) -> None:
         """The error page has a fixed key, which nothing here asks for."""

@@ -141,9 +141,10 @@ def test_what_a_killed_process_deleted_is_not_asked_for_twice_in_vain(site, stor
 def test_what_is_changed_while_heads_are_written_is_written_next(site, store, monkeypatch):
     update_keys = store.update_keys
 
-    def and_meanwhile(**arguments: Any) -> None:
-        update_keys(**arguments)
+    def and_meanwhile(**arguments: Any) -> dict[str, str]:
+        answer = update_keys(**arguments)
         Site.objects.filter(pk=site.pk).update(is_spa=True)
+        return answer
 
     monkeypatch.setattr(store, "update_keys", and_meanwhile)
     target, clients = target_of(site), cast(Clients, store)

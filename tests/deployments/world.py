@@ -50,7 +50,9 @@ class World:
     def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
         return {"ETag": str(self.writes)}
 
-    def update_keys(self, KvsARN: str, IfMatch: str, Puts: list[Any], Deletes: list[Any]) -> None:
+    def update_keys(
+        self, KvsARN: str, IfMatch: str, Puts: list[Any], Deletes: list[Any]
+    ) -> dict[str, str]:
         if IfMatch != str(self.writes):
             refusal: Any = {"Error": {"Code": "ConflictException", "Message": "moved"}}
             raise ClientError(refusal, "UpdateKeys")
@@ -63,6 +65,7 @@ class World:
         self.keys |= {put["Key"]: put["Value"] for put in Puts}
         self.keys = {key: value for key, value in self.keys.items() if key not in gone}
         self.at()
+        return {"ETag": str(self.writes)}
 
     def put_object(self, **arguments: Any) -> None:
         self.error_page = ""
