@@ -142,7 +142,7 @@ def test_what_is_changed_while_heads_are_written_is_written_next(site, store, mo
     update_keys = store.update_keys
 
     def and_meanwhile(**arguments: Any) -> dict[str, str]:
-        answer = update_keys(**arguments)
+        answer: dict[str, str] = update_keys(**arguments)
         Site.objects.filter(pk=site.pk).update(is_spa=True)
         return answer
 
