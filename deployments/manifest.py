@@ -26,7 +26,7 @@ from deployments.caching import survives as survives
 from deployments.content_types import content_type
 from deployments.headers import Rules
 from deployments.redirects import Redirect
-from deployments.source.tree import File, files_of
+from deployments.source.tree import File, files_of, read
 
 if TYPE_CHECKING:
     from deployments.stat_cache import StatCache
@@ -248,11 +248,10 @@ class _Reading:
 
 def _sha256(file: str, size: int) -> tuple[str, int]:
     """In hex, and how many bytes it is of."""
+    if size <= READ_WHOLE and len(content := read(file, size)) == size:
+        return hashlib.sha256(content).hexdigest(), size
     with open(file, "rb", buffering=0) as stream:
-        if size > READ_WHOLE:
-            return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
-        content = stream.read()
-        return hashlib.sha256(content).hexdigest(), len(content)
+        return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
 
 
 def _kind(entry: Entry) -> tuple[str | tuple[str, str], ...]:

@@ -24,6 +24,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from deployments.manifest import Entry, object_key
+from deployments.source.tree import read
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -231,8 +232,8 @@ class _Source:
         self.changed: ManifestChanged | None = None
 
     def whole(self) -> bytes:
-        with self._readable(), open(self.file, "rb", buffering=0) as stream:
-            content = stream.read(self.entry.size + 1)
+        with self._readable():
+            content = read(self.file, self.entry.size)
         self._check(hashlib.sha256(content).hexdigest())
         return content
 
