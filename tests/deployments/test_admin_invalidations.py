@@ -158,6 +158,9 @@ def test_the_history_tells_how_it_went(admin_client, admin_user, site):
     shown = text(admin_client.get(page(site)))
     for expected in ("18 s", "4 paths", "with 1 other", "Sent with another", "AccessDenied: No."):
         assert expected in shown
+    listed = text(admin_client.get(reverse(LIST)))
+    assert "Went out with" in listed
+    assert "Took 18 s." in listed
     long = begin + timedelta(hours=2)
     Invalidation.objects.filter(pk=row.pk).update(completed_at=long)
     assert "2 hours" in text(admin_client.get(page(site)))
