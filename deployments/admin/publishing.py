@@ -40,7 +40,7 @@ class Rollback(ServingAction):
         number = _number_of(form)
         served, target = publish.served(site), _target(site, number)
         if target is None:
-            return {"target": None, "number": number}
+            return {"problem": _why_none(site, number)}
         before = publish.manifest_of(served) if served else manifests.Manifest({})
         is_forward = served is None or target.number > served.number
         return {
@@ -196,6 +196,14 @@ def _target(site: Site, number: int | None) -> Deployment | None:
     served = publish.served(site)
     before = kept(site).filter(published_at__isnull=False, is_published=False)
     return (before.filter(number__lt=served.number) if served else before).first()
+
+
+def _why_none(site: Site, number: int | None) -> str:
+    if number is None:
+        return f"{site.name} has no earlier deployment to go back to."
+    return (
+        f"Deployment #{number} cannot be published: it is not kept, failed, or is under way still."
+    )
 
 
 def _what_is_ready(site: Site) -> list[str]:

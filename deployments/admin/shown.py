@@ -18,6 +18,8 @@ from sites.models import Site
 
 State, Phase, Environment = Deployment.State, Deployment.Phase, Deployment.Environment
 
+# Hundredths of the chart: what took no time at all is seen still.
+THINNEST = 0.5
 FAILED = (State.FAILURE, State.ERROR)
 # How the guard of secrets names paths: “.env” would be public: … So would “b.key” (…).
 REFUSED_PATH = re.compile(r"“([^”]+)”(?= would be public:| \()")
@@ -145,7 +147,8 @@ def spans(row: Deployment) -> list[Span]:
         seconds = spent.get(phase, 0.0)
         if phase != Phase.DONE and seconds > 0:
             width = 100 * seconds / total
-            found.append(Span(str(phase.label), seconds, round(start, 2), round(width, 2)))
+            left, wide = min(start, 100 - THINNEST), max(width, THINNEST)
+            found.append(Span(str(phase.label), seconds, round(left, 2), round(wide, 2)))
             start += width
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -34,7 +35,7 @@ def data_dir(settings, tmp_path) -> None:
 
 @pytest.fixture(autouse=True)
 def delay(monkeypatch) -> mock.Mock:
-    delay = mock.create_autospec(tasks.deploy_upload.delay)
+    delay: mock.Mock = mock.create_autospec(tasks.deploy_upload.delay)
     monkeypatch.setattr(tasks.deploy_upload, "delay", delay)
     return delay
 
@@ -87,7 +88,7 @@ def test_without_a_domain_for_previews_the_page_says_how_to_get_one(admin_client
 
 
 def test_a_script_is_told_where_to_go_on_or_what_is_wrong(admin_client, site):
-    def post(**data: object) -> object:
+    def post(**data: object) -> Any:
         return admin_client.post(
             action(site, "deploy"), data, headers={"Accept": "application/json"}
         )
@@ -173,6 +174,14 @@ def test_the_panel_of_a_deployment_refreshes_until_it_ends(admin_client, site):
     assert admin_client.get(panel).headers["HX-Refresh"] == "true"
 
 
+def test_what_cannot_be_published_is_said_before_anybody_presses(admin_client, site):
+    DeploymentFactory(site=site, number=1, pruned_at=timezone.now(), manifest=manifest(a="1"))
+    for to, said in (({"to": 1}, "#1 cannot be published"), ({}, "no earlier deployment")):
+        page = admin_client.get(action(site, "publish"), to).content.decode()
+        assert said in page
+        assert '<button class="button primary"' not in page
+
+
 # --- Lock, hold -----------------------------------------------------------------------------------
 
 
@@ -182,6 +191,7 @@ def test_a_site_is_locked_for_a_reason_and_unlocked(admin_client, site):
     admin_client.post(action(site, "lock"), {"reason": "Sale until Monday", "hours": "4"})
     row = DeploySettings.objects.get()
     assert lane.is_locked(row)
+    assert row.locked_until
     assert row.locked_until < timezone.now() + timedelta(hours=4, seconds=1)
     DeploymentFactory(site=site, number=1, current=True)
     DeploymentFactory(site=site, number=2, manifest=manifest(a="b"))
