@@ -9,22 +9,13 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
 from django.conf import settings
 
+from deployments.source.remote import is_public
 from sites.errors import Refused
-
-# Its last four bytes are an IPv4 address (RFC 6052).
-NAT64 = IPv6Network("64:ff9b::/96")
-
 
 HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
@@ -80,28 +71,12 @@ def resolve(text: str) -> Destination:
 
 def is_allowed(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is everybody's, or of a network that the settings name."""
-    if is_ours(address):
-        return True
-    inner = embedded(address)
-    return all(
-        each.is_global and not each.is_multicast for each in (address, inner) if each is not None
-    )
+    return is_ours(address) or is_public(str(address))
 
 
 def is_ours(address: IPv4Address | IPv6Address) -> bool:
     networks = [ip_network(text) for text in settings.CLOUDADMIN_WEBHOOK_NETWORKS]
     return any(address in network for network in networks)
-
-
-def embedded(address: IPv4Address | IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, Teredo or NAT64."""
-    if isinstance(address, IPv4Address):
-        return None
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    if address.teredo:
-        return address.teredo[1]
-    return address.ipv4_mapped or address.sixtofour
 
 
 def _host(url: httpx.URL) -> str:

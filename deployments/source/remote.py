@@ -22,6 +22,9 @@ HOST = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?\.?|[0-9a-fA-F:.]+")
 USER = re.compile(r"\w[\w.-]*")
 # https://datatracker.ietf.org/doc/html/rfc6052#section-2.1
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All of IPv6 that the internet is made of; Python takes more for global, as the NAT64 of a network
+# (64:ff9b:1::/48) and fec0::/10. https://www.iana.org/assignments/ipv6-address-space/
+INTERNET = ipaddress.IPv6Network("2000::/3")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -96,14 +99,16 @@ def parse(source: str, schemes: Collection[str] = SCHEMES) -> Remote:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, in whatever way it is written."""
+    """Whether an IP address belongs to the public internet, in whatever way it is written.
+
+    6to4 and Teredo lead to addresses within them, and to nobody who still uses them.
+    """
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour
-        if found in NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
+        if found.ipv4_mapped or found in NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
+        if found not in INTERNET or found.sixtofour or found.teredo:
+            return False
     return found.is_global and not found.is_multicast
 
 
