@@ -12,6 +12,7 @@ from django.utils import timezone
 from deployments.models import Listener, Message
 from deployments.notifications import github, mail, post, words
 from deployments.notifications.answers import Answer
+from deployments.notifications.messages import following, in_turn, send_soon
 from sites.models.lease import LeaseLost
 
 logger = logging.getLogger(__name__)
@@ -31,12 +32,8 @@ PATIENCE = timedelta(days=3)
 
 def send(pk: int) -> None:
     """Safe to call twice: whoever claims the message sends it, the others leave."""
-    message = (
-        Message.objects.select_related("listener", "deployment__site__repository")
-        .defer("deployment__manifest")
-        .filter(pk=pk, status=Status.QUEUED, next_try_at__lte=timezone.now())
-        .first()
-    )
+    messages = Message.objects.select_related("listener", "deployment__site__repository")
+    message = in_turn(messages.defer("deployment__manifest")).filter(pk=pk).first()
     if message is None or not message.claim(tries=F("tries") + 1):
         return
     try:
@@ -52,7 +49,7 @@ def attempt(message: Message) -> Answer:
     listener = message.listener
     try:
         if listener is None:
-            return github.report(message.deployment)
+            return _report(message)
         if not listener.is_active:
             return Answer(False, "The listener is switched off.", is_final=True)
         name = words.message_id(message)
@@ -64,6 +61,13 @@ def attempt(message: Message) -> Answer:
     except Exception:
         logger.exception("message %s could not be sent by a mistake of ours", message.pk)
         return Answer(False, "cloudadmin itself failed here; the worker's log has the details.")
+
+
+def _report(message: Message) -> Answer:
+    """What is reported is how the deployment stands now: of two messages one is enough."""
+    if following(message):
+        return Answer(True, "GitHub hears of what came after it.")
+    return github.report(message.deployment)
 
 
 def again(message: Message) -> bool:
@@ -88,13 +92,14 @@ def _conclude(message: Message, answer: Answer) -> None:
     now, said = timezone.now(), answer.said[:300]
     if answer.is_delivered:
         message.release(status=Status.SENT, answer=said, sent_at=now)
-        return
-    if answer.is_final or answer.is_gone or message.tries > len(DELAYS):
+    elif answer.is_final or answer.is_gone or message.tries > len(DELAYS):
         message.release(status=Status.FAILURE, answer=said)
     else:
         message.release(answer=said, next_try_at=now + DELAYS[message.tries - 1])
-    if message.listener is not None:
+    if message.listener is not None and not answer.is_delivered:
         _lose_patience(message.listener, answer)
+    if message.status != Status.QUEUED and (next_one := following(message)):
+        send_soon(next_one)
 
 
 def _lose_patience(listener: Listener, answer: Answer) -> None:

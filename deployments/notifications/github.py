@@ -34,7 +34,8 @@ STATES = {
 
 
 def report(deployment: Deployment) -> Answer:
-    """Say at GitHub how the deployment stands now, so that a late message says nothing old."""
+    """Say at GitHub how the deployment stands now, so that a late message says nothing old: its
+    state is read again before each word of it."""
     repository = repository_of(deployment)
     if repository is None:
         return Answer(False, "The site has no repository with a token any more.", is_final=True)
@@ -78,6 +79,7 @@ def _client(repository: Repository) -> httpx.Client:
 
 
 def _set_commit_status(client: httpx.Client, deployment: Deployment) -> None:
+    _look(deployment)
     is_preview = deployment.environment == Deployment.Environment.PREVIEW
     body = {
         "state": states(deployment)[0],
@@ -120,6 +122,7 @@ def environment(deployment: Deployment) -> str:
 
 
 def _set_deployment_status(client: httpx.Client, pk: int, deployment: Deployment) -> None:
+    _look(deployment)
     body = {
         "state": states(deployment)[1],
         "description": description(deployment),
@@ -127,6 +130,10 @@ def _set_deployment_status(client: httpx.Client, pk: int, deployment: Deployment
         "auto_inactive": True,
     }
     client.post(f"deployments/{pk}/statuses", json=body).raise_for_status()
+
+
+def _look(deployment: Deployment) -> None:
+    deployment.refresh_from_db(fields=["state", "published_at", "error_message"])
 
 
 def _answer(response: httpx.Response) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -36,15 +37,36 @@ def tell(deployment: Deployment, event: str) -> list[Message]:
 
 def tell_missed() -> int:
     """Messages for what ended within the day and was told to nobody; how many."""
-    return sum(len(_tell_missing(deployment)) for deployment in _ended())
+    return sum(len(_tell_missing(deployment)) for deployment in _untold())
 
 
 def due(limit: int = 100) -> Iterable[int]:
     """Primary keys of messages that wait for a try and that nobody holds."""
-    waiting = Message.unclaimed().filter(
-        status=Message.Status.QUEUED, next_try_at__lte=timezone.now()
-    )
+    waiting = in_turn(Message.unclaimed())
     return waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit]
+
+
+def in_turn(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Those of ``messages`` whose time has come. Who is told of a deployment hears it in order:
+    while a message is on its way, later ones to the same receiver wait."""
+    queued = Message.objects.filter(status=Message.Status.QUEUED)
+    earlier = queued.alias(to=Coalesce("listener_id", 0)).filter(
+        deployment=OuterRef("deployment"), to=OuterRef("to"), pk__lt=OuterRef("pk")
+    )
+    return messages.alias(to=Coalesce("listener_id", 0)).filter(
+        ~Exists(earlier), status=Message.Status.QUEUED, next_try_at__lte=timezone.now()
+    )
+
+
+def following(message: Message) -> Message | None:
+    """What is to be told next of the same deployment to the same receiver."""
+    later = Message.objects.filter(
+        deployment=message.deployment_id,
+        listener=message.listener_id,
+        status=Message.Status.QUEUED,
+        pk__gt=message.pk,
+    )
+    return later.order_by("pk").first()
 
 
 def expire() -> int:
@@ -97,30 +119,41 @@ def _listeners(deployment: Deployment, event: str) -> list[Listener]:
     ]
 
 
-def _ended() -> Iterator[Deployment]:
+def _untold() -> QuerySet[Deployment]:
+    """What ended within the day, and of whose end there is no message although somebody wants one.
+
+    Those of an end are made together: there are all of them, or none.
+    """
     now = timezone.now()
-    is_listened_to = Q(site__listeners__is_active=True) | ~Q(site__repository=None)
-    rows = Deployment.objects.exclude(state__in=Deployment.ACTIVE).filter(
-        is_listened_to,
+    listeners = Listener.objects.filter(
+        site=OuterRef("site"), is_active=True, created_at__lt=OuterRef("created_at")
+    )
+    succeeded = Q(state=State.SUCCESS) | Q(state=State.INACTIVE, published_at__isnull=False)
+    is_listened_to = succeeded & Exists(listeners.filter(events__contains=[Event.SUCCEEDED])) | Q(
+        state__in=[State.FAILURE, State.ERROR]
+    ) & Exists(listeners.filter(events__contains=[Event.FAILED]))
+    repositories = Repository.objects.filter(site=OuterRef("site")).exclude(full_name="")
+    has_commit = ~Q(sha="") & Exists(repositories.exclude(status_token=""))
+    ended = Deployment.objects.exclude(state__in=Deployment.ACTIVE).filter(
+        is_listened_to | has_commit,
+        ~Exists(_of_the_end(OuterRef("pk"))),
         finished_at__range=(now - MISSED_UNTIL, now - MISSED_AFTER),
     )
-    yield from rows.defer("manifest").distinct()
+    return ended.defer("manifest")
+
+
+def _of_the_end(deployment: Deployment | OuterRef) -> QuerySet[Message]:
+    return Message.objects.filter(deployment=deployment).exclude(event=Event.STARTED)
 
 
 def _tell_missing(deployment: Deployment) -> list[Message]:
-    """For whom there is no word of the end, under the deployment's lock: two lookers tell once."""
+    """Under the deployment's lock: two lookers tell once."""
     event = end_event(deployment)
     with transaction.atomic():
         Deployment.objects.select_for_update().only("pk").get(pk=deployment.pk)
-        told = {
-            row.listener_id
-            for row in Message.objects.filter(deployment=deployment).exclude(event=Event.STARTED)
-        }
-        missing: list[Listener | None] = [
-            listener
-            for listener in _listeners(deployment, event)
-            if listener.pk not in told and listener.created_at < deployment.created_at
-        ]
-        if None not in told and repository_of(deployment):
-            missing.append(None)
-        return _enqueue(deployment, event, missing)
+        if _of_the_end(deployment).exists():
+            return []
+        listeners = _listeners(deployment, event)
+        there = [each for each in listeners if each.created_at < deployment.created_at]
+        commit = [None] if repository_of(deployment) else []
+        return _enqueue(deployment, event, [*there, *commit])

@@ -10,6 +10,7 @@ from django.core import mail
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
+from cloudadmin.celery import app
 from deployments.models import Event, Listener, Message
 from deployments.notifications import delivery, due, expire, github, tell, tell_missed
 from deployments.notifications.answers import Answer
@@ -89,6 +90,64 @@ def test_the_commit_of_who_was_overtaken_hears_of_it():
     ended = timezone.now() - timedelta(minutes=5)
     DeploymentFactory(site=repository.site, sha="a" * 40, state="inactive", finished_at=ended)
     assert (tell_missed(), tell_missed()) == (1, 0)
+
+
+def test_looking_for_what_was_missed_is_one_query(django_assert_num_queries):
+    repository = RepositoryFactory(status_token="")
+    site, ended = repository.site, timezone.now() - timedelta(minutes=5)
+    ListenerFactory(site=site, events=[Event.STARTED])
+    listener = ListenerFactory(site=site, events=[Event.SUCCEEDED])
+    Listener.objects.update(created_at=timezone.now() - timedelta(days=2))
+    for state in ("failure", "error", "inactive", "success"):
+        last = DeploymentFactory(site=site, sha="a" * 40, state=state, finished_at=ended)
+    MessageFactory(listener=listener, deployment=last, event=Event.SUCCEEDED)
+    with django_assert_num_queries(1):
+        assert tell_missed() == 0
+
+
+# --- In order -------------------------------------------------------------------------------------
+
+
+def test_the_end_waits_for_the_beginning_at_each_receiver(listener, receiver):
+    deployment = DeploymentFactory(site=listener.site)
+    first = MessageFactory(listener=listener, deployment=deployment, event=Event.STARTED)
+    other = MessageFactory(listener=ListenerFactory(), deployment=deployment)
+    second = MessageFactory(listener=listener, deployment=deployment)
+    assert set(due()) == {first.pk, other.pk}
+    receiver.reply = lambda request: (503, {}, b"")
+    assert send(first).status == Status.QUEUED
+    assert (send(second).status, len(receiver.requests)) == (Status.QUEUED, 1)
+    receiver.reply = lambda request: (204, {}, b"")
+    assert (send(first).status, send(second).status) == (Status.SENT, Status.SENT)
+    assert [request.json["type"] for request in receiver.requests[1:]] == [
+        "deployment.started",
+        "deployment.succeeded",
+    ]
+
+
+def test_what_waited_is_sent_as_soon_as_it_may(
+    listener, monkeypatch, django_capture_on_commit_callbacks
+):
+    woken = []
+    monkeypatch.setattr(app, "send_task", lambda name, args: woken.append((name, args)))
+    deployment = DeploymentFactory(site=listener.site)
+    first = MessageFactory(listener=listener, deployment=deployment, event=Event.STARTED)
+    second = MessageFactory(listener=listener, deployment=deployment)
+    with django_capture_on_commit_callbacks(execute=True):
+        send(first)
+    assert woken == [("deployments.send_message", (second.pk,))]
+
+
+def test_a_commit_is_not_told_the_same_twice(monkeypatch):
+    report = mock.create_autospec(github.report, return_value=Answer(True, "Told."))
+    monkeypatch.setattr(github, "report", report)
+    deployment = DeploymentFactory()
+    begun = MessageFactory(listener=None, deployment=deployment, event=Event.STARTED)
+    ended = MessageFactory(listener=None, deployment=deployment)
+    assert (send(begun).status, report.call_count) == (Status.SENT, 0)
+    assert (send(ended).status, report.call_count) == (Status.SENT, 1)
+    delivery.again(begun)
+    assert (send(begun).status, report.call_count) == (Status.SENT, 2)
 
 
 # --- Webhooks -------------------------------------------------------------------------------------

@@ -51,9 +51,20 @@ def deployment(server) -> Deployment:
     return DeploymentFactory(site=repository.site, sha=SHA, state="in_progress")
 
 
+def now(deployment: Deployment, **changes: object) -> None:
+    Deployment.objects.filter(pk=deployment.pk).update(**changes)
+
+
+def test_what_ends_while_it_is_told_is_not_told_as_it_was(server, deployment):
+    now(deployment, state="success")  # since the message was made, and read
+    assert github.report(deployment).is_delivered
+    (status,) = server.receiver.posts(f"/statuses/{SHA}")
+    assert status["state"] == "success"
+
+
 def test_a_commit_has_a_status_and_a_deployment_with_one(server, deployment):
     assert github.report(deployment).is_delivered
-    deployment.state = "success"
+    now(deployment, state="success")
     assert github.report(deployment).is_delivered
     assert [row["state"] for row in server.receiver.posts(f"/statuses/{SHA}")] == [
         "pending",
@@ -78,7 +89,7 @@ def test_a_deployment_whose_answer_was_lost_is_not_made_twice(server, deployment
 
 
 def test_what_was_overtaken_is_an_end_as_well(server, deployment):
-    deployment.state, deployment.error_message = "inactive", "Overtaken by #13. " + "x" * 200
+    now(deployment, state="inactive", error_message="Overtaken by #13. " + "x" * 200)
     github.report(deployment)
     (status,) = server.receiver.posts(f"/statuses/{SHA}")
     assert status["state"] == "error"
