@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django import forms
-from django.db import transaction
-from unfold.widgets import UnfoldAdminTextareaWidget
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from deployments import invalidation_rows, tasks
-from sites.admin.actions import SiteAction, SiteForm
-from sites.errors import Refused
+from sites.admin.actions import SiteAction
 from sites.models import Site
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    from sites.admin.base import ModelAdmin
 
 # What a release needs of its site.
 SERVING = frozenset({"bucket", "key_value_store", "distribution"})
@@ -28,33 +24,10 @@ class ServingAction(SiteAction):
         return ready >= SERVING and site.state != Site.State.DESTROYING
 
 
-class PathsForm(SiteForm):
-    paths = forms.CharField(
-        label="Paths, one per line",
-        help_text="Such as /data/* or /feed.xml. AWS gives 1,000 paths a month for nothing.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
-    )
-
-    def clean_paths(self) -> list[str]:
-        return [line.strip() for line in self.cleaned_data["paths"].splitlines() if line.strip()]
-
-
 class Invalidate(ServingAction):
+    """Has a page of its own, with the plan, what is under way and the ledger."""
+
     slug, title, icon = "invalidate", "Invalidate paths", "cached"
-    form_class = PathsForm
 
-    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        return {
-            "says": [
-                "CloudFront forgets these paths and asks for them anew. Deployments never need "
-                "this; what functions write under /data/ may."
-            ]
-        }
-
-    def act(self, site: Site, form: SiteForm, user: User) -> str:
-        try:
-            row = invalidation_rows.request(site, form.cleaned_data["paths"])
-        except ValueError as refused:
-            raise Refused(str(refused)) from refused
-        transaction.on_commit(partial(tasks.send_invalidation.delay, row.pk))
-        return f"The invalidation of {row} is on its way."
+    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
+        return redirect("admin:deployments_invalidation_site", site.pk)

@@ -15,7 +15,7 @@ from deployments.admin import publishing
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
-from deployments.models import Deployment, Invalidation
+from deployments.models import Deployment
 from deployments.rollback import rollback as roll_back
 from deployments.target import address
 from deployments.upload import UploadError
@@ -193,21 +193,14 @@ def test_a_refused_rollback_is_said_on_the_page(admin_client, site):
     assert "no earlier deployment" in content
 
 
-def test_paths_are_invalidated_by_a_worker(
-    admin_client, site, monkeypatch, django_capture_on_commit_callbacks
-):
-    delay = mock.create_autospec(tasks.send_invalidation.delay)
-    monkeypatch.setattr(tasks.send_invalidation, "delay", delay)
-    with django_capture_on_commit_callbacks(execute=True):
-        admin_client.post(action(site, "invalidate"), {"paths": "/data/*\r\n\r\n /feed.xml \n"})
-    row = Invalidation.objects.get()
-    assert sorted(row.paths) == ["/data/*", "/feed.xml"]
-    delay.assert_called_once_with(row.pk)
+def test_paths_are_invalidated_on_a_page_of_their_own(admin_client, site):
+    response = admin_client.get(action(site, "invalidate"))
+    assert response.url == reverse("admin:deployments_invalidation_site", args=[site.pk])
 
 
 def test_nothing_is_published_to_a_site_that_is_not_there(admin_client):
     draft = SiteFactory()
-    content = admin_client.post(action(draft, "invalidate"), {"paths": "/*"}).content.decode()
+    content = admin_client.get(action(draft, "invalidate"), follow=True).content.decode()
     assert "not live yet" in content
     assert "action-deploy" not in admin_client.get(page(draft)).content.decode()
 
