@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import BaseError
 
 from deployments.manifest import Entry, Manifest, object_key
 from deployments.models import Deployment
@@ -51,7 +52,7 @@ async def _present(store: S3Store, entries: Mapping[str, Entry], paths: list[str
     async def is_there(path: str) -> bool:
         try:
             found = await obstore.head_async(store, object_key(path, entries[path]))
-        except FileNotFoundError:
+        except (FileNotFoundError, BaseError):  # no answer, too, only means to send it
             return False
         return found["size"] == entries[path].size
 
