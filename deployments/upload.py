@@ -29,7 +29,7 @@ from deployments.source.tree import read
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-START, FEWEST, MOST = 64, 8, 256
+START, FEWEST, MOST = 32, 8, 256
 # Above this a file is sent in parts of this size, a few at a time, whatever its length.
 PART = 8 * 1024 * 1024
 PARTS_AT_ONCE = 2
