@@ -65,7 +65,7 @@ class StatCache:
 
     def save(self) -> None:
         """All or nothing. A folder that cannot be written to costs time, not a deployment."""
-        if self._seen == self._known:
+        if self._seen == self._known and not self._forgotten:
             return
         kept = dict(islice(self._seen.items(), MAX_FILES))
         body = b"".join(kept.values()) + "\0".join(kept).encode(errors="surrogateescape")

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
@@ -133,17 +132,28 @@ def secret_name(path: str) -> str:
 
 def look_into(root: Path, paths: Iterable[str]) -> Iterator[Finding]:
     """Findings among the text files, a bounded amount of which is read."""
-    ranked = [(rank, path) for path in paths if (rank := _rank(path)) is not None]
-    ranked.sort(key=itemgetter(0))
     left = MOST_BYTES
-    for _, path in islice(ranked, MOST_TEXTS):
+    for path in worth_a_look(paths):
         with open(os.path.join(root, path), "rb", buffering=0) as stream:
             content = stream.read(LARGEST_TEXT) or b""
-        if reason := _secret_in(path, content):
-            yield Finding(path, reason)
+        if finding := find(path, content):
+            yield finding
         left -= len(content)
         if left < 0:
             return
+
+
+def worth_a_look(paths: Iterable[str]) -> list[str]:
+    """The text files, at most so many; those first where secrets mostly are."""
+    ranked = [(rank, path) for path in paths if (rank := _rank(path)) is not None]
+    ranked.sort(key=itemgetter(0))
+    return [path for _, path in ranked[:MOST_TEXTS]]
+
+
+def find(path: str, content: bytes) -> Finding | None:
+    """The first secret in the first ``LARGEST_TEXT`` bytes of a file."""
+    reason = _secret_in(path, content)
+    return Finding(path, reason) if reason else None
 
 
 def _rank(path: str) -> int | None:

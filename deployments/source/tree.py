@@ -65,7 +65,7 @@ def files_of(root: Path) -> Iterator[File]:
 
 
 def read(file: str, size: int) -> bytes:
-    """The content of a file of this size, of which a longer one gives a byte more.
+    """The content of a file of this size, and up to a byte more of one that grew.
 
     Three calls of the system, where a file object makes eight. Raises OSError.
     """

@@ -131,6 +131,21 @@ def test_a_file_that_was_just_written_is_not_trusted(tmp_path):
     assert cache.get((tmp_path / "a").stat(), "a") is None
 
 
+def test_a_forgotten_file_is_not_known_and_not_remembered(tmp_path):
+    (tmp_path / "a").write_text("a")
+    a = (tmp_path / "a").stat()
+    now = a.st_ctime_ns + LATER
+    cache = StatCache(tmp_path / "cache", now=now)
+    cache.put(a, "a", sha256("a"))
+    cache.save()
+    cache = StatCache(tmp_path / "cache", now=now)
+    cache.forget("a")
+    assert cache.get(a, "a") is None
+    cache.put(a, "a", sha256("a"))
+    cache.save()
+    assert StatCache(tmp_path / "cache", now=now).get(a, "a") is None
+
+
 @given(raw=st.binary(max_size=300), prefix=st.booleans())
 def test_a_file_of_other_bytes_is_an_empty_cache(tmp_path_factory, raw, prefix):
     path = tmp_path_factory.mktemp("cache") / "cache"
@@ -157,5 +172,6 @@ def test_caches_are_kept_for_the_folders_used_last(tmp_path):
     site = tmp_path / "site"
     assert stat_cache.of(site, tmp_path).path == stat_cache.of(site, tmp_path).path
     assert stat_cache.of(site, tmp_path).path != stat_cache.of(tmp_path, tmp_path).path
+    assert stat_cache.of(site, tmp_path).path != stat_cache.of(site, tmp_path, judges="2").path
     assert len(list(tmp_path.glob("*.stat"))) == MAX_CACHES
     assert not (tmp_path / "4.stat").exists()

@@ -2,13 +2,16 @@
 
 import random
 import string
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.manifest import build
 from deployments.source import secrets
 from deployments.source.opening import open_source
+from deployments.stat_cache import StatCache
 from tests.deployments.source.trees import SITE, folder, opened_files, refusal
 
 chance = random.Random(4)
@@ -150,3 +153,39 @@ def test_every_pattern_has_its_hint():
 
 
 KIND_OF = {kind: words for kind, (_, words) in SECRETS.items()}
+
+
+def test_what_is_known_is_looked_into_again_only_when_it_changed(tmp_path, monkeypatch):
+    root = folder(tmp_path / "site", {**SITE, "a.js": b"1", "b.js": b"2"})
+    looked: list[str] = []
+    look_into = secrets.look_into
+
+    def look(root, paths):
+        paths = list(paths)
+        looked[:] = paths
+        return look_into(root, paths)
+
+    monkeypatch.setattr("deployments.source.tree.look_into", look)
+
+    def deploy(**options):
+        cache = StatCache(tmp_path / "cache", now=time.time_ns() + 60 * 10**9)
+        with open_source(root, known=cache, **options) as opened:
+            build(root, cache=cache, files=opened.files)
+        return sorted(looked)
+
+    assert deploy() == ["a.js", "b.js", "css/site.css", "index.html"]
+    assert deploy() == []
+    (root / "b.js").write_bytes(b"changed")
+    assert deploy() == ["b.js"]
+
+
+def test_a_secret_that_was_allowed_once_is_refused_without_that(tmp_path):
+    root = folder(tmp_path / "site", {**SITE, "a.js": f"token = 'glpat-{some(20)}'".encode()})
+    for allow in (["a.js"], ["a.js"], []):
+        cache = StatCache(tmp_path / "cache", now=time.time_ns() + 60 * 10**9)
+        if not allow:
+            assert "“a.js” would be public" in refusal(root, known=cache)
+            return
+        with open_source(root, known=cache, allow=allow) as opened:
+            assert opened.allowed == ("a.js",)
+            build(root, cache=cache, files=opened.files)

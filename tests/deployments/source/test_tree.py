@@ -7,6 +7,7 @@ import pytest
 
 from deployments.source import Limits
 from deployments.source.opening import open_source
+from deployments.source.tree import read
 from tests.deployments.source.trees import NAMES, SITE, folder, opened_files, paths_in, refusal
 
 
@@ -128,3 +129,15 @@ def test_a_pipe_is_refused(tmp_path):
 def test_folders_that_are_not_a_releases_are_refused(tmp_path, path):
     folder(tmp_path, {**SITE, path: b"{}"})
     assert f"“{path}”" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 100])
+@pytest.mark.parametrize("size", [0, 5, 9, 10, 11])
+def test_a_file_is_read_to_its_size_at_least(tmp_path, monkeypatch, at_once, size):
+    content = b"0123456789"
+    (tmp_path / "a").write_bytes(content)
+    whole = os.read
+    monkeypatch.setattr(os, "read", lambda file, most: whole(file, min(most, at_once)))
+    found = read(str(tmp_path / "a"), size)
+    assert found in {content[:size], content[: size + 1]}
+    assert len(found) == min(len(content), size + 1) or at_once < len(content)
