@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import unicodedata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import edge_rules, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import DeploySettings, EdgeIndex
+from deployments.source.rules import RESERVED
 from deployments.target import target_of
 from sites import stacks
 from sites.access import clients_for
@@ -29,7 +31,10 @@ logger = logging.getLogger(__name__)
 
 # Eighteen letters and digits that are not mistaken for each other: more than 90 bits.
 ALPHABET, LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 18
-SHORTEST, LONGEST = 8, 200
+# What is kept of a password can be tried fast (deployments/edge_rules.py).
+SHORTEST, LONGEST = 12, 200
+# No router asks for a password there (sites/provisioning/resources/distribution.py).
+ALWAYS_OPEN = " and ".join(f"/{name}/" for name in RESERVED)
 
 
 def settings_of(site: Site) -> DeploySettings:
@@ -63,6 +68,11 @@ def protect(site: Site, path: str = "/", password: str = "", user: User | None =
     Raises DeploymentRefused.
     """
     path = canonical(path)
+    if path.split("/")[1] in RESERVED:
+        raise DeploymentRefused(
+            f"No password can be asked for at {path}: {ALWAYS_OPEN} answer without the router. "
+            "Let the function that answers there ask who it is, or keep what is secret elsewhere."
+        )
     if stacks.has_older_edge_code(site):
         raise DeploymentRefused(
             f"What {site.name} has at the edge is of an earlier version, which would let everybody "
@@ -102,9 +112,14 @@ def unprotect(site: Site, path: str | None = None, user: User | None = None) -> 
     return going
 
 
+def left_open(path: str) -> str:
+    """What a password for this path does not cover, in a sentence; mostly nothing."""
+    return "" if canonical(path) != "/" else f"Open to everybody as before: {ALWAYS_OPEN}."
+
+
 def canonical(path: str) -> str:
-    """``/members/``, decoded: with a slash at both ends, and none twice."""
-    names = [name for name in unquote(path).split("/") if name]
+    """``/members/``, decoded, in NFC: with a slash at both ends, and none twice."""
+    names = [name for name in unicodedata.normalize("NFC", unquote(path)).split("/") if name]
     if any(re.search(r"[\x00-\x1f?#*]", name) or name in (".", "..") for name in names):
         raise DeploymentRefused(
             f"“{path}” is no path that can be protected: name a folder or a page, as in /members/."

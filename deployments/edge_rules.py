@@ -105,7 +105,14 @@ def protection(rows: Iterable[Mapping[str, str]], cookie_key: str) -> RuleSet:
     The key of a session comes from ``cookie_key`` and the whole row, so whoever knew the password
     that a path had does not get in with the session of then. Raises RulesRefused.
     """
-    locks = [[row["path"].strip("/"), row["salt"], row["hash"], ""] for row in rows]
+    # A file may have its name in either form, and the runtime of the router knows of none.
+    locks = [
+        [path, row["salt"], row["hash"], ""]
+        for row in rows
+        for path in dict.fromkeys(
+            unicodedata.normalize(form, row["path"].strip("/")) for form in ("NFC", "NFD")
+        )
+    ]
     if not locks:
         return RuleSet()
     for lock in locks:

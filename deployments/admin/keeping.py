@@ -146,7 +146,8 @@ class Protect(ServingAction):
         return {
             "says": [
                 "Visitors are asked for it once, and so are those of previews. Only a hash of it "
-                "is kept."
+                "is kept.",
+                f"Nobody is asked at {access.ALWAYS_OPEN}, whatever is protected.",
             ]
         }
 
@@ -156,7 +157,8 @@ class Protect(ServingAction):
         password = access.protect(site, path, given, user)
         if not given:
             site.made_up = password  # type: ignore[attr-defined]
-        return f"{path} of {site.name} asks for a password, within seconds."
+        done = f"{path} of {site.name} asks for a password, within seconds. "
+        return (done + access.left_open(path)).rstrip()
 
 
 class PathForm(SiteForm):

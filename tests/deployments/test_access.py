@@ -103,16 +103,36 @@ def test_what_protected_before_goes_a_flip_after_the_next(site, store):
 
 
 def test_only_what_is_protected_can_be_opened(site, store):
-    access.protect(site, "/a/", "long enough")
+    access.protect(site, "/a/", "long enough!")
     with pytest.raises(DeploymentRefused, match="Protected: /a/"):
         access.unprotect(site, "/b")
     assert access.unprotect(site, "a") == ["/a/"]
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 201])
+@pytest.mark.parametrize("password", ["eleven char", "x" * 201])
 def test_passwords_have_a_length(site, store, password):
     with pytest.raises(DeploymentRefused, match="characters"):
         access.protect(site, "/", password)
+
+
+@pytest.mark.parametrize("path", ["data", "/data/", "/%64ata/x", "_cloudadmin/", "//data//"])
+def test_what_answers_without_the_router_cannot_be_protected(site, store, path):
+    with pytest.raises(DeploymentRefused, match=r"/data/ and /_cloudadmin/ answer without"):
+        access.protect(site, path)
+    assert not passwords(store)
+
+
+def test_what_the_password_of_a_whole_site_leaves_open_is_said(site, store, capsys):
+    call_command("protect_site", "blog")
+    assert "as before: /data/ and /_cloudadmin/." in capsys.readouterr().out
+    call_command("protect_site", "blog", "--path", "/data.html")
+    assert "as before" not in capsys.readouterr().out
+
+
+def test_a_path_is_one_however_its_letters_are_composed(site, store):
+    access.protect(site, "/cafe\u0301/")
+    access.protect(site, "/caf\u00e9/")
+    assert access.unprotect(site, "/cafe\u0301") == ["/caf\u00e9/"]
 
 
 @given(st.text("ab./%", max_size=12))

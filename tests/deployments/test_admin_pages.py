@@ -275,8 +275,10 @@ def test_a_password_that_is_made_up_is_shown_once(admin_client, site):
     page = page_of(admin_client, site)
     assert "<code>/members/</code>" in page
     assert 'id="password"' not in page
-    given = admin_client.post(action(site, "protect"), {"path": "/", "password": "open sesame"})
+    given = admin_client.post(action(site, "protect"), {"path": "/", "password": "open sesame!"})
     assert given.status_code == 302
+    assert "Open to everybody as before: /data/" in page_of(admin_client, site)
+    assert "asked at /data/" in admin_client.get(action(site, "protect")).content.decode()
     assert "no path that can be" in (
         admin_client.post(action(site, "protect"), {"path": "/a?b"}).content.decode()
     )

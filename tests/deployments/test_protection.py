@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import time
+import unicodedata
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -31,7 +32,6 @@ FILES = (
     "secrets.txt",
     "secret.txt",
 )
-HASHES = {path: str(n).rjust(22, "x") for n, path in enumerate(FILES)}
 KEY = "k" * 64
 SECRET = {"path": "/secret", **edge_rules.hashed("päss:word")}
 WHOLE = {"path": "/", **edge_rules.hashed("all")}
@@ -39,9 +39,13 @@ WEEK = 7 * 24 * 3600
 
 
 def store(
-    *rows: dict[str, str], key: str = KEY, rules: str = "", flags: str = ""
+    *rows: dict[str, str],
+    key: str = KEY,
+    rules: str = "",
+    flags: str = "",
+    files: tuple[str, ...] = FILES,
 ) -> dict[str, str]:
-    change = append(Index(), 12, HASHES)
+    change = append(Index(), 12, {path: str(n).rjust(22, "x") for n, path in enumerate(files)})
     locks, redirects = protection(rows, key), edge_rules.rules(parse(rules))
     value = with_fields(head(12, change.index, flags), p=locks.head, q=redirects.head)
     return {**change.puts, **locks.puts, **redirects.puts, "h:example.com": value}
@@ -174,6 +178,17 @@ def test_as_many_paths_as_one_request_can_look_at():
     assert status(answer(values, request("/39/x"))) == 401
     with pytest.raises(RulesRefused, match=r"100 protected paths, of which \d+ fit"):
         store(*rows, *rows, *rows[:20])
+
+
+@given(
+    name=st.text("aeEIuçÅ\u0301\u0308\u0130ßΣ한", min_size=1, max_size=5),
+    forms=st.tuples(*[st.sampled_from(["NFC", "NFD"])] * 3),
+)
+def test_letters_are_the_same_however_they_are_composed(name, forms):
+    lock, file, asked = (unicodedata.normalize(form, name) for form in forms)
+    values = store({**SECRET, "path": f"/{lock}/"}, files=(f"{file}/x.txt",))
+    response = answer(values, request("/" + quote(f"{asked}/x.txt")))
+    assert status(response) == 401
 
 
 TWISTS = [

@@ -37,6 +37,8 @@ class Command(SiteCommand):
             password = access.protect(site, path or "/", given)
             what = path or "All"
             self.stdout.write(f"{what} of {site.name} asks for a password, within seconds.")
+            if left_open := access.left_open(path or "/"):
+                self.stdout.write(left_open)
             if not given:
                 self.stdout.write(f"It is shown this once: {password}")
 
