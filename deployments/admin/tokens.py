@@ -15,13 +15,19 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from deployments import tokens
-from deployments.models import DeployToken, Scope, TrustedRepository
+from deployments.models import DeployToken, Repository, Scope, TrustedRepository
 from sites.admin.base import HistoryAdmin, ModelAdmin, ago, badge, until
+from sites.models import Site
 
 CHANGE_SITE = "sites.change_site"
+EVERY = "*"
 SCOPES_HELP = "No more than the job needs; every scope may read."
 
 
@@ -180,15 +186,33 @@ class TokenAdmin(HistoryAdmin[DeployToken]):
 
 
 class TrustForm(ScopesForm):
+    ref = forms.CharField(
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(attrs={"spellcheck": "false"}),
+        help_text="As in refs/heads/main; empty for the production branch; * for every ref, which "
+        "is whoever may push a branch.",
+    )
+
     class Meta:
         model = TrustedRepository
         fields = ("site", "repository", "ref", "environment", "scopes")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["ref"] = self.instance.ref or EVERY
 
     def clean_repository(self) -> str:
         name: str = self.cleaned_data["repository"].strip().removeprefix("https://github.com/")
         if name.count("/") != 1 or not all(name.split("/")):
             raise forms.ValidationError("A repository is “owner/name”, as at GitHub.")
         return name
+
+    def clean_ref(self) -> str:
+        """As the row has it, where no ref is every ref."""
+        ref: str = self.cleaned_data["ref"] or _production(self.cleaned_data.get("site"))
+        return "" if ref == EVERY else ref
 
 
 @admin.register(TrustedRepository)
@@ -200,6 +224,23 @@ class TrustedRepositoryAdmin(ModelAdmin[TrustedRepository]):
     list_select_related = ("site",)
     list_filter = ("site",)
     search_fields = ("repository", "site__name")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """As for tokens: whoever trusts a repository can do with it what it may."""
+        return super().has_add_permission(request) and request.user.has_perm(CHANGE_SITE)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and request.user.has_perm(CHANGE_SITE)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and request.user.has_perm(CHANGE_SITE)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """For the log: all that is trusted from now on."""
+        row: TrustedRepository = form.instance
+        return f"{row} at {self.from_where(row)} may at {row.site}: {self.may(row)}."
 
     @admin.display(description="from")
     def from_where(self, row: TrustedRepository) -> str:
@@ -213,3 +254,8 @@ class TrustedRepositoryAdmin(ModelAdmin[TrustedRepository]):
     @admin.display(description="since", ordering="created_at")
     def since(self, row: TrustedRepository) -> SafeString | str:
         return ago(row.created_at)
+
+
+def _production(site: Site | None) -> str:
+    repository = Repository.objects.filter(site=site).first() if site else None
+    return f"refs/heads/{repository.production_branch if repository else 'main'}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from deployments import tokens
 from deployments.models import DeployToken, TrustedRepository
-from tests.factories import SiteFactory, UserFactory
+from tests.factories import RepositoryFactory, SiteFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -86,5 +87,49 @@ def test_a_repository_is_trusted_by_its_name(admin_client, site):
     assert TrustedRepository.objects.get().repository == "maker/shop"
     content = admin_client.post(url, data | {"repository": "shop"}).content.decode()
     assert "owner/name" in content
+
+
+def test_a_repository_is_trusted_at_the_production_branch_unless_somebody_asks_for_more(
+    admin_client, site
+):
+    url = reverse("admin:deployments_trustedrepository_add")
+    data = {"site": site.pk, "repository": "maker/shop", "scopes": ["deploy"]}
+    admin_client.post(url, data)
+    RepositoryFactory(site=site, production_branch="trunk")
+    admin_client.post(url, data)
+    admin_client.post(url, data | {"ref": "*"})
+    refs = TrustedRepository.objects.order_by("pk").values_list("ref", flat=True)
+    assert list(refs) == ["refs/heads/main", "refs/heads/trunk", ""]
     listed = admin_client.get(reverse("admin:deployments_trustedrepository_changelist"))
     assert "every ref" in listed.content.decode()
+    every = reverse(
+        "admin:deployments_trustedrepository_change",
+        args=[TrustedRepository.objects.get(ref="").pk],
+    )
+    assert 'value="*"' in admin_client.get(every).content.decode()
+    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert said[-1] == "maker/shop at every ref may at shop: deploy."
+    assert said[0] == "maker/shop at refs/heads/main may at shop: deploy."
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_who_trusts_a_repository_may_change_the_site(client, site, may):
+    trusted = [f"{verb}_trustedrepository" for verb in ("add", "change", "delete", "view")]
+    user = UserFactory()
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=[*trusted, *["change_site"] * may])
+    )
+    client.force_login(user)
+    row = TrustedRepository.objects.create(site=site, repository="a/b", scopes=["read"])
+    data = {"site": site.pk, "repository": "maker/shop", "scopes": ["deploy"], "ref": "main"}
+
+    def post(page: str, *args: int, **more: str) -> int:
+        url = reverse(f"admin:deployments_trustedrepository_{page}", args=args)
+        return int(client.post(url, data | more).status_code)
+
+    expected = 302 if may else 403
+    assert post("add") == expected
+    assert post("change", row.pk, repository="c/d") == expected
+    assert TrustedRepository.objects.filter(repository="c/d").exists() is may
+    assert post("delete", row.pk, post="yes") == expected
+    assert TrustedRepository.objects.count() == 1
