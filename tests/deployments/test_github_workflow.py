@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from ruamel.yaml import YAML
 
+from deployments import lane
 from deployments.github_workflow import workflow
+from deployments.models import Deployment
+from deployments.progress import CANCELLED
 from sites.errors import Refused
 from tests.deployments.receiver import Receiver, Reply, Request
 from tests.factories import RepositoryFactory, SiteFactory
@@ -90,8 +94,8 @@ def test_the_command_prints_the_file():
 
 
 class Api:
-    def __init__(self, receiver: Receiver, ends_as: str) -> None:
-        self.receiver, self.ends_as = receiver, ends_as
+    def __init__(self, receiver: Receiver, ends_as: str, **more: object) -> None:
+        self.receiver, self.ends_as, self.more = receiver, ends_as, more
         receiver.reply = self.reply
 
     def reply(self, request: Request) -> Reply:
@@ -110,10 +114,12 @@ class Api:
                 "number": 12,
                 "state": self.ends_as,
                 "url": "https://shop.example.com/",
-                "error": "AWS said SlowDown." if self.ends_as == "failure" else "",
+                "error": "",
                 "files": 3,
                 "uploaded": 1,
-                "warnings": [],
+                "warnings": ["“a” is large.", "“b” is too."],
+                "published_at": None,
+                **self.more,
             }
         )
 
@@ -121,14 +127,19 @@ class Api:
         return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
 
 
-def run(receiver: Receiver, folder: Path) -> tuple[subprocess.CompletedProcess[str], str]:
+MESSAGE = 'Spring & "summer" 100%\n\nMore.'
+
+
+def run(
+    receiver: Receiver, folder: Path, message: str = MESSAGE
+) -> tuple[subprocess.CompletedProcess[str], str]:
     """The shell of every step, one after the other, as GitHub runs it; and the job's summary."""
     job = job_of(workflow(SiteFactory(name="shop"), receiver.url, folder="public"))
     (folder / "public").mkdir()
     (folder / "public" / "index.html").write_text("hello")
     summary = folder / "summary"
     environment = {
-        "PATH": os.environ["PATH"],
+        "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
         **job["env"],
         "RUNNER_TEMP": str(folder),
         "GITHUB_STEP_SUMMARY": str(summary),
@@ -139,7 +150,7 @@ def run(receiver: Receiver, folder: Path) -> tuple[subprocess.CompletedProcess[s
         "GITHUB_RUN_ATTEMPT": "1",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner",
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{receiver.url}/identity?api-version=2.0",
-        "MESSAGE": 'Spring & "summer" 100%\n\nMore.',
+        "MESSAGE": message,
         "PAUSE": "0",
     }
     for step in job["steps"]:
@@ -161,6 +172,7 @@ def test_a_run_packs_uploads_waits_and_tells(receiver, tmp_path):
     done, summary = run(receiver, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Deployment #12: **success** https://shop.example.com/" in summary
+    assert "3 files, 1 of them new. “a” is large. “b” is too." in summary
     upload = next(r for r in receiver.requests if "/deployments?" in r.path)
     path, _, query = upload.path.partition("?")
     assert path == "/api/v1/sites/shop/deployments"
@@ -179,11 +191,43 @@ def test_a_run_packs_uploads_waits_and_tells(receiver, tmp_path):
 
 
 def test_a_failed_deployment_fails_the_job_with_the_reason(receiver, tmp_path):
-    Api(receiver, "failure")
+    Api(receiver, "failure", error="AWS said SlowDown.")
     done, summary = run(receiver, tmp_path)
     assert done.returncode == 1
     assert "AWS said SlowDown." in summary
     assert "::error::Deployment #12 ended as failure." in done.stdout
+
+
+OVERTAKEN = lane.overtaken(Deployment(number=13, published_at=datetime(2026, 7, 1, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"error": OVERTAKEN}, 0),
+        ({"error": "", "published_at": "2026-07-01T00:00:00Z"}, 0),
+        ({"error": CANCELLED}, 1),
+    ],
+)
+def test_who_is_inactive_was_overtaken_or_was_never_deployed(receiver, tmp_path, more, code):
+    Api(receiver, "inactive", **more)
+    done, summary = run(receiver, tmp_path)
+    assert done.returncode == code, done.stderr
+    assert more["error"] in summary
+    assert ("::error::Deployment #12 ended as inactive." in done.stdout) == bool(code)
+
+
+def test_of_a_message_the_first_line_is_sent_as_the_api_takes_it(receiver, tmp_path):
+    Api(receiver, "success")
+    done, _ = run(receiver, tmp_path, "Spring\t\x1b100%\r\n\r\nMore.")
+    assert done.returncode == 0, done.stderr
+    upload = next(r for r in receiver.requests if "/deployments?" in r.path)
+    assert parse_qs(upload.path.partition("?")[2])["message"] == ["Spring  100%"]
+
+
+def test_git_curl_bash_and_python_are_all_it_needs():
+    for step in job_of(workflow(SiteFactory(), ADDRESS))["steps"]:
+        assert not re.search(r"\b(?:jq|yq|node)\b", step.get("run", ""))
 
 
 def test_what_the_api_refuses_is_said(receiver, tmp_path):
