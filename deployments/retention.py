@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.core.cache import cache
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
@@ -142,7 +144,29 @@ def tidy_all() -> None:
 
 
 def space(site: Site) -> Space:
-    """From the manifests alone; reads all that are kept."""
+    """From the manifests alone; those that are kept are read once after each change."""
+    key, change = f"space-{site.pk}", _newest_change(site)
+    known: tuple[dict[str, Any], Space] | None = cache.get(key)
+    if known and known[0] == change:
+        return known[1]
+    found = _added_up(site)
+    cache.set(key, (change, found), timeout=None)
+    return found
+
+
+def _newest_change(site: Site) -> dict[str, Any]:
+    """What is another when manifests come or go, or are given up; PostgreSQL reads none for it."""
+    return Deployment.objects.filter(site=site).aggregate(
+        Max("pk"),
+        Max("finished_at"),
+        Max("pruned_at"),
+        Count("pruned_at"),
+        Max("objects_deleted_at"),
+        bytes=Sum(Length("manifest")),
+    )
+
+
+def _added_up(site: Site) -> Space:
     pruned = Deployment.objects.filter(site=site, pruned_at__isnull=False)
     kept = _objects(Deployment.objects.filter(site=site, pruned_at__isnull=True))
     given_up = _objects(pruned.filter(objects_deleted_at__isnull=True))

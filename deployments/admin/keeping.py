@@ -179,7 +179,7 @@ class Unprotect(ServingAction):
 
 
 def space_context(site: Site) -> dict[str, Any]:
-    """What the objects take, and when some of them go; reads all manifests that are kept."""
+    """What the objects take, and when some of them go."""
     rows = site.deployments.filter(objects_deleted_at__isnull=True)
     given_up: datetime | None = rows.aggregate(first=Min("pruned_at"))["first"]
     hours = timedelta(hours=access.settings_of(site).delete_after_hours)

@@ -90,6 +90,23 @@ def test_objects_go_when_nothing_needs_them_and_the_grace_time_is_over(site, sto
     assert retention.sweep(site) == retention.Swept()
 
 
+def test_manifests_are_read_once_after_each_change(site, store, django_assert_num_queries):
+    old(site, 1, "a", state=State.FAILURE)
+    running = old(site, 2, state=State.IN_PROGRESS, phase=Deployment.Phase.UPLOAD)
+    before = retention.space(site)
+    with django_assert_num_queries(1):
+        assert retention.space(site) == before
+    entries = {"b": Entry("b", 500, "text/html", "no-cache")}
+    Deployment.objects.filter(pk=running.pk).update(manifest=Manifest(entries).to_bytes())
+    assert retention.space(site).bytes == 1_500
+    assert retention.prune(site) == [1]
+    assert retention.space(site).reclaimable == 1_000
+    with django_assert_num_queries(1):
+        assert retention.space(site).reclaimable == 1_000
+    Deployment.objects.get(number=1).delete()
+    assert retention.space(site).bytes == 500
+
+
 def test_the_grace_time_is_an_hour_at_least(site, store):
     access.keep(site, delete_after_hours=0)
     old(site, 1, "a", state=State.FAILURE)
