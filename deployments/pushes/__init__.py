@@ -3,6 +3,7 @@
 payload     what a signed body says
 deliveries  every webhook that came in, with its outcome and reason
 receiving   from a webhook to a row, once
+branches    where a branch is now
 running     from the row to objects in the bucket, by a worker
 """
 

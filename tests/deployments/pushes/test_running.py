@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from unittest import mock
 
+import pytest
+from django.utils import timezone
+
+from deployments import manifest as manifests
 from deployments import operations, pushes, tasks
 from deployments.models import Delivery, Deployment, Message
+from deployments.pushes import branches
 from deployments.target import target_of
 from deployments.upload import UploadError
 from sites.errors import Refused
@@ -71,20 +79,16 @@ def test_a_signed_push_ends_as_a_live_site_and_a_reported_status(
 
 
 @pytest.mark.parametrize(
-    ("sha", "folder", "said"),
+    ("folder", "said"),
     [
-        ("e" * 40, "public", "cannot be deployed"),
-        (None, "dist", "dist"),
-        (None, "", "index.html"),
+        ("dist", "dist"),
+        ("", "index.html"),
     ],
 )
-def test_what_cannot_be_fetched_ends_with_the_reason(
-    ready, repository, post, work, sha, folder, said
-):
+def test_what_cannot_be_fetched_ends_with_the_reason(ready, repository, post, work, folder, said):
     repository.folder = folder
     repository.save()
-    own = ready.push(PAGE)
-    post(pushed(sha or own))
+    post(pushed(ready.push(PAGE)))
     work()
     deployment = Deployment.objects.get()
     assert (deployment.state, said in deployment.error_message) == (State.FAILURE, True)
@@ -98,6 +102,82 @@ def test_a_later_push_overtakes_one_that_is_still_being_fetched(ready, repositor
     assert first.state == State.INACTIVE
     assert first.error_message.startswith(f"Overtaken by #{second.number}")
     assert pushes.run(second.pk)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"state": "failure"},
+        {"state": "inactive"},
+        {"state": "in_progress", "cancel_requested": True},
+    ],
+)
+def test_a_later_push_that_is_never_served_overtakes_nobody(ready, repository, later):
+    ready.push(PAGE)
+    first = waiting(repository)
+    waiting(repository, **later)
+    assert pushes.run(first.pk)
+
+
+@pytest.mark.parametrize(
+    "later", [{"state": "success"}, {"state": "inactive", "published_at": "2026-07-01T00:00Z"}]
+)
+def test_a_later_push_that_was_served_overtakes(ready, repository, later):
+    ready.push(PAGE)
+    first = waiting(repository)
+    waiting(repository, **later)
+    assert not pushes.run(first.pk)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_pushes_the_last_one_is_deployed_in_whatever_order_they_come(
+    ready, repository, post, work, order
+):
+    shas = [ready.push(PAGE), ready.push({"public/index.html": "<title>New</title>"})]
+    for index in order:
+        post(pushed(shas[index]))
+    work()
+    older, newer = (Deployment.objects.get(sha=sha) for sha in shas)
+    assert (newer.state, newer.is_published) == (State.SUCCESS, True)
+    assert older.state == State.INACTIVE
+    assert f"main is at {newer.sha[:7]} now" in older.error_message
+
+
+def test_a_commit_whose_branch_is_gone_is_not_deployed(ready, repository, post, work):
+    sha = ready.push(PAGE)
+    ready.git("push", "-q", "origin", "--delete", "main")
+    post(pushed(sha))
+    work()
+    deployment = Deployment.objects.get()
+    assert (deployment.state, "was deleted" in deployment.error_message) == (State.INACTIVE, True)
+
+
+def test_branches_are_told_apart_by_their_whole_name(ready):
+    ready.push(PAGE, "x/refs/heads/main")
+    assert branches.head(ready.url, "main") == ""
+    assert branches.head(ready.url, "x/refs/heads/main") == ready.git("rev-parse", "HEAD").strip()
+
+
+def test_a_repository_that_does_not_answer_says_so(ready, repository):
+    repository.url += "-elsewhere"
+    repository.save()
+    deployment = waiting(repository)
+    assert not pushes.run(deployment.pk)
+    deployment.refresh_from_db()
+    assert deployment.state == State.FAILURE
+    assert "cannot be asked for its branches: git says" in deployment.error_message
+
+
+def test_what_is_odd_about_the_files_is_kept_as_a_warning(ready, repository, monkeypatch):
+    def build(*args, **options):
+        return replace(manifests.build(*args, **options), warnings=("“a” is odd.",))
+
+    monkeypatch.setattr(pushes.running, "manifests", SimpleNamespace(build=build))
+    ready.push(PAGE)
+    deployment = waiting(repository)
+    assert pushes.run(deployment.pk)
+    deployment.refresh_from_db()
+    assert deployment.warnings == ["“a” is odd."]
 
 
 def test_a_push_to_another_branch_overtakes_nobody(ready, repository):
@@ -157,11 +237,22 @@ def test_what_is_tried_too_often_ends(ready, repository, monkeypatch):
         raise Refused("AWS is busy.", try_again=True)
 
     ready.push(PAGE)
-    deployment = waiting(repository, attempts=pushes.running.MAX_ATTEMPTS)
+    deployment = waiting(repository, attempts=operations.MAX_ATTEMPTS)
     monkeypatch.setattr(operations, "upload", fail)
     assert not pushes.run(deployment.pk)
     deployment.refresh_from_db()
     assert deployment.state == State.FAILURE
+
+
+def test_a_push_that_kills_its_workers_is_given_up(ready, repository, monkeypatch):
+    fetch = mock.create_autospec(pushes.running.open_source)
+    monkeypatch.setattr(pushes.running, "open_source", fetch)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    deployment = waiting(repository, attempts=operations.MAX_ATTEMPTS, lease_until=long_ago)
+    assert not pushes.run(deployment.pk)
+    deployment.refresh_from_db()
+    assert (deployment.state, fetch.called) == (State.FAILURE, False)
+    assert "its worker died" in deployment.error_message
 
 
 def test_a_fetch_whose_worker_died_is_done_by_the_next(ready, repository, monkeypatch, enqueued):
