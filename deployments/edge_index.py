@@ -193,28 +193,23 @@ def append(
     )
 
 
-def fits(
+def raise_if_full(
     index: Index,
     release: int,
     wanted: Mapping[str, str],
     keep: Collection[str] = (),
     reachable: Collection[int] = (),
     occupied: int = 0,
-) -> bool:
-    """Whether :meth:`append` would find room, told before anything is uploaded.
+) -> None:
+    """As :meth:`append` would, told before anything is uploaded.
 
     What fits for certain, by the number of records alone, is not worked out.
-    Raises :class:`DigestCollision`.
+    Raises :class:`IndexFull` and :class:`DigestCollision`.
     """
     used = _size(index.generation, index.values)
     rebuilt = used + len(wanted) * RECORD + WIDE * len(bucket_key(index.generation + 1, WIDE))
-    if occupied + used + rebuilt <= MAX_STORE:
-        return True
-    try:
+    if occupied + used + rebuilt > MAX_STORE:
         append(index, release, wanted, keep, reachable, occupied=occupied)
-    except IndexFull:
-        return False
-    return True
 
 
 def batches(puts: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -96,9 +96,8 @@ def were_written(row: EdgeIndex, puts: Mapping[str, str], gone: frozenset[str]) 
 
 
 def _sets(row: EdgeIndex, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from [
-        (name, kept) for name, kept in row.heads.items() if ":" in name and name.startswith(kind)
-    ]
+    kinds = (kind,) if kind else ("q:", "p:")
+    yield from [(name, kept) for name, kept in row.heads.items() if name.startswith(kinds)]
 
 
 def _unwritten(found: RuleSet) -> dict[str, Any]:

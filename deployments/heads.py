@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from deployments import edge_index, edge_rules, head_rules
+from deployments import edge_index, edge_rules, head_rules, index_shape
 from deployments.head_rules import PREVIEW, is_preview
 from deployments.models import Deployment, DeploySettings, EdgeIndex
 from deployments.preview_names import hosts_of
@@ -68,6 +68,8 @@ def were_written(site: Site, heads: Heads) -> None:
         head_rules.were_written(row, heads.rules, heads.stale)
         now = _values(row, target_of(row.site), _Head(row))
         row.is_head_written = now == heads.values and not head_rules.unwritten(row)
+        if row.is_head_written:
+            index_shape.were_written(row)
         row.save(update_fields=["heads", "is_head_written"])
 
 
@@ -91,7 +93,7 @@ class _Head:
         return self._of(release, self.flags + PREVIEW)
 
     def _of(self, release: int, flags: str) -> str:
-        shape = edge_index.Index(generation=self.row.generation, buckets=self.row.buckets)
+        shape = index_shape.settled(self.row)
         rules = {"q": head_rules.redirects_of(self.row, release), "p": self.protection.head}
         said = {name: text for name, text in rules.items() if text}
         value = json.loads(edge_index.head(release, shape, flags)) | said

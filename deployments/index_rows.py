@@ -6,22 +6,25 @@ the edge may answer: a killed deploy leaves no record that the next one does not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError, Clients, error_code
-from deployments import edge_index, head_rules
+from deployments import edge_index, head_rules, index_shape
+from deployments.errors import DeploymentRefused
 from deployments.head_rules import is_preview, release_of
 from deployments.manifest import Manifest, survives
 from deployments.models import Deployment, EdgeIndex, IndexBucket
 from deployments.preview_names import own_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sites.models import Site
 
@@ -31,6 +34,9 @@ NO_ROOM = (
     "The edge index had no room left for this preview; deploy it again, or close others first."
 )
 
+# The store has one ETag, and says so when it moved.
+MOVED = frozenset({"ConflictException", "PreconditionFailed"})
+ATTEMPTS = 5
 # By store, what this process left it at. A wrong one is refused, and costs a call.
 _etags: dict[str, str] = {}
 
@@ -47,13 +53,16 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
     with transaction.atomic():
         row, _ = EdgeIndex.objects.select_for_update().get_or_create(site=site)
         number = deployment.release_number or _next_release(site)
-        index = _index_of(row)
+        index = index_shape.newest(row)
         wanted = {path: entry.hash for path, entry in manifest.entries.items()}
         if deployment.environment == Deployment.Environment.PRODUCTION:
             row.graced = _graced(row, deployment, manifest)
             wanted = _answers(row, index) | wanted
         served, if_room = _kept(row)
-        change = edge_index.append(index, number, wanted, reachable=served, if_room=if_room)
+        occupied = index_shape.occupied(row)
+        change = edge_index.append(
+            index, number, wanted, reachable=served, if_room=if_room, occupied=occupied
+        )
         row.generation, row.buckets = change.index.generation, change.index.buckets
         row.reachable = sorted(change.reachable, reverse=True)
         head_rules.use_redirects(row, number, manifest.redirects)
@@ -74,31 +83,51 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
         )
 
 
-def write(site: Site, clients: Clients, store_arn: str) -> int:
-    """Send every row, and every rule, that the store does not have yet; how many rows.
+@dataclass(frozen=True)
+class Keys:
+    """What calls of UpdateKeys put and delete."""
+
+    puts: Mapping[str, str]
+    deletes: Sequence[str] = ()
+
+
+def write(site: Site, clients: Clients, store_arn: str) -> None:
+    """Send every row, and every rule, that the store does not have yet.
 
     Before that, hosts whose release was given up for room lose their heads.
     """
     _withdraw(site, clients, store_arn)
-    pending = IndexBucket.objects.filter(index__site=site, is_written=False)
-    puts = {
-        edge_index.bucket_key(bucket.generation, bucket.number): bucket.value for bucket in pending
-    }
-    sent = [bucket.pk for bucket in pending]
-    rules = _unwritten_rules(site)
-    update_keys(clients, store_arn, puts | rules)
-    IndexBucket.objects.filter(pk__in=sent).update(is_written=True)
-    if rules:
-        with transaction.atomic():
-            row = EdgeIndex.objects.select_for_update().get(site=site)
-            head_rules.were_written(row, rules, frozenset())
-            row.save(update_fields=["heads"])
-    return len(sent) + len(rules)
+    sent = update_keys(clients, store_arn, partial(_unwritten, site))
+    with transaction.atomic():
+        row = _lock(site)
+        # What was changed since is to be written again.
+        pending = row.bucket_rows.filter(is_written=False)
+        written = [bucket.pk for bucket in pending if sent.puts.get(_key(bucket)) == bucket.value]
+        IndexBucket.objects.filter(pk__in=written).update(is_written=True)
+        head_rules.were_written(row, sent.puts, frozenset())
+        row.save(update_fields=["heads"])
+
+
+def settled(site: Site) -> None:
+    """Record that heads may name the index as it is; the caller is in the lane, and has waited."""
+    with transaction.atomic():
+        row = _lock(site)
+        index_shape.settle(row)
+        row.save(update_fields=["heads"])
 
 
 def name_head(site: Site, number: int | None) -> None:
-    """Record which release shall be served, before any call: beat flips what a crash leaves."""
-    EdgeIndex.objects.filter(site=site).update(head_release=number, is_head_written=False)
+    """Record which release shall be served, before any call: beat flips what a crash leaves.
+
+    Raises DeploymentRefused when the index has given it up.
+    """
+    rows = EdgeIndex.objects.filter(site=site)
+    if number is not None:
+        rows = rows.filter(reachable__contains=[number])
+    if not rows.update(head_release=number, is_head_written=False):
+        raise DeploymentRefused(
+            f"The edge index of {site.name} has given up this release; deploy it again."
+        )
 
 
 def unname(deployment: Deployment) -> None:
@@ -114,8 +143,9 @@ def unname(deployment: Deployment) -> None:
 
 def can_name(deployment: Deployment) -> bool:
     """Whether the index still answers for its release, so that going back to it is one flip."""
-    reachable = EdgeIndex.objects.get(site_id=deployment.site_id).reachable
-    return deployment.release_number in reachable
+    index = EdgeIndex.objects.filter(site_id=deployment.site_id)
+    release = deployment.release_number
+    return release is not None and index.filter(reachable__contains=[release]).exists()
 
 
 def is_named(deployment: Deployment) -> bool:
@@ -135,60 +165,82 @@ def forget(site: Site, deployments: Iterable[Deployment]) -> None:
             row.save(update_fields=["reachable"])
 
 
-def drop_generations_before(generation: int, site: Site, clients: Clients, store_arn: str) -> None:
-    """Delete keys that no head names any more. The one before the current stays for a deployment:
-    a point of presence may still have the old head."""
-    old = IndexBucket.objects.filter(index__site=site, generation__lt=generation)
-    keys = [edge_index.bucket_key(bucket.generation, bucket.number) for bucket in old]
-    update_keys(clients, store_arn, {}, deletes=keys)
+def make_room(site: Site, clients: Clients, store_arn: str) -> None:
+    """Delete generations that no head names any more, at no point of presence; for who is in the
+    lane, before it adds to the index."""
+    row = EdgeIndex.objects.filter(site=site).first()
+    if row is None or not index_shape.is_everywhere(row):
+        return
+    old = row.bucket_rows.exclude(generation__in=index_shape.needed(row))
+    keys = [_key(bucket) for bucket in old]
+    update_keys(clients, store_arn, lambda: Keys({}, keys))
     old.delete()
 
 
-def update_keys(
-    clients: Clients, store_arn: str, puts: Mapping[str, str], deletes: Sequence[str] = ()
-) -> None:
-    """In this order, with at most 50 keys a call, each of which is all or nothing."""
-    calls: list[tuple[Mapping[str, str], Sequence[str]]] = [
-        (batch, ()) for batch in edge_index.batches(puts)
-    ]
-    room = edge_index.MAX_KEYS_PER_CALL - len(calls[-1][0]) if calls else 0
-    if room and deletes:
-        calls[-1] = (calls[-1][0], deletes[:room])
-    rest = deletes[room:]
-    for start in range(0, len(rest), edge_index.MAX_KEYS_PER_CALL):
-        calls.append(({}, rest[start : start + edge_index.MAX_KEYS_PER_CALL]))
-    for batch, keys in calls:
-        _update_keys(clients, store_arn, batch, keys)
+class Planned(Protocol):
+    @property
+    def puts(self) -> Mapping[str, str]: ...
+    @property
+    def deletes(self) -> Sequence[str]: ...
 
 
-def _update_keys(
-    clients: Clients, store_arn: str, puts: Mapping[str, str], deletes: Sequence[str]
-) -> None:
-    """The store has one ETag: that of the last call here, and when it moved since, look again."""
-    for attempt in range(5):
+K = TypeVar("K", bound=Planned)
+
+
+def update_keys(clients: Clients, store_arn: str, plan: Callable[[], K]) -> K:
+    """Do what ``plan`` says, and return it: puts first, then deletes.
+
+    It reads the rows after the store's ETag was taken, and again whenever somebody else wrote
+    meanwhile: so nobody puts back what another one has replaced.
+    """
+    for _ in range(ATTEMPTS):
         etag = _etags.pop(store_arn, "")
         if not etag:
             etag = clients.keyvaluestore.describe_key_value_store(KvsARN=store_arn)["ETag"]
+        planned = plan()
         try:
-            answer = clients.keyvaluestore.update_keys(
-                KvsARN=store_arn,
-                IfMatch=etag,
-                Puts=[{"Key": key, "Value": value} for key, value in puts.items()],
-                Deletes=[{"Key": key} for key in deletes],
-            )
+            for keys in _calls(planned):
+                etag = _call(clients, store_arn, etag, keys)
         except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException" and deletes:
-                # A killed call deleted them; nothing leads to what may be left.
-                deletes = ()
-                if not puts:
-                    return
-            elif (
-                error_code(error) not in {"ConflictException", "PreconditionFailed"} or attempt == 4
-            ):
+            if error_code(error) not in MOVED:
                 raise
+            moved = error
         else:
-            _etags[store_arn] = answer["ETag"]
-            return
+            _etags[store_arn] = etag
+            return planned
+    raise moved
+
+
+def _calls(planned: Planned) -> Iterator[Keys]:
+    """At most 50 keys each, which are all or nothing."""
+    most = edge_index.MAX_KEYS_PER_CALL
+    puts = list(edge_index.batches(planned.puts))
+    deletes = planned.deletes
+    for batch in puts[:-1]:
+        yield Keys(batch)
+    if puts:
+        room = most - len(puts[-1])
+        yield Keys(puts[-1], deletes[:room])
+        deletes = deletes[room:]
+    for start in range(0, len(deletes), most):
+        yield Keys({}, deletes[start : start + most])
+
+
+def _call(clients: Clients, store_arn: str, etag: str, keys: Keys) -> str:
+    """The store's ETag after it."""
+    try:
+        answer = clients.keyvaluestore.update_keys(
+            KvsARN=store_arn,
+            IfMatch=etag,
+            Puts=[{"Key": key, "Value": value} for key, value in keys.puts.items()],
+            Deletes=[{"Key": key} for key in keys.deletes],
+        )
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException" or not keys.deletes:
+            raise
+        # A killed call deleted them; nothing leads to what may be left.
+        return _call(clients, store_arn, etag, Keys(keys.puts)) if keys.puts else etag
+    return answer["ETag"]
 
 
 def _kept(row: EdgeIndex) -> tuple[list[int], list[int]]:
@@ -222,30 +274,32 @@ def _withdraw(site: Site, clients: Clients, store_arn: str) -> None:
         if row and is_preview(value) and release_of(value) not in row.reachable
     ]
     if lost:
-        update_keys(clients, store_arn, {}, [edge_index.head_key(host) for host in lost])
+        keys = [edge_index.head_key(host) for host in lost]
+        update_keys(clients, store_arn, lambda: Keys({}, keys))
         with transaction.atomic():
-            row = EdgeIndex.objects.select_for_update().get(site=site)
+            row = _lock(site)
             row.heads = {name: kept for name, kept in row.heads.items() if name not in lost}
             row.save(update_fields=["heads"])
 
 
-def _unwritten_rules(site: Site) -> dict[str, str]:
-    row = EdgeIndex.objects.filter(site=site).first()
-    return head_rules.unwritten(row) if row else {}
+def _unwritten(site: Site) -> Keys:
+    row = EdgeIndex.objects.get(site=site)
+    pending = row.bucket_rows.filter(is_written=False)
+    buckets = {_key(bucket): bucket.value for bucket in pending}
+    return Keys(buckets | head_rules.unwritten(row))
+
+
+def _key(bucket: IndexBucket) -> str:
+    return edge_index.bucket_key(bucket.generation, bucket.number)
+
+
+def _lock(site: Site) -> EdgeIndex:
+    return EdgeIndex.objects.select_for_update().get(site=site)
 
 
 def _next_release(site: Site) -> int:
     last = Deployment.objects.filter(site=site).aggregate(last=Max("release_number"))["last"]
     return (last or 0) + 1
-
-
-def _index_of(row: EdgeIndex) -> edge_index.Index:
-    buckets = row.bucket_rows.filter(generation=row.generation)
-    return edge_index.Index(
-        generation=row.generation,
-        buckets=row.buckets,
-        values=dict(buckets.values_list("number", "value")),
-    )
 
 
 def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[str, str]:

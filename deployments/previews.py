@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from deployments import access, publish
+from deployments import access, index_rows, publish
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.preview_names import hosts_of, label_of, own_label
@@ -98,6 +98,7 @@ def serve(deployment: Deployment, target: Target, clients: Clients) -> None:
         deployment.write(
             is_previewed=True, label=label, expires_at=timezone.now() + timedelta(days=days)
         )
+        index_rows.settled(site)
         access.ask_for_heads(site)
     publish.flip(site, target, clients)
 

@@ -34,16 +34,11 @@ HTML, BRIEFLY = "text/html; charset=utf-8", "public, max-age=60"
 def flip(site: Site, target: Target, clients: Clients) -> None:
     """Write the heads as they are recorded: those of production in one all-or-nothing call.
 
-    Records first: a deploy that was killed may have left some that no head may go without. When
-    somebody else recorded others meanwhile, whoever wrote last writes those too.
+    They name what has settled: records that a deployment has not written yet are not waited for.
+    When somebody else recorded others meanwhile, whoever wrote last writes those too.
     """
-    index_rows.write(site, clients, target.store_arn)
     for _ in range(FLIPS):
-        named = heads.name(site, target)
-        if named.rules:
-            index_rows.update_keys(clients, target.store_arn, named.rules)
-        puts = {key: value for key, value in named.puts.items() if key not in named.rules}
-        index_rows.update_keys(clients, target.store_arn, puts, named.deletes)
+        named = index_rows.update_keys(clients, target.store_arn, lambda: heads.name(site, target))
         heads.were_written(site, named)
         if EdgeIndex.objects.filter(site=site, is_head_written=True).exists():
             return

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from django.db.models import Max
 
-from deployments import edge_index
+from deployments import edge_index, index_shape
 from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment, EdgeIndex
 from sites.models import Site
 
-# A record, in the old generation and in a new one beside it, and the keys of both.
-BYTES_OF_A_FILE = 2 * edge_index.RECORD + 8
-
 
 def raise_if_full(site: Site, manifest: Manifest) -> None:
-    """Raises DeploymentRefused, with the numbers. What fits for certain is not worked out."""
-    row = EdgeIndex.objects.filter(site=site).first()
-    index = edge_index.Index()
-    if row is not None:
-        buckets = row.bucket_rows.filter(generation=row.generation)
-        values = dict(buckets.values_list("number", "value"))
-        index = edge_index.Index(row.generation, row.buckets, values)
-    used = sum(map(len, index.values.values()))
-    if 2 * used + len(manifest.entries) * BYTES_OF_A_FILE <= edge_index.MAX_STORE:
-        return
-    last = Deployment.objects.filter(site=site).aggregate(last=Max("release_number"))["last"]
-    served = [row.head_release] if row is not None and row.head_release else []
+    """Raises DeploymentRefused, with the numbers. Counted is what must stay; the rest goes."""
+    row = EdgeIndex.objects.filter(site=site).first() or EdgeIndex(site=site)
+    index = index_shape.newest(row) if row.pk else edge_index.Index()
+    occupied = index_shape.occupied(row) if row.pk else 0
+    last = Deployment.objects.filter(site=site).aggregate(last=Max("release_number"))["last"] or 0
+    served = [row.head_release] if row.head_release else []
     wanted = {path: entry.hash for path, entry in manifest.entries.items()}
     try:
-        edge_index.append(index, (last or 0) + 1, wanted, reachable=served)
+        edge_index.raise_if_full(index, last + 1, wanted, reachable=served, occupied=occupied)
     except (IndexFull, DigestCollision) as full:
         raise DeploymentRefused(f"Nothing was uploaded: {full}") from full

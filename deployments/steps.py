@@ -48,10 +48,17 @@ def queue(deployment: Deployment, target: Target, clients: Clients) -> float | N
 
 
 def index(deployment: Deployment, target: Target, clients: Clients) -> float:
-    """The records first: harmless, no head reaches them yet."""
-    index_rows.prepare(deployment, publish.manifest_of(deployment))
-    written = index_rows.write(deployment.site, clients, target.store_arn)
-    seconds: float = settings.CLOUDADMIN_SETTLE_SECONDS if written else 0.0
+    """The records first: harmless, no head reaches them yet.
+
+    They settle also when none was written here: a process that was killed may have done it just
+    before, or a deployment that was cancelled.
+    """
+    manifest = publish.manifest_of(deployment)
+    index_rows.make_room(deployment.site, clients, target.store_arn)
+    with deciding(deployment.site):
+        index_rows.prepare(deployment, manifest)
+    index_rows.write(deployment.site, clients, target.store_arn)
+    seconds: float = settings.CLOUDADMIN_SETTLE_SECONDS
     move(deployment, Phase.SETTLE, phase_until=timezone.now() + timedelta(seconds=seconds))
     return seconds
 
@@ -71,6 +78,7 @@ def settle(deployment: Deployment, target: Target, clients: Clients) -> float | 
                 ready = f"Ready to be published. {lane.stopped_because(deployment.site)}"
                 end(deployment, State.SUCCESS, ready, phase=Phase.DONE)
                 return None
+            index_rows.settled(deployment.site)
             index_rows.name_head(deployment.site, deployment.release_number)
         move(deployment, Phase.FLIP)
     return 0.0
@@ -105,8 +113,6 @@ def verify(deployment: Deployment, target: Target, clients: Clients) -> float | 
             end(deployment, State.FAILURE, _taken_back(mismatch))
     if deployment.state != State.SUCCESS:
         publish.restore(site, target, clients)
-    elif deployment.is_published and before is not None:
-        index_rows.drop_generations_before(before.generation, site, clients, target.store_arn)
     return None
 
 

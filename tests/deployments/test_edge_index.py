@@ -25,9 +25,9 @@ from deployments.edge_index import (
     bucket_key,
     bucket_of,
     digest,
-    fits,
     head,
     parse_bucket_key,
+    raise_if_full,
     release_key,
 )
 from localcloud.function_runtime import FunctionRuntime
@@ -72,7 +72,9 @@ class History(RuleBasedStateMachine):
         wanted = {path: object_hash(path, content) for path, content in files.items()}
         must = [self.served] if self.served else []
         room = {"reachable": must, "occupied": self.occupied()}
-        if not fits(self.index, self.last, wanted, keep, **room):
+        try:
+            raise_if_full(self.index, self.last, wanted, keep, **room)
+        except IndexFull:
             self.refused(wanted, keep, room)
             return None
         optional = sorted(self.manifests, reverse=True)
@@ -215,7 +217,7 @@ def test_an_index_grows_to_a_hundred_thousand_files(sizes):
     for release, size in enumerate(sizes, 1):
         wanted = files(size)
         before = edge_index._size(index.generation, index.values)
-        assert fits(index, release, wanted, reachable=reachable)
+        raise_if_full(index, release, wanted, reachable=reachable)
         change = append(index, release, wanted, reachable=reachable)
         after = edge_index._size(change.index.generation, change.index.values)
         assert after + (before if change.rebuilt else 0) <= MAX_STORE

@@ -149,7 +149,7 @@ def test_what_is_changed_while_heads_are_written_is_written_next(site, store, mo
     monkeypatch.setattr(store, "update_keys", and_meanwhile)
     target, clients = target_of(site), cast(Clients, store)
     named = heads.name(site, target)
-    index_rows.update_keys(clients, target.store_arn, named.puts, named.deletes)
+    index_rows.update_keys(clients, target.store_arn, lambda: named)
     heads.were_written(site, named)
     assert site in sites_with_unwritten_head()
     monkeypatch.undo()

@@ -91,6 +91,7 @@ class History(RuleBasedStateMachine):
     @rule(files=files, moves=st.integers(0, 2))
     def deploy(self, files: dict[str, int], moves: int) -> None:
         deployment = self.prepared(files, moves)
+        index_rows.settled(self.site)
         index_rows.name_head(self.site, deployment.release_number)
         self.flip()
         publish.mark_published(deployment)

@@ -62,6 +62,7 @@ def preview(site: Site, store: Store, number: int, branch: str = "", **fields: A
         **fields,
     )
     index_rows.prepare(deployment, manifest)
+    index_rows.write(site, cast(Clients, store), target_of(site).store_arn)
     previews.serve(deployment, target_of(site), cast(Clients, store))
     return deployment
 
