@@ -37,6 +37,8 @@ State, Phase = Deployment.State, Deployment.Phase
 Environment, Trigger = Deployment.Environment, Deployment.Trigger
 
 UPLOADING = (Phase.SOURCE, Phase.UPLOAD)
+# The source of what a client uploads by itself, in requests: it holds the row between them.
+NEGOTIATED = "manifest"
 # Manifests whose objects are known to be in the bucket; more would cost more to read than to send.
 MANIFESTS_COMPARED = 5
 MAX_ATTEMPTS = 5
@@ -305,12 +307,24 @@ def request_cancel(deployment: Deployment) -> None:
                 f"It is too late to cancel #{row.number}: it is being published. Roll back instead."
             )
         Deployment.objects.filter(pk=row.pk).update(cancel_requested=True)
-        if row.phase == Phase.QUEUE or not row.is_held:
+        if row.phase == Phase.QUEUE or not row.is_held or is_negotiated(row):
             # The fence refuses whoever read the row before.
             Deployment.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
             row.refresh_from_db()
             end(row, State.INACTIVE, CANCELLED)
     deployment.refresh_from_db()
+
+
+def is_negotiated(deployment: Deployment) -> bool:
+    """Whether a client holds it, and has not said that everything is there."""
+    return (
+        deployment.phase == Phase.UPLOAD
+        and deployment.state in Deployment.ACTIVE
+        and deployment.trigger == Trigger.API
+        and deployment.source == NEGOTIATED
+        and deployment.is_held
+        and bool(deployment.manifest)
+    )
 
 
 def interrupt(deployment: Deployment) -> bool:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -47,11 +48,15 @@ def keep(deployment: Deployment, chunks: Iterable[bytes]) -> None:
     path = path_of(deployment)
     path.parent.mkdir(parents=True, exist_ok=True)
     _drop_abandoned(path.parent)
-    arriving = path.with_suffix(".arriving")
-    with arriving.open("wb") as target:
-        for chunk in chunks:
-            target.write(chunk)
-    arriving.replace(path)
+    # Each arrival has a file of its own: the same archive may be sent twice at once.
+    arriving = path.with_suffix(f".{uuid4().hex}")
+    try:
+        with arriving.open("wb") as target:
+            for chunk in chunks:
+                target.write(chunk)
+        arriving.replace(path)
+    finally:
+        arriving.unlink(missing_ok=True)
 
 
 def path_of(deployment: Deployment) -> Path:
@@ -64,6 +69,17 @@ def path_of(deployment: Deployment) -> Path:
 def is_waiting(deployment: Deployment) -> bool:
     """Whether the file is here and its objects are not in the bucket yet."""
     return deployment.phase in operations.UPLOADING and path_of(deployment).exists()
+
+
+def is_awaited(deployment: Deployment) -> bool:
+    """Whether its file has never arrived: the request ended in between, and may be sent again."""
+    return (
+        deployment.state in Deployment.ACTIVE
+        and deployment.phase in operations.UPLOADING
+        and deployment.claimed_at is None
+        and deployment.source != operations.NEGOTIATED
+        and not path_of(deployment).exists()
+    )
 
 
 def run(pk: int) -> bool:
@@ -118,7 +134,9 @@ def _upload(deployment: Deployment, path: Path) -> str:
 
 def _drop_abandoned(folder: Path) -> None:
     """Files of deployments that ended without a worker having had them."""
-    numbers = {int(path.stem): path for path in folder.iterdir() if path.stem.isdigit()}
-    active = Deployment.objects.filter(pk__in=numbers, state__in=Deployment.ACTIVE)
-    for pk in numbers.keys() - set(active.values_list("pk", flat=True)):
-        numbers[pk].unlink(missing_ok=True)
+    numbers = {path: int(path.stem) for path in folder.iterdir() if path.stem.isdigit()}
+    active = Deployment.objects.filter(pk__in=numbers.values(), state__in=Deployment.ACTIVE)
+    kept = set(active.values_list("pk", flat=True))
+    for path, pk in numbers.items():
+        if pk not in kept:
+            path.unlink(missing_ok=True)

@@ -62,16 +62,22 @@ def create_by_archive(
     require(request, scope_for(options.environment))
     _judge(request)
     deployment = replayed(row, key)
-    if deployment is None:
+    if deployment is None or uploads.is_awaited(deployment):
         chunks = _chunks(request)
-        deployment = create(request, row, _name(request), options, key)
-        try:
-            uploads.keep(deployment, chunks)
-        except (ApiError, OSError):
-            operations.fail(deployment, "The archive did not arrive whole; send it again.")
-            raise
+        deployment = deployment or create(request, row, _name(request), options, key)
+        _keep(deployment, chunks)
         wake(tasks.deploy_upload, deployment.pk)
     return Status(202, deployment)
+
+
+def _keep(deployment: Deployment, chunks: Iterator[bytes]) -> None:
+    try:
+        uploads.keep(deployment, chunks)
+    except (ApiError, OSError):
+        # The key is free again: the same request makes another deployment.
+        deployment.write(idempotency_key="")
+        operations.fail(deployment, "The archive did not arrive whole; send it again.")
+        raise
 
 
 def _judge(request: HttpRequest) -> None:
@@ -111,4 +117,5 @@ def _rest(request: HttpRequest, chunk: bytes) -> Iterator[bytes]:
 
 def _name(request: HttpRequest) -> str:
     file: Any = request.FILES.get("file") if request.content_type == MULTIPART else None
-    return str(file.name) if file is not None else "archive"
+    name = str(file.name) if file is not None else ""
+    return name if name not in ("", operations.NEGOTIATED) else "archive"

@@ -41,7 +41,7 @@ def create(request: HttpRequest, site: Site, source: str, asked: Options, key: s
         creator=token_of(request).creator,
         environment=asked.environment,
         trigger=Deployment.Trigger.API,
-        label=asked.label or (label_of(asked.ref) if asked.ref else ""),
+        label=label_of(named) if (named := asked.label or asked.ref) else "",
         ref=asked.ref,
         sha=asked.sha,
         author=asked.author,

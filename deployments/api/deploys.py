@@ -8,9 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Path, Query, Router, Status
 
-from deployments import operations, progress
+from deployments import operations
 from deployments.api.access import require, site_of
-from deployments.api.negotiation import is_negotiated
 from deployments.api.problems import NotFound, refusals
 from deployments.api.schemas import DeploymentOut, DeploymentsOut, LogOut, page
 from deployments.models import Deployment, Scope
@@ -20,7 +19,7 @@ PAGE = 100
 LARGEST = 2**31 - 1
 
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
-Phase, State = Deployment.Phase, Deployment.State
+Phase = Deployment.Phase
 ORDER = list(Phase)
 
 router = Router(tags=["deployments"])
@@ -77,10 +76,7 @@ def cancel_deployment(request: HttpRequest, site: str, number: Number) -> Status
     """Have it end before it is published; afterwards it is too late. Scope: deploy or preview."""
     row = deployment_of(site_of(request, site, Scope.READ), number)
     require(request, scope_for(row.environment))
-    if is_negotiated(row):
-        progress.end(row, State.INACTIVE, progress.CANCELLED)
-    else:
-        operations.request_cancel(row)
+    operations.request_cancel(row)
     return Status(202, deployment_of(row.site, number))
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 from pydantic import ValidationError
 
-from deployments import tasks
+from deployments import operations, tasks
 from deployments.api import negotiation
 from deployments.api.access import require, site_of
 from deployments.api.creation import IdempotencyKey, create, replayed
@@ -25,6 +25,7 @@ from deployments.api.schemas import (
 )
 from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
+from sites.models.lease import LeaseLost
 
 MOST_BODY = 40 * 1024 * 1024
 
@@ -54,9 +55,9 @@ def create_by_manifest(
     asked = _manifest(request)
     require(request, scope_for(asked.environment))
     deployment = replayed(row, key)
-    if deployment is None:
+    if deployment is None or _is_untouched(deployment):
         manifest = negotiation.manifest_of(asked)
-        deployment = create(request, row, "manifest", asked, key)
+        deployment = deployment or create(request, row, operations.NEGOTIATED, asked, key)
         negotiation.hold(deployment, manifest)
     return Status(201, {"deployment": deployment, **vars(_page(deployment, ""))})
 
@@ -70,7 +71,7 @@ def list_uploads(
     number: Number,
     after: Annotated[str, Query(max_length=900, pattern=PLAIN)] = "",
 ) -> Uploads:
-    """What is missing now, a page of a thousand. Scope: deploy, or preview for a preview."""
+    """What is missing now, a page of two thousand. Scope: deploy, or preview for a preview."""
     return _page(_own(request, site, number), after)
 
 
@@ -84,8 +85,11 @@ def finalize(request: HttpRequest, site: str, number: Number) -> Status[Deployme
     409 with `missing` when the bucket lacks files still. Scope: deploy, or preview for a preview.
     """
     deployment = _own(request, site, number)
-    if negotiation.is_negotiated(deployment):
-        missing = negotiation.finalize(deployment)
+    if operations.is_negotiated(deployment):
+        try:
+            missing = negotiation.finalize(deployment)
+        except LeaseLost:  # another request was first
+            return Status(202, deployment_of(deployment.site, number))
         if missing:
             raise ApiError(
                 409,
@@ -104,8 +108,17 @@ def _own(request: HttpRequest, site: str, number: int) -> Deployment:
     return deployment
 
 
+def _is_untouched(deployment: Deployment) -> bool:
+    """Whether the request that made it ended before it could give it to the client."""
+    return (
+        deployment.state in Deployment.ACTIVE
+        and deployment.claimed_at is None
+        and deployment.source == operations.NEGOTIATED
+    )
+
+
 def _page(deployment: Deployment, after: str) -> Uploads:
-    if not negotiation.is_negotiated(deployment):
+    if not operations.is_negotiated(deployment):
         raise ApiError(
             409,
             f"Deployment #{deployment.number} waits for no uploads: it is "

@@ -6,21 +6,18 @@ row is taken back like a dead worker's. What was sent stays, and is not asked fo
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
-from pathlib import PurePosixPath
+from functools import lru_cache
+from operator import itemgetter
 
-import obstore
 from django.utils import timezone
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
 from cloudadmin.aws import Clients
 from deployments import headers, operations, redirects
+from deployments.api import arrivals
 from deployments.api.schemas import FileIn, ManifestIn
 from deployments.caching import cache_control
 from deployments.content_types import content_type
@@ -30,18 +27,16 @@ from deployments.models import Deployment
 from deployments.progress import deciding
 from deployments.source import SourceRefused
 from deployments.source.rules import Entries
-from deployments.source.secrets import KEY_HEADER_WITHIN, KEY_NAME, judge_key, judge_secrecy
+from deployments.source.secrets import judge_secrecy
 from deployments.source.tree import START_PAGE
 from deployments.target import target_of
 from sites.access import clients_for
-from sites.errors import Refused
 
 HELD_FOR = timedelta(hours=1)
 # An assumed role's credentials end after an hour, and those at hand may be half an hour old.
 SIGNED_FOR = timedelta(minutes=25)
-PAGE = 1_000
+PAGE = 2_000
 LOOKED_AT = 5_000
-ASKED_AT_ONCE = 64
 
 RULE_FILES = {
     name: f"“{name}” is followed, not published; send its content as the field “{name[1:]}”."
@@ -110,28 +105,17 @@ def hold(deployment: Deployment, manifest: Manifest) -> None:
     )
 
 
-def is_negotiated(deployment: Deployment) -> bool:
-    """Whether a client holds it, and has not said that everything is there."""
-    return (
-        deployment.phase == Phase.UPLOAD
-        and deployment.state in Deployment.ACTIVE
-        and deployment.trigger == Deployment.Trigger.API
-        and bool(deployment.manifest)
-        and deployment.is_held
-    )
-
-
 def uploads(deployment: Deployment, after: str = "") -> Uploads:
     """What the bucket lacks, of the paths after ``after``, signed; the client holds on."""
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
+    deployment.write(lease_until=timezone.now() + HELD_FOR)
     clients = clients_for(deployment.site.account)
     bucket_name = target_of(deployment.site).bucket_name
-    candidates = _sorted_after(operations.missing_objects(deployment.site, manifest), after)
-    looked_at = dict(islice(candidates, LOOKED_AT))
-    absent = asyncio.run(_absent(clients.object_store(bucket_name), looked_at, PAGE))
-    deployment.write(lease_until=timezone.now() + HELD_FOR)
+    candidates = _candidates(deployment.pk, deployment.fence)
+    start = bisect_right(candidates, after, key=itemgetter(0))
+    looked_at = dict(candidates[start : start + LOOKED_AT])
+    absent = arrivals.absent(clients.object_store(bucket_name), looked_at, PAGE)
     return Uploads(
-        [_upload(clients, bucket_name, path, manifest.entries[path]) for path in absent],
+        [_upload(clients, bucket_name, path, looked_at[path]) for path in absent],
         timezone.now() + SIGNED_FOR,
         _next(list(looked_at), absent),
     )
@@ -140,21 +124,36 @@ def uploads(deployment: Deployment, after: str = "") -> Uploads:
 def finalize(deployment: Deployment) -> list[str]:
     """Hand the deployment to the workers, or return what is missing still: at most a page of it.
 
-    Raises SourceRefused when a private key was sent.
+    Raises SourceRefused when a secret was sent, which is its end, and LeaseLost.
     """
+    deployment.write(lease_until=timezone.now() + HELD_FOR)
     manifest = Manifest.from_bytes(bytes(deployment.manifest))
     store = clients_for(deployment.site.account).object_store(
         target_of(deployment.site).bucket_name
     )
     sent = operations.missing_objects(deployment.site, manifest)
-    deployment.write(lease_until=timezone.now() + HELD_FOR)
-    absent = asyncio.run(_absent(store, sent, PAGE))
+    absent = arrivals.absent(store, sent, PAGE)
     if absent:
         return absent
-    _judge_keys(store, sent, set(deployment.allowed))
+    try:
+        arrivals.judge(store, sent, deployment.allowed)
+    except SourceRefused as refused:
+        operations.fail(deployment, str(refused))
+        raise
     operations.uploaded(deployment, manifest, len(sent), sum(entry.size for entry in sent.values()))
     deployment.release()
     return []
+
+
+@lru_cache(maxsize=2)
+def _candidates(pk: int, fence: int) -> list[tuple[str, Entry]]:
+    """What the client may have to send, sorted by path: read once for all pages of a deployment.
+
+    Held, it does not change, and what it needs is not cleared away; others may add to the bucket.
+    """
+    deployment = Deployment.objects.select_related("site").get(pk=pk)
+    manifest = Manifest.from_bytes(bytes(deployment.manifest))
+    return sorted(operations.missing_objects(deployment.site, manifest).items())
 
 
 def _entry(file: FileIn, rules: headers.Rules) -> Entry:
@@ -169,52 +168,10 @@ def _entry(file: FileIn, rules: headers.Rules) -> Entry:
     )
 
 
-def _sorted_after(entries: Mapping[str, Entry], after: str) -> Iterator[tuple[str, Entry]]:
-    return ((path, entries[path]) for path in sorted(entries) if path > after)
-
-
 def _next(looked_at: list[str], absent: list[str]) -> str | None:
     if len(absent) >= PAGE:
         return absent[-1]
     return looked_at[-1] if len(looked_at) == LOOKED_AT else None
-
-
-async def _absent(store: S3Store, entries: Mapping[str, Entry], most: int) -> list[str]:
-    """The first ``most`` paths whose object the bucket does not have, or has in another size."""
-    absent: list[str] = []
-    waiting = iter(entries.items())
-
-    async def work() -> None:
-        for path, entry in waiting:
-            if len(absent) >= most:
-                return
-            try:
-                meta = await obstore.head_async(store, object_key(path, entry))
-            except FileNotFoundError:
-                absent.append(path)
-            except BaseError as error:
-                reason = str(error).partition("\n")[0]
-                raise Refused(f"The bucket cannot be asked: {reason}", try_again=True) from error
-            else:
-                if meta["size"] != entry.size:
-                    absent.append(path)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(ASKED_AT_ONCE, len(entries))):
-                group.create_task(work())
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return sorted(absent)[:most]
-
-
-def _judge_keys(store: S3Store, sent: Mapping[str, Entry], allowed: set[str]) -> None:
-    """Names were judged before; only now is there a content to look into."""
-    for path, entry in sent.items():
-        if KEY_NAME.fullmatch(PurePosixPath(path).name) and entry.size and path not in allowed:
-            length = min(entry.size, KEY_HEADER_WITHIN)
-            start = obstore.get_range(store, object_key(path, entry), start=0, length=length)
-            judge_key(path, bytes(start))
 
 
 def _upload(clients: Clients, bucket_name: str, path: str, entry: Entry) -> Upload:

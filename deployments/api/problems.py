@@ -23,6 +23,7 @@ from deployments.oidc import IdentityRefused
 from deployments.source import SourceRefused
 from deployments.tokens import TokenRefused
 from sites.errors import Refused, for_people
+from sites.models.lease import LeaseLost
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX = "/api/"
@@ -108,6 +109,7 @@ def register(api: NinjaAPI) -> None:
         IdentityRefused: lambda error: ApiError(403, str(error)),
         SourceRefused: lambda error: ApiError(422, str(error)),
         Refused: _refused,
+        LeaseLost: _overtaken,
         ValidationError: lambda error: invalid(error.errors),
         HttpError: lambda error: ApiError(error.status_code, f"{error}."),
         Http404: lambda error: ApiError(404, "There is nothing here."),
@@ -184,6 +186,14 @@ def _refused(error: Refused) -> ApiError:
     if error.try_again and not isinstance(error, DeploymentRefused):
         return ApiError(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     return ApiError(409, str(error))
+
+
+def _overtaken(error: LeaseLost) -> ApiError:
+    return ApiError(
+        409,
+        "Meanwhile the deployment went on, or ended, by another request; ask for it to see how it "
+        "is now.",
+    )
 
 
 def _of_the_world(request: HttpRequest, error: Any) -> HttpResponse:

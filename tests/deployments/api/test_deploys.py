@@ -9,10 +9,12 @@ from unittest import mock
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from deployments import tasks, uploads
+from deployments import operations, tasks, uploads
+from deployments.api import archives
 from deployments.models import Deployment, Scope
 from tests.deployments.api.conftest import token
-from tests.factories import DeploymentFactory, SiteFactory
+from tests.factories import DeploymentFactory, DomainFactory, SiteFactory
+from tests.fakes import Killed
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +133,66 @@ def test_a_key_makes_one_deployment(call, site, delay):
     numbers = {call("post", "deployments", Scope.DEPLOY, **send).json()["number"] for _ in range(3)}
     assert numbers == {1}
     assert Deployment.objects.count() == 1
+
+
+def test_an_archive_that_never_arrived_is_taken_from_the_next_request(
+    call, site, delay, monkeypatch
+):
+    send = {"data": ZIP, "content_type": "application/zip", "headers": {"Idempotency-Key": "7"}}
+    with monkeypatch.context() as dying:
+        dying.setattr(uploads, "keep", mock.Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            call("post", "deployments", Scope.DEPLOY, **send)
+    assert call("post", "deployments", Scope.DEPLOY, **send).status_code == 202
+    row = Deployment.objects.get()
+    assert uploads.path_of(row).read_bytes() == ZIP
+    assert uploads.is_waiting(row)
+
+
+def test_an_archive_that_did_not_fit_gives_its_key_back(call, site, delay, monkeypatch):
+    send = {"data": ZIP, "content_type": "application/zip", "headers": {"Idempotency-Key": "7"}}
+    with monkeypatch.context() as small:
+        small.setattr(archives, "MOST_BYTES", 1)
+        small.setattr(archives, "_judge", lambda request: None)
+        assert call("post", "deployments", Scope.DEPLOY, **send).status_code == 413
+    row = Deployment.objects.get()
+    assert (row.state, list(uploads.path_of(row).parent.iterdir())) == (State.FAILURE, [])
+    assert call("post", "deployments", Scope.DEPLOY, **send).json()["number"] == 2
+
+
+def test_a_form_cannot_pass_for_a_manifest(call, site, delay):
+    file = SimpleUploadedFile("manifest", ZIP)
+    call("post", "deployments", Scope.DEPLOY, data={"file": file})
+    row = Deployment.objects.get()
+    row.claim(phase=Phase.UPLOAD, manifest=b"x")
+    assert not operations.is_negotiated(row)
+
+
+@pytest.fixture
+def preview_domain(site) -> None:
+    DomainFactory(site=site, name="*.preview.example.com")
+    distribution = site.resources.get(logical_id="distribution")
+    distribution.attributes["aliases"] = ["*.preview.example.com"]
+    distribution.save()
+
+
+@pytest.mark.usefixtures("preview_domain")
+@pytest.mark.parametrize(
+    ("asked", "label"),
+    [("ref=feature/Login", "feature-login"), ("label=spring", "spring"), ("ref=a&label=b", "b")],
+)
+def test_a_preview_has_the_label_that_it_asked_for(call, site, delay, asked, label):
+    path = f"deployments?environment=preview&{asked}"
+    response = call("post", path, Scope.PREVIEW, data=ZIP, content_type="application/zip")
+    assert response.status_code == 202, response.content
+    assert response.json()["label"] == label
+
+
+@pytest.mark.usefixtures("preview_domain")
+def test_the_label_of_a_deployment_is_its_own(call, site, delay):
+    path = "deployments?environment=preview&label=d5"
+    response = call("post", path, Scope.PREVIEW, data=ZIP, content_type="application/zip")
+    assert response.json()["label"].startswith("d5-")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ import pytest
 from django.utils import timezone
 
 from deployments import operations, tasks
-from deployments.api import negotiation
+from deployments.api import manifests, negotiation
 from deployments.manifest import Manifest
 from deployments.models import Deployment, Scope
+from sites.models.lease import LeaseLost
+from tests.fakes import Killed
 
 pytestmark = pytest.mark.django_db
 
@@ -152,6 +154,43 @@ def test_a_client_can_cancel_what_it_began(call, site, bucket):
     assert call("get", "deployments/1/uploads", Scope.DEPLOY).status_code == 409
 
 
+def test_a_person_can_cancel_what_a_client_began(call, site, bucket):
+    call("post", "manifests", Scope.DEPLOY, json=manifest(FILES))
+    late = Deployment.objects.get()
+    operations.request_cancel(Deployment.objects.get())
+    row = Deployment.objects.get()
+    assert (row.state, row.lease_until) == (State.INACTIVE, None)
+    with pytest.raises(LeaseLost):
+        negotiation.uploads(late)
+
+
+def test_a_request_that_comes_too_late_holds_nobody_up(call, site, bucket, monkeypatch):
+    """It read the row before another request finalized it."""
+    answer = call("post", "manifests", Scope.DEPLOY, json=manifest(FILES)).json()
+    for upload in answer["uploads"]:
+        put(upload, FILES[upload["path"]])
+    late = Deployment.objects.get()
+    assert call("post", "deployments/1/finalize", Scope.DEPLOY).status_code == 202
+    before = Deployment.objects.values().get()
+    monkeypatch.setattr(manifests, "_own", lambda *_: late)
+    assert call("get", "deployments/1/uploads", Scope.DEPLOY).status_code == 409
+    again = call("post", "deployments/1/finalize", Scope.DEPLOY)
+    assert (again.status_code, again.json()["phase"]) == (202, "queue")
+    assert Deployment.objects.values().get() == before
+
+
+def test_a_request_that_died_before_it_held_the_row_is_sent_again(call, site, bucket, monkeypatch):
+    send = {"json": manifest(FILES), "headers": {"Idempotency-Key": "run 7"}}
+    with monkeypatch.context() as dying:
+        dying.setattr(negotiation, "hold", mock.Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            call("post", "manifests", Scope.DEPLOY, **send)
+    answer = call("post", "manifests", Scope.DEPLOY, **send)
+    assert answer.status_code == 201, answer.content
+    assert len(answer.json()["uploads"]) == 4
+    assert Deployment.objects.count() == 1
+
+
 def test_a_key_begins_one_deployment(call, site, bucket):
     send = {"json": manifest(FILES), "headers": {"Idempotency-Key": "run 7"}}
     for _ in range(2):
@@ -160,14 +199,39 @@ def test_a_key_begins_one_deployment(call, site, bucket):
     assert Deployment.objects.count() == 1
 
 
-def test_a_private_key_is_refused_when_it_has_arrived(call, site, bucket):
-    files = {"index.html": b"", "a.key": b"-----BEGIN RSA PRIVATE KEY-----\nx"}
+GITHUB_TOKEN = b"ghp_" + b"aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("a.key", b"-----BEGIN RSA PRIVATE KEY-----\nx", "private key"),
+        ("js/app.js", b"let a;\nconst token = '" + GITHUB_TOKEN + b"'", "line 2"),
+    ],
+)
+def test_a_secret_is_refused_when_it_has_arrived(call, site, bucket, path, content, said):
+    files = {"index.html": b"", path: content}
     answer = call("post", "manifests", Scope.DEPLOY, json=manifest(files)).json()
     for upload in answer["uploads"]:
         put(upload, files[upload["path"]])
     refused = call("post", "deployments/1/finalize", Scope.DEPLOY)
     assert refused.status_code == 422
-    assert "a.key" in refused.json()["detail"]
+    assert path in refused.json()["detail"]
+    assert said in refused.json()["detail"]
+    assert call("get", "deployments/1", Scope.DEPLOY).json()["state"] == "failure"
+    call("post", "manifests", Scope.DEPLOY, json=manifest(files, allow=[path]))
+    assert call("post", "deployments/2/finalize", Scope.DEPLOY).status_code == 202
+
+
+def test_pages_read_the_manifest_once(call, site, bucket, monkeypatch):
+    monkeypatch.setattr(negotiation, "PAGE", 10)
+    files = {"index.html": b"0", **{f"{n:03}.txt": b"" for n in range(25)}}
+    answer = call("post", "manifests", Scope.DEPLOY, json=manifest(files)).json()
+    reading = mock.create_autospec(Manifest.from_bytes)
+    monkeypatch.setattr(Manifest, "from_bytes", reading)
+    path = f"deployments/1/uploads?after={answer['next']}"
+    assert len(call("get", path, Scope.DEPLOY).json()["uploads"]) == 10
+    reading.assert_not_called()
 
 
 @pytest.mark.parametrize(
