@@ -33,11 +33,10 @@ def github(request: HttpRequest, uid: UUID) -> JsonResponse:
         reason = f"The body is larger than {BODY_AT_MOST:,} bytes."
         pushes.refuse(repository, request.headers, reason)
         return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Delivery.Outcome.REFUSED, reason)
-    if not pushes.is_signed(repository, request.headers, body):
-        reason = "There is no such hook, or its secret is another one than what signed this."
-        pushes.refuse(repository, request.headers, reason)
-        return _answer(HTTPStatus.UNAUTHORIZED, Delivery.Outcome.REFUSED, reason)
-    delivery = pushes.receive(repository, request.headers, body)
+    try:
+        delivery = pushes.receive(repository, request.headers, body)
+    except pushes.Unsigned as unsigned:
+        return _answer(HTTPStatus.UNAUTHORIZED, Delivery.Outcome.REFUSED, str(unsigned))
     outcome = Delivery.Outcome(delivery.outcome)
     return _answer(STATUS[outcome], outcome, delivery.reason)
 

@@ -8,7 +8,7 @@ running     from the row to objects in the bucket, by a worker
 """
 
 from deployments.pushes.deliveries import expire, refuse
-from deployments.pushes.receiving import deploy, is_signed, receive
+from deployments.pushes.receiving import Unsigned, deploy, receive
 from deployments.pushes.running import is_waiting, run
 
-__all__ = ["deploy", "expire", "is_signed", "is_waiting", "receive", "refuse", "run"]
+__all__ = ["Unsigned", "deploy", "expire", "is_waiting", "receive", "refuse", "run"]

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 Environment = Deployment.Environment
 SIGNATURE = "X-Hub-Signature-256"
+UNSIGNED = "There is no such hook, or its secret is another one than what signed this."
+
+
+class Unsigned(Exception):
+    """Whoever sent it does not know the hook's secret."""
 
 
 class Ignored(Exception):
@@ -44,9 +49,13 @@ def is_signed(repository: Repository | None, headers: Mapping[str, str], body: b
 
 
 def receive(repository: Repository | None, headers: Mapping[str, str], body: bytes) -> Delivery:
-    """What became of a webhook, written down. A deployment that it asks for is enqueued."""
-    if repository is None or not is_signed(repository, headers, body):
-        return refuse(repository, headers, "It is not signed with the hook's secret.")
+    """What became of a webhook, written down. A deployment that it asks for is enqueued.
+
+    Raises Unsigned.
+    """
+    if not is_signed(repository, headers, body) or repository is None:
+        refuse(repository, headers, UNSIGNED)
+        raise Unsigned(UNSIGNED)
     # The delivery's id is not signed: the body is what comes once.
     digest = hashlib.sha256(body).hexdigest()
     accepted = Delivery.objects.filter(

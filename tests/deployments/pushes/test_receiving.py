@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.test import RequestFactory
@@ -136,6 +137,13 @@ def test_what_is_not_signed_does_nothing_and_is_logged(post, signature):
     assert last()[0] == Outcome.REFUSED
 
 
+def test_a_signature_is_checked_once(post, monkeypatch):
+    check = mock.create_autospec(pushes.receiving.is_signed, return_value=True)
+    monkeypatch.setattr(pushes.receiving, "is_signed", check)
+    assert post(pushed(SHA)).status_code == 202
+    check.assert_called_once()
+
+
 def test_an_altered_body_does_nothing(post):
     signature = signed("between us", pushed(SHA))
     altered = pushed("e" * 40)
@@ -216,7 +224,8 @@ def test_a_hook_answers_posts_alone(client, repository):
 def test_a_hook_without_a_secret_takes_nothing(repository):
     repository.secret = ""
     headers = {"X-Hub-Signature-256": signed("", pushed(SHA))}
-    assert not pushes.is_signed(repository, headers, pushed(SHA))
+    with pytest.raises(pushes.Unsigned):
+        pushes.receive(repository, headers, pushed(SHA))
 
 
 def test_a_name_is_learned_from_the_greeting(post, repository):
