@@ -1,7 +1,8 @@
 """Serve another kept deployment, earlier or later, without an upload.
 
-As a rule it is one flip. A release that the index gave up for room, or never had, gets its records
-under a new number; its objects are in the bucket still.
+For what was served before, it is one flip. What never was is published as a new deployment of the
+same files, in the lane and checked at the edge; so is a release that the index gave up for room.
+The objects are in the bucket still.
 
 Whoever goes back means it: until publishing is resumed, or the newest deployment is chosen, later
 ones end ready to be published.
@@ -35,23 +36,24 @@ if TYPE_CHECKING:
 def rollback(site: Site, number: int | None = None, creator: User | None = None) -> Deployment:
     """Publish deployment ``number``, or the one before the one that is served.
 
-    It waits for nobody: a deployment that is being verified meanwhile ends unpublished. Returns
-    the deployment that is served, or a new one with the same files that the caller brings to its
-    end with ``operations.advance``. Raises DeploymentRefused.
+    The flip waits for nobody: a deployment that is being verified meanwhile ends unpublished. Where
+    AWS does not answer, it is recorded all the same, and beat makes it. Returns the deployment that
+    is served, or a new one with the same files that the caller brings to its end with
+    ``operations.advance``. Raises DeploymentRefused.
     """
-    target = target_of(site)
+    target_of(site)
     with deciding(site):
         chosen = _chosen(site, number)
-        is_indexed = chosen.environment == Environment.PRODUCTION and index_rows.can_name(chosen)
+        was_served = chosen.published_at is not None and index_rows.can_name(chosen)
         _hold_or_release(site, chosen, creator)
-        if is_indexed:
+        if was_served:
             index_rows.name_head(site, chosen.release_number)
             publish.mark_published(chosen)
         else:
             again = _again(chosen, creator)
-    if not is_indexed:
+    if not was_served:
         return again
-    publish.restore(site, target, clients_for(site.account))
+    write_head(site)
     return chosen
 
 

@@ -153,7 +153,7 @@ def test_of_many_at_once_one_gets_in(site, world, begin):
 # --- Locked, and held back ------------------------------------------------------------------------
 
 
-def test_while_a_site_is_locked_deployments_end_ready_and_one_flip_away(site, world, deploy):
+def test_while_a_site_is_locked_deployments_end_ready_and_one_step_away(site, world, deploy):
     before = deploy({"a.html": "1"})
     lane.lock(site, "Sale until Friday", "ada", timezone.now() + timedelta(hours=1))
     ready = deploy({"a.html": "2"})
@@ -162,9 +162,10 @@ def test_while_a_site_is_locked_deployments_end_ready_and_one_flip_away(site, wo
     assert "ada" in ready.error_message
     assert served(site, world) == wanted(before)
     assert lane.ready(site) == ready
-    flips = world.flips
-    rollback(site, ready.number)
-    assert world.flips == flips + 1
+    again = rollback(site, ready.number)
+    assert again.claim(state=State.IN_PROGRESS)
+    finish(again)
+    assert (again.is_published, again.uploaded) == (True, 0)
     assert served(site, world) == wanted(ready)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
-from deployments import index_rows, lane, operations, publish
+from cloudadmin.aws import ClientError
+from deployments import index_rows, lane, operations, publish, steps
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex
-from deployments.rollback import rollback
+from deployments.rollback import rollback, sites_with_unwritten_head, write_head
 from tests.deployments.world import finish, served, wanted
 from tests.factories import UserFactory
 
@@ -100,3 +104,35 @@ def test_what_cannot_be_published_is_said(site, world, deploy, begin):
     }.items():
         with pytest.raises(DeploymentRefused, match=reason):
             rollback(site, number)
+
+
+def test_what_was_never_served_is_checked_at_the_edge_and_taken_back(
+    site, world, deploy, monkeypatch
+):
+    monkeypatch.setattr(steps, "VERIFY_FOR", timedelta(0))
+    before = deploy({"a.html": "1"})
+    lane.lock(site, "Sale")
+    ready = deploy({"a.html": "2"})
+    again = rollback(site, ready.number)
+    assert publish.served(site) == before
+    again.claim(state=State.IN_PROGRESS)
+    world.is_broken = True
+    finish(again)
+    assert (again.state, again.is_published) == (State.FAILURE, False)
+    assert served(site, world) == wanted(before)
+
+
+def test_where_aws_does_not_answer_it_is_recorded_and_made_later(site, world, deploy, monkeypatch):
+    before, _ = deploy({"a.html": "1"}), deploy({"a.html": "2"})
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "UpdateKeys")
+
+    with monkeypatch.context() as down:
+        down.setattr(world, "update_keys", refuse)
+        assert rollback(site, before.number) == before
+    assert publish.published(site) == before
+    assert site in sites_with_unwritten_head()
+    write_head(site)
+    assert served(site, world) == wanted(before)
+    assert site not in sites_with_unwritten_head()
