@@ -2,7 +2,9 @@
 
 Each set is kept beside the heads, in ``EdgeIndex.heads``, under the beginning of its keys in the
 KeyValueStore, which no host name can be: ``q:<name>`` with the releases that it belongs to, and
-``p:<name>`` with the number of flips since it was asked for last. The caller has the row's lock,
+``p:<name>`` with whether heads name it, and until when it stays once they do not. Passwords settle
+before heads name them: a point of presence that has the head first could not tell who may come in,
+and would let in nobody. Until then those before them are asked for. The caller has the row's lock,
 and saves it.
 """
 
@@ -10,7 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils import timezone
 
 from deployments import edge_rules
 
@@ -19,8 +25,8 @@ if TYPE_CHECKING:
     from deployments.models import EdgeIndex
     from deployments.redirects import Redirect
 
-# A point of presence may have the head before for a while: what that needs goes one flip later.
-FLIPS_KEPT = 2
+# A point of presence may have the head before for a while, and what that needs stays as long.
+KEPT = timedelta(hours=1)
 # The flag of a head that keeps search engines away.
 PREVIEW = "x"
 
@@ -52,11 +58,30 @@ def use_redirects(row: EdgeIndex, release: int, redirects: Iterable[Redirect]) -
 
 
 def use_protection(row: EdgeIndex, found: RuleSet) -> None:
-    """Of the flip that is about to be made."""
-    for _, kept in _sets(row, "p:"):
-        kept["flips"] += 1
+    """Of the heads that are about to be written: it, once it has settled."""
+    name = f"p:{found.name}"
     if found.head:
-        row.heads.setdefault(f"p:{found.name}", _unwritten(found))["flips"] = 0
+        row.heads.setdefault(name, {**_unwritten(found), "is_named": False})["until"] = None
+    is_next = not found.head or _settles_in(row.heads[name]) == 0.0
+    for other, kept in _sets(row, "p:"):
+        if is_next:
+            kept["is_named"] = bool(found.head) and other == name
+        if other != name and not kept["is_named"] and kept["until"] is None:
+            kept["until"] = (timezone.now() + KEPT).isoformat()
+
+
+def protection_of(row: EdgeIndex, found: RuleSet) -> str:
+    """What heads say of the passwords, as long as there are any; empty for none."""
+    heads = (kept["head"] for _, kept in _sets(row, "p:") if kept["is_named"])
+    return next(heads, "") if found.head else ""
+
+
+def protection_settles_in(row: EdgeIndex, found: RuleSet) -> float | None:
+    """Seconds until heads may name what they do not name yet; None when they do."""
+    kept = row.heads.get(f"p:{found.name}")
+    if not found.head or (kept and kept["is_named"]):
+        return None
+    return _settles_in(kept) if kept else 0.0
 
 
 def redirects_of(row: EdgeIndex, release: int) -> str:
@@ -88,7 +113,7 @@ def were_written(row: EdgeIndex, puts: Mapping[str, str], gone: frozenset[str]) 
     for name, kept in _sets(row):
         keys = kept["puts"].keys()
         if keys <= puts.keys():
-            kept["is_written"] = True
+            kept |= {"is_written": True, "written_at": timezone.now().isoformat()}
         if not _is_needed(row, kept):
             del row.heads[name]
         elif keys & gone:
@@ -107,5 +132,13 @@ def _unwritten(found: RuleSet) -> dict[str, Any]:
 def _is_needed(row: EdgeIndex, kept: Mapping[str, Any]) -> bool:
     if "releases" in kept:
         return not set(row.reachable).isdisjoint(kept["releases"])
-    flips: int = kept["flips"]
-    return flips < FLIPS_KEPT
+    return kept["until"] is None or timezone.now() < datetime.fromisoformat(kept["until"])
+
+
+def _settles_in(kept: Mapping[str, Any]) -> float:
+    """Seconds; as long as it takes, should it not be written yet."""
+    seconds: float = settings.CLOUDADMIN_SETTLE_SECONDS
+    if not kept["is_written"]:
+        return max(seconds, 0.001)
+    since = timezone.now() - datetime.fromisoformat(kept["written_at"])
+    return max(0.0, seconds - since.total_seconds())

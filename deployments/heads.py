@@ -21,24 +21,29 @@ from sites.models import Site
 
 SLASH_FLAGS = {Site.TrailingSlash.ALWAYS: "a", Site.TrailingSlash.NEVER: "n"}
 MAINTENANCE = "m"
+# Beside the heads, where no host name can be: the hosts whose head the store may not have.
+UNDER_WAY = "w:"
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What the next calls make of the hosts of a site: rules first, then production, then previews.
+    """What the next calls make of the hosts of a site: either rules, or, once they are there,
+    production and then previews.
 
-    ``rules`` are keys that heads refer to, ``stale`` those that no head will any more.
+    ``rules`` are keys that heads refer to, ``stale`` those that no head will any more. Put are the
+    ``changed`` hosts alone.
     """
 
     values: Mapping[str, str]
-    gone: frozenset[str]
+    gone: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
     rules: Mapping[str, str] = field(default_factory=dict)
     stale: frozenset[str] = frozenset()
 
     @property
     def puts(self) -> dict[str, str]:
-        heads = {edge_index.head_key(host): value for host, value in self.values.items()}
-        return {**self.rules, **heads}
+        changed = {host: text for host, text in self.values.items() if host in self.changed}
+        return {**self.rules, **{edge_index.head_key(host): text for host, text in changed.items()}}
 
     @property
     def deletes(self) -> list[str]:
@@ -51,26 +56,38 @@ def name(site: Site, target: Target) -> Heads:
         row = _lock(site)
         head = _Head(row)
         head_rules.use_protection(row, head.protection)
-        values = _values(row, target, head)
-        gone = frozenset(head_rules.hosts(row)) - values.keys()
-        row.heads |= values
+        rules = head_rules.unwritten(row)
+        if rules:
+            row.save(update_fields=["heads"])
+            return Heads({}, rules=rules)
+        values, there = _values(row, target, head), head_rules.hosts(row)
+        changed = {host for host, value in values.items() if there.get(host) != value}
+        changed |= {*row.heads.get(UNDER_WAY, values)}
+        row.heads |= values | {UNDER_WAY: sorted(changed)}
         row.save(update_fields=["heads"])
-        return Heads(values, gone, head_rules.unwritten(row), head_rules.stale(row))
+        gone = frozenset(there) - values.keys()
+        return Heads(values, gone, frozenset(changed), stale=head_rules.stale(row))
 
 
-def were_written(site: Site, heads: Heads) -> None:
-    """Unless something else was asked for in the meantime."""
+def were_written(site: Site, heads: Heads) -> float | None:
+    """Record it. The seconds after which more is to be written: rules have to settle, or something
+    else was asked for in the meantime; None when nothing is."""
     with transaction.atomic():
         row = _lock(site)
-        for host in head_rules.hosts(row):
-            del row.heads[host]
-        row.heads |= heads.values
+        if not heads.rules:
+            for host in head_rules.hosts(row):
+                del row.heads[host]
+            row.heads |= {**heads.values, UNDER_WAY: []}
         head_rules.were_written(row, heads.rules, heads.stale)
-        now = _values(row, target_of(row.site), _Head(row))
-        row.is_head_written = now == heads.values and not head_rules.unwritten(row)
+        head = _Head(row)
+        pause = head_rules.protection_settles_in(row, head.protection)
+        if _values(row, target_of(row.site), head) != heads.values or head_rules.unwritten(row):
+            pause = 0.0
+        row.is_head_written = pause is None
         if row.is_head_written:
             index_shape.were_written(row)
         row.save(update_fields=["heads", "is_head_written"])
+        return pause
 
 
 class _Head:
@@ -94,7 +111,10 @@ class _Head:
 
     def _of(self, release: int, flags: str) -> str:
         shape = index_shape.settled(self.row)
-        rules = {"q": head_rules.redirects_of(self.row, release), "p": self.protection.head}
+        rules = {
+            "q": head_rules.redirects_of(self.row, release),
+            "p": head_rules.protection_of(self.row, self.protection),
+        }
         said = {name: text for name, text in rules.items() if text}
         value = json.loads(edge_index.head(release, shape, flags)) | said
         return json.dumps(value, separators=(",", ":"))

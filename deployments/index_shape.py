@@ -9,7 +9,7 @@ it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Count, Sum
@@ -86,7 +86,8 @@ def occupied(row: EdgeIndex) -> int:
     return total
 
 
-def _keys(name: str, kept: str | dict[str, dict[str, str]]) -> dict[str, str]:
+def _keys(name: str, kept: Any) -> dict[str, str]:
     if isinstance(kept, str):
         return {edge_index.head_key(name): kept}
-    return kept.get("puts", {})
+    puts: dict[str, str] = kept.get("puts", {}) if isinstance(kept, dict) else {}
+    return puts

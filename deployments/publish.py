@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,22 +27,35 @@ ERROR_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <h1>Page not found</h1>
 <p>There is nothing at this address. <a href="/">Go to the start page</a>.</p>
 """
-# Flips in a row, should others be recorded again and again; beat writes what is left.
-FLIPS = 3
+# Calls in a row: rules, heads, and should others be recorded again and again; beat does the rest.
+FLIPS = 4
 HTML, BRIEFLY = "text/html; charset=utf-8", "public, max-age=60"
 
 
 def flip(site: Site, target: Target, clients: Clients) -> None:
     """Write the heads as they are recorded: those of production in one all-or-nothing call.
 
-    They name what has settled: records that a deployment has not written yet are not waited for.
+    They name what has settled: records that a deployment has not written yet are not waited for,
+    and new passwords are written now, and named by a worker in a while.
     When somebody else recorded others meanwhile, whoever wrote last writes those too.
     """
     for _ in range(FLIPS):
         named = index_rows.update_keys(clients, target.store_arn, lambda: heads.name(site, target))
-        heads.were_written(site, named)
-        if EdgeIndex.objects.filter(site=site, is_head_written=True).exists():
+        pause = heads.were_written(site, named)
+        if pause is None:
             return
+        if pause:
+            _wake_in(site, pause)
+            return
+
+
+def _wake_in(site: Site, seconds: float) -> None:
+    """Should no worker hear it, beat does it."""
+
+    def wake() -> None:  # a function, because Django logs the name of what fails here
+        current_app.send_task("deployments.write_head", (site.pk,), countdown=seconds)
+
+    transaction.on_commit(wake, robust=True)
 
 
 def served(site: Site) -> Deployment | None:

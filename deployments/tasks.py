@@ -15,6 +15,7 @@ from deployments import (
     uploads,
 )
 from deployments.notifications import delivery
+from sites.store import locked
 
 
 @shared_task(name="deployments.resume_deployment")
@@ -43,9 +44,18 @@ def requeue_deployments() -> None:
 
 @shared_task(name="deployments.write_heads")
 def write_heads() -> None:
-    """Flip what was recorded and not yet written: after a crash, or when a site got a new host."""
-    for site in rollback.sites_with_unwritten_head():
-        rollback.write_head(site)
+    """Flip what was recorded and not yet written: after a crash, or when a site got a new host.
+    Each site by itself: an account that does not answer holds up no other."""
+    for pk in rollback.sites_with_unwritten_head().values_list("pk", flat=True):
+        write_head.delay(pk)
+
+
+@shared_task(name="deployments.write_head", soft_time_limit=60)
+def write_head(pk: int) -> None:
+    with locked("deployments.write_head", pk) as is_ours:
+        site = rollback.sites_with_unwritten_head().filter(pk=pk).first() if is_ours else None
+        if site is not None:
+            rollback.write_head(site)
 
 
 @shared_task(name="deployments.send_invalidation")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,8 @@ from tests.factories import DeploymentFactory, ResourceFactory, SiteFactory
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(monkeypatch: pytest.MonkeyPatch, settings) -> Store:
+    settings.CLOUDADMIN_SETTLE_SECONDS = 0.0
     store = Store()
     monkeypatch.setattr(access, "clients_for", lambda account: store)
     return store
@@ -87,19 +90,48 @@ def test_an_edge_of_an_earlier_version_is_not_trusted_with_a_password(site):
     assert not DeploySettings.objects.filter(site=site).exclude(protection=[]).exists()
 
 
-def test_what_protected_before_goes_a_flip_after_the_next(site, store):
+def test_what_protected_before_stays_for_a_while(site, store, monkeypatch):
     access.protect(site, "/")
     first = passwords(store)
     access.protect(site, "/a/")
     second = passwords(store)
     assert first < second
-    assert access.write_heads(site)
-    assert passwords(store) == second - first
+    access.set_maintenance(site, on=True)
+    assert passwords(store) == second
+    monkeypatch.setattr(head_rules, "KEPT", timedelta(0))
     assert access.unprotect(site) == ["/", "/a/"]
     assert "p" not in head(store)
     assert access.write_heads(site)
+    assert not passwords(store) - first
+    later = timezone.now() + timedelta(hours=2)
+    monkeypatch.setattr(head_rules.timezone, "now", lambda: later)
+    assert access.write_heads(site)
     assert not passwords(store)
     assert "p:form" not in store.keys
+
+
+def test_a_password_settles_before_a_head_names_it(site, store, settings, monkeypatch):
+    woken: list[float] = []
+    monkeypatch.setattr(publish, "_wake_in", lambda site, seconds: woken.append(seconds))
+    access.protect(site, "/")
+    before = head(store)["p"]
+    settings.CLOUDADMIN_SETTLE_SECONDS = 10.0
+    access.protect(site, "/")
+    assert len(passwords(store)) == 2
+    assert head(store)["p"] == before
+    assert 9 < woken[-1] <= 10
+    assert not EdgeIndex.objects.get(site=site).is_head_written
+    access.set_maintenance(site, on=True)
+    assert "m" in head(store)["f"]
+    assert head(store)["p"] == before
+    later = timezone.now() + timedelta(seconds=11)
+    monkeypatch.setattr(head_rules.timezone, "now", lambda: later)
+    assert access.write_heads(site)
+    assert head(store)["p"] != before
+    assert EdgeIndex.objects.get(site=site).is_head_written
+    settings.CLOUDADMIN_SETTLE_SECONDS = 60.0
+    access.unprotect(site)
+    assert "p" not in head(store)
 
 
 def test_only_what_is_protected_can_be_opened(site, store):
@@ -151,6 +183,7 @@ def deploy(site: Site, store: Store, number: int, *redirects: Redirect) -> None:
     deployment = DeploymentFactory(site=site, number=number, release_number=None)
     index_rows.prepare(deployment, manifest)
     index_rows.write(site, cast(Clients, store), target_of(site).store_arn)
+    index_rows.settled(site)
     index_rows.name_head(site, deployment.release_number)
     publish.flip(site, target_of(site), cast(Clients, store))
     publish.mark_published(deployment)

@@ -22,6 +22,7 @@ from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, IndexBucket
 from deployments.rollback import rollback
 from deployments.target import target_of
+from sites.models import Site
 from tests.deployments.world import finish, served, wanted
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +130,7 @@ def test_heads_of_a_slow_process_do_not_replace_newer_ones(site, world, deploy):
         return update_keys(**arguments)
 
     world.update_keys = and_before
+    Site.objects.filter(pk=site.pk).update(is_spa=True)
     publish.flip(site, target_of(site), cast(Clients, world))
     assert publish.published(site) == first
     assert served(site, world) == wanted(first)
