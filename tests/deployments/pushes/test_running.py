@@ -14,6 +14,7 @@ from deployments import manifest as manifests
 from deployments import operations, pushes, tasks
 from deployments.models import Delivery, Deployment, Message
 from deployments.pushes import branches
+from deployments.source.opening import open_source
 from deployments.target import target_of
 from deployments.upload import UploadError
 from sites.errors import Refused
@@ -245,7 +246,7 @@ def test_what_is_tried_too_often_ends(ready, repository, monkeypatch):
 
 
 def test_a_push_that_kills_its_workers_is_given_up(ready, repository, monkeypatch):
-    fetch = mock.create_autospec(pushes.running.open_source)
+    fetch = mock.create_autospec(open_source)
     monkeypatch.setattr(pushes.running, "open_source", fetch)
     long_ago = timezone.now() - timedelta(minutes=5)
     deployment = waiting(repository, attempts=operations.MAX_ATTEMPTS, lease_until=long_ago)
