@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import warnings
@@ -18,6 +19,7 @@ with warnings.catch_warnings():
 
 BIN = Path(sys.executable).parent
 POSTGRES_USER = "postgres"
+LISTENING = range(10_000, 32_768)
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,14 @@ def is_free(port: int) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred loopback port when nobody has it, else any free one."""
-    if preferred and is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        chosen: int = probe.getsockname()[1]
-        return chosen
+    """The preferred loopback port when nobody has it, else any free one.
+
+    Out of those that the system lends to outgoing connections, which might have it by the time
+    that a server wants it. https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html
+    """
+    while not preferred or not is_free(preferred):
+        preferred = secrets.choice(LISTENING)
+    return preferred
 
 
 def postgres(data_dir: Path, port: int) -> Program:
