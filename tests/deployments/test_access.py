@@ -104,7 +104,7 @@ def test_what_protected_before_stays_for_a_while(site, store, monkeypatch):
     assert access.write_heads(site)
     assert not passwords(store) - first
     later = timezone.now() + timedelta(hours=2)
-    monkeypatch.setattr(head_rules.timezone, "now", lambda: later)
+    monkeypatch.setattr(timezone, "now", lambda: later)
     assert access.write_heads(site)
     assert not passwords(store)
     assert "p:form" not in store.keys
@@ -125,7 +125,7 @@ def test_a_password_settles_before_a_head_names_it(site, store, settings, monkey
     assert "m" in head(store)["f"]
     assert head(store)["p"] == before
     later = timezone.now() + timedelta(seconds=11)
-    monkeypatch.setattr(head_rules.timezone, "now", lambda: later)
+    monkeypatch.setattr(timezone, "now", lambda: later)
     assert access.write_heads(site)
     assert head(store)["p"] != before
     assert EdgeIndex.objects.get(site=site).is_head_written

@@ -141,7 +141,7 @@ def test_what_a_killed_process_deleted_is_not_asked_for_twice_in_vain(site, stor
 def test_what_is_changed_while_heads_are_written_is_written_next(site, store, monkeypatch):
     update_keys = store.update_keys
 
-    def and_meanwhile(**arguments: Any) -> dict[str, str]:
+    def and_meanwhile(**arguments: Any) -> Any:
         answer: dict[str, str] = update_keys(**arguments)
         Site.objects.filter(pk=site.pk).update(is_spa=True)
         return answer
@@ -192,7 +192,7 @@ def test_only_heads_that_differ_are_put(site, store, monkeypatch):
     put: list[str] = []
     update_keys = store.update_keys
 
-    def note(**arguments: Any) -> dict[str, str]:
+    def note(**arguments: Any) -> Any:
         put.extend(each["Key"] for each in arguments["Puts"])
         return update_keys(**arguments)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from deployments import access
@@ -36,7 +38,11 @@ class Command(SiteCommand):
             given = _from_stdin() if options["password_stdin"] else ""
             password = access.protect(site, path or "/", given)
             what = path or "All"
-            self.stdout.write(f"{what} of {site.name} asks for a password, within seconds.")
+            seconds = math.ceil(settings.CLOUDADMIN_SETTLE_SECONDS) + 1
+            self.stdout.write(
+                f"{what} of {site.name} asks for it in about {seconds} seconds, once the edge has "
+                "it everywhere; until then nothing changes."
+            )
             if left_open := access.left_open(path or "/"):
                 self.stdout.write(left_open)
             if not given:
