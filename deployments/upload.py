@@ -220,8 +220,18 @@ def _put(store: S3Store, root: Path, path: str, entry: Entry) -> None:
     except (BaseError, OSError) as error:
         if source.changed is not None:
             raise source.changed from None
-        reason = str(error).partition("\n\nDebug source:")[0]
-        raise UploadError(f"“{path}” was not taken by the bucket: {reason}") from error
+        raise UploadError(
+            f"“{path}” was not taken by the bucket: {_reason(store, error)}"
+        ) from error
+
+
+def _reason(store: S3Store, error: Exception) -> str:
+    """What obstore says, less its own insides."""
+    told, _, insides = str(error).partition("\n\nDebug source:")
+    if "kind: Connect" in insides:
+        address = store.config.get("endpoint", "S3")
+        return f"{address} cannot be reached; check the network, then try again."
+    return told
 
 
 class _Source:
