@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +10,16 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from deployments import attempts, operations
 from deployments import manifest as manifests
-from deployments import operations
 from deployments.models import Deployment
 from deployments.source import SourceRefused
 from deployments.source.opening import open_source
 from deployments.upload import UploadError
-from sites.errors import Refused, for_people
 from sites.models import Site
-from sites.models.lease import LeaseLost
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-logger = logging.getLogger(__name__)
 
 
 def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: User) -> Deployment:
@@ -87,49 +82,31 @@ def run(pk: int) -> bool:
 
     Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
     """
-    deployment = (
-        Deployment.objects.select_related("site__account")
-        .filter(pk=pk, state__in=Deployment.ACTIVE, phase__in=operations.UPLOADING)
-        .first()
-    )
-    if deployment is None or not deployment.claim(state=Deployment.State.IN_PROGRESS):
-        return False
+    is_done = attempts.attempt(pk, _upload)
+    deployment = Deployment.objects.defer("manifest").filter(pk=pk).first()
+    if deployment and not _is_needed(deployment):
+        path_of(deployment).unlink(missing_ok=True)
+    return is_done
+
+
+def _upload(deployment: Deployment) -> None:
     path = path_of(deployment)
-    if deployment.attempts > operations.MAX_ATTEMPTS:
-        operations.fail(deployment, "Stopped: its worker died five times.")
-        path.unlink(missing_ok=True)
-        return False
     try:
-        with deployment.heartbeat():
-            problem = _upload(deployment, path)
-        if problem:
-            operations.fail(deployment, problem)
-        else:
-            deployment.release()
-    except LeaseLost:
-        return False
-    path.unlink(missing_ok=True)
-    return not problem
-
-
-def _upload(deployment: Deployment, path: Path) -> str:
-    """Upload, or say in a sentence why not."""
-    try:
-        with for_people(), open_source(path, allow=deployment.allowed) as opened:
+        with open_source(path, allow=deployment.allowed) as opened:
             manifest = manifests.build(opened.root, files=opened.files)
             deployment.write(
-                warnings=[*opened.warnings, *manifest.warnings], allowed=list(opened.allowed)
+                warnings=[*opened.warnings, *manifest.warnings],
+                allowed=list(opened.allowed),
+                error_message="",
             )
             operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
-    except (SourceRefused, UploadError, Refused) as refused:
+    except (SourceRefused, UploadError) as refused:
         # By the name that it came with, not where we keep it.
-        return str(refused).replace(str(path), deployment.source)
-    except LeaseLost:
-        raise
-    except Exception:
-        logger.exception("the upload of deployment %s failed by a mistake of ours", deployment.pk)
-        return "cloudadmin itself failed here; the worker's log has the details."
-    return ""
+        raise SourceRefused(str(refused).replace(str(path), deployment.source)) from refused
+
+
+def _is_needed(deployment: Deployment) -> bool:
+    return deployment.state in Deployment.ACTIVE and deployment.phase in operations.UPLOADING
 
 
 def _drop_abandoned(folder: Path) -> None:

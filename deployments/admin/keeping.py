@@ -157,7 +157,7 @@ class Protect(ServingAction):
         password = access.protect(site, path, given, user)
         if not given:
             site.made_up = password  # type: ignore[attr-defined]
-        done = f"{path} of {site.name} asks for a password, within seconds. "
+        done = f"{path} of {site.name} asks for a password, as soon as the edge has it. "
         return (done + access.left_open(path)).rstrip()
 
 
