@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -125,6 +126,19 @@ class Up:
 
 def start(data_dir: Path, *options: str, **environment: str) -> Up:
     """``manage.py up`` until ``run.json`` says that it is ready."""
+    with one_at_a_time():
+        return _start(data_dir, *options, **environment)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two that begin at once would find the same ports free."""
+    with (Path(tempfile.gettempdir()) / "cloudadmin-e2e.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(data_dir: Path, *options: str, **environment: str) -> Up:
     ports = [
         *("--port", str(embedded.free_port())),
         *("--edge-port", str(embedded.free_port())),
