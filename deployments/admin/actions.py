@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -30,4 +31,6 @@ class Invalidate(ServingAction):
     slug, title, icon = "invalidate", "Invalidate paths", "cached"
 
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
+        if not request.user.has_perm(self.permission):
+            raise PermissionDenied
         return redirect("admin:deployments_invalidation_site", site.pk)
