@@ -178,7 +178,7 @@ def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
         " SELECT id, name, 'destroy', 'queued', '[]', '', '{}', '[]', '[]', '', now(), 0, 0"
         " FROM sites_site WHERE name LIKE 'lost-%%' RETURNING id"
     )
-    broker = Celery(broker=chaos.up.run["redis_url"])
+    broker = Celery(broker=chaos.up.run["redis_url"], set_as_current=False)
     for (pk,) in accepted:
         broker.send_task("sites.run_operation", (pk,))
     with redis.Redis.from_url(chaos.up.run["redis_url"]) as client:
