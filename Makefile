@@ -1,9 +1,11 @@
 # make up     everything on this machine, with a demo site live
 # make test   the one gate: formats, lint, types, contracts, migrations, tests, coverage
-# make bench  the performance table
+# make bench  the performance table; ARGS="--all" all of it, ARGS=--help for parts
 # make sweep  provisioning, killed and refused at every call
+# make fuzz   the API, called at random by each role for minutes
+# make deploys  fifty deployments, twenty killed, under a crawler; 20,000 and 100,000 files
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test lint format bench sweep chaos clean
+.PHONY: up setup test lint format bench sweep chaos deploys fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -28,20 +30,27 @@ lint: setup
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
 test: lint
-	$(PYTHON) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 format: setup
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
 bench: setup
-	$(PYTHON) -m tests.bench
+	@$(UV) sync --quiet --frozen --compile-bytecode --group bench
+	$(PYTHON) -m tests.bench $(ARGS)
 
 sweep: setup
 	@$(PYTHON) -m tests.sweep $(ARGS)
 
+fuzz: setup
+	FUZZ_EXAMPLES=200 $(PYTHON) -m pytest --timeout=0 tests/deployments/api/test_fuzz.py
+
 chaos: setup
 	SWEEP=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=900 tests/e2e/test_chaos.py
+
+deploys: setup
+	DEPLOYS=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=1800 tests/e2e/test_deploys_killed.py tests/e2e/test_deploys_pace.py
 
 clean:
 	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles

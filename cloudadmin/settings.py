@@ -2,6 +2,7 @@
 default (``run.json`` of the data directory, written by ``manage.py up``)."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ RUN = read_run_file(DATA_DIR / "run.json")
 
 # Without one, a key that nobody knows: commands work, and no session can be forged.
 SECRET_KEY = env.str("SECRET_KEY", "") or RUN.get("secret_key") or get_random_secret_key()
+# Secrets in the database are encrypted with both; one of several, the newest first, may be changed.
+SALT_KEY = env.list("SALT_KEY", ["cloudadmin"])
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
@@ -53,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "deployments.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -86,6 +90,9 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", "") or None
 # Without a collectstatic (the embedded default) the files are served from where they are.
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+# The page of the API's documentation; as an application, ninja would slow every command down.
+_NINJA = find_spec("ninja")
+STATICFILES_DIRS = [Path(_NINJA.origin).parent / "static"] if _NINJA and _NINJA.origin else []
 
 # --- The dashboard ----------------------------------------------------------------------------
 
@@ -175,6 +182,30 @@ UNFOLD = {
             {
                 "separator": True,
                 "items": [
+                    page(
+                        "Tokens",
+                        "key",
+                        "deployments_deploytoken_changelist",
+                        "deployments.view_deploytoken",
+                    ),
+                    page(
+                        "Trusted repositories",
+                        "verified_user",
+                        "deployments_trustedrepository_changelist",
+                        "deployments.view_trustedrepository",
+                    ),
+                    page(
+                        "Repositories",
+                        "commit",
+                        "deployments_repository_changelist",
+                        "deployments.view_repository",
+                    ),
+                    page(
+                        "Listeners",
+                        "notifications",
+                        "deployments_listener_changelist",
+                        "deployments.view_listener",
+                    ),
                     page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
                     page("Users", "group", "auth_user_changelist", "auth.view_user"),
                 ],
@@ -229,18 +260,64 @@ CLOUDADMIN_DRIFT_SECONDS = env.float(
     "CLOUDADMIN_DRIFT_SECONDS", 1440.0 if CLOUDADMIN_EDGE_URL else 86400.0
 )
 
+# --- Repositories and notifications -----------------------------------------------------------
+
+# How a repository may be fetched; those of this machine only where everything is on it.
+CLOUDADMIN_GIT_SCHEMES: list[str] = env.list(
+    "CLOUDADMIN_GIT_SCHEMES", ["https", "ssh", *(["file"] if CLOUDADMIN_EDGE_URL else [])]
+)
+CLOUDADMIN_GITHUB_API_URL: str = env.str("CLOUDADMIN_GITHUB_API_URL", "https://api.github.com")
+# Private networks that webhooks may reach, also without encryption; all others are refused.
+CLOUDADMIN_WEBHOOK_NETWORKS: list[str] = env.list(
+    "CLOUDADMIN_WEBHOOK_NETWORKS", ["127.0.0.0/8", "::1/128"] if CLOUDADMIN_EDGE_URL else []
+)
+
+EMAIL_HOST: str = env.str("EMAIL_HOST", "")
+EMAIL_PORT = env.int("EMAIL_PORT", 587)
+EMAIL_HOST_USER: str = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD: str = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "cloudadmin@localhost")
+# On one machine without a mail server, letters are files in the data directory.
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+IS_MAIL_READY = bool(EMAIL_HOST or CLOUDADMIN_EDGE_URL)
+EMAIL_BACKEND = "django.core.mail.backends.{}.EmailBackend".format(
+    "smtp" if EMAIL_HOST else "filebased"
+)
+
 CELERY_BEAT_SCHEDULE = {
     "requeue operations": {"task": "sites.requeue_operations", "schedule": 5.0},
     "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
     "write heads": {"task": "deployments.write_heads", "schedule": 10.0},
     "poll invalidations": {"task": "deployments.poll_invalidations", "schedule": 10.0},
+    "expire previews": {"task": "deployments.expire_previews", "schedule": 300.0},
+    "tidy releases": {"task": "deployments.tidy_releases", "schedule": 3600.0},
     "sync visits": {
         "task": "sites.sync_visits",
         "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
     },
     "check drift": {"task": "sites.check_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 48},
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
+    "requeue messages": {"task": "deployments.requeue_messages", "schedule": 10.0},
+    "tell missed": {"task": "deployments.tell_missed", "schedule": 60.0},
+    "tidy logs": {"task": "deployments.tidy_logs", "schedule": 3600.0},
 }
+
+# --- The API ----------------------------------------------------------------------------------
+
+# Whose identity tokens are exchanged for ours (deployments/oidc.py), and where its keys are.
+CLOUDADMIN_OIDC_ISSUER = env.str(
+    "CLOUDADMIN_OIDC_ISSUER", "https://token.actions.githubusercontent.com"
+)
+CLOUDADMIN_OIDC_JWKS_URL = (
+    env.str("CLOUDADMIN_OIDC_JWKS_URL", "") or f"{CLOUDADMIN_OIDC_ISSUER}/.well-known/jwks"
+)
+# For whom they have to be made out; empty for the address that the API is reached at, so that a
+# token for another installation is worth nothing here.
+CLOUDADMIN_OIDC_AUDIENCE = env.str("CLOUDADMIN_OIDC_AUDIENCE", "")
+# Requests a minute of one token.
+CLOUDADMIN_API_RATE = env.int("CLOUDADMIN_API_RATE", 600)
 
 # --- Logs -------------------------------------------------------------------------------------
 

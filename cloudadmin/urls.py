@@ -1,10 +1,14 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from deployments import webhooks
 
 admin.autodiscover()  # here and not at start: only who serves pages pays for them
 
 urlpatterns = [
+    path("api/", include("deployments.api.urls")),
+    path("hooks/github/<uuid:uid>", webhooks.github, name="github-hook"),
     path("", admin.site.urls),
 ]

@@ -3,6 +3,7 @@ from typing import Any
 from celery import current_app
 from django.apps import AppConfig
 from django.db import transaction
+from django.utils.module_loading import autodiscover_modules
 
 from sites.signals import site_provisioned
 
@@ -12,6 +13,7 @@ class DeploymentsConfig(AppConfig):
 
     def ready(self) -> None:
         site_provisioned.connect(self.name_heads_again, dispatch_uid="deployments.heads")
+        autodiscover_modules("notifications")  # hears of deployments from here on
 
     def name_heads_again(self, site: Any, **_: Any) -> None:
         """The heads of its hosts may be others now. What is marked here is written at once by a

@@ -9,10 +9,10 @@ Limits of the store: https://docs.aws.amazon.com/AmazonCloudFront/latest/Develop
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import string
+from binascii import b2a_base64
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,9 +29,16 @@ RECORD = DIGEST + RELEASE + HASH
 TOMBSTONE = "." * HASH
 # Records of a bucket when an index is written anew; 29 fit, so there is room to grow.
 FILL = 8
+# Buckets that the fullest store does not overflow: an index of so many grows where it is, and never
+# needs a second generation beside it, for which there would be no room. It costs more calls to
+# write, so only an index of more than NARROW_MOST records has them. So many still leave room for a
+# new generation of 100,000.
+WIDE = 12_288
+NARROW_MOST = 36_000
 
 BASE36 = string.digits + string.ascii_lowercase
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 VALUE_OF = {digit: value for value, digit in enumerate(BASE64)}
 
 
@@ -69,7 +76,7 @@ class Change:
 def digest(path: str) -> str:
     """What stands for a path, without leading slash, in a record: 54 bits of SHA-256."""
     raw = hashlib.sha256(path.encode()).digest()
-    return base64.urlsafe_b64encode(raw[:9]).decode()[:DIGEST]
+    return b2a_base64(raw[:9], newline=False).translate(URL_SAFE)[:DIGEST].decode()
 
 
 def bucket_of(path_digest: str, buckets: int) -> int:
@@ -142,6 +149,7 @@ def append(
     keep: Collection[str] = (),
     reachable: Collection[int] = (),
     if_room: Sequence[int] = (),
+    occupied: int = 0,
 ) -> Change:
     """Add the records that make ``release`` answer ``wanted`` (path -> object hash), and no more.
 
@@ -149,7 +157,8 @@ def append(
     rolled-back releases count. Paths in ``keep`` that are not wanted answer what they did in the
     newest reachable release that had them; every other path gets a tombstone. Releases of
     ``reachable`` stay as they are; those of ``if_room``, most wanted first, as long as there is
-    room. Calling it twice adds nothing.
+    room. ``occupied`` are the bytes of the store that are not this generation's. Calling it twice
+    adds nothing.
 
     Raises :class:`IndexFull` and :class:`DigestCollision`.
     """
@@ -169,18 +178,38 @@ def append(
     for optional in _fewer(if_room):
         seen = frozenset({release, *reachable, *optional})
         numbers = sorted(map(release_key, seen))
-        grown = _in_place(index, fresh, numbers)
+        grown = _in_place(index, fresh, numbers, occupied)
+        if grown is None or (fresh and _is_to_be_widened(grown)):
+            rebuilt = _rebuilt(index, fresh, numbers, occupied)
+            if rebuilt is not None:
+                return Change(rebuilt, _keyed(rebuilt.generation, rebuilt.values), True, seen)
         if grown is not None:
             puts = {n: value for n, value in grown.values.items() if value != index.values.get(n)}
             return Change(grown, _keyed(index.generation, puts), False, seen)
-        rebuilt = _rebuilt(index, fresh, numbers)
-        if rebuilt is not None:
-            return Change(rebuilt, _keyed(rebuilt.generation, rebuilt.values), True, seen)
     raise IndexFull(
         f"release {release} has {len(wanted):,} files, {len(fresh):,} of them changed; with the "
         f"releases that must stay reachable they do not fit into the {MAX_STORE:,} bytes of a "
         "KeyValueStore. Keep fewer releases, or split the site."
     )
+
+
+def raise_if_full(
+    index: Index,
+    release: int,
+    wanted: Mapping[str, str],
+    keep: Collection[str] = (),
+    reachable: Collection[int] = (),
+    occupied: int = 0,
+) -> None:
+    """As :meth:`append` would, told before anything is uploaded.
+
+    What fits for certain, by the number of records alone, is not worked out.
+    Raises :class:`IndexFull` and :class:`DigestCollision`.
+    """
+    used = _size(index.generation, index.values)
+    rebuilt = used + len(wanted) * RECORD + WIDE * len(bucket_key(index.generation + 1, WIDE))
+    if occupied + used + rebuilt > MAX_STORE:
+        append(index, release, wanted, keep, reachable, occupied=occupied)
 
 
 def batches(puts: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -240,7 +269,9 @@ def _fewer(optional: Sequence[int]) -> Iterator[Sequence[int]]:
     yield optional
 
 
-def _in_place(index: Index, fresh: Iterable[str], numbers: Sequence[str]) -> Index | None:
+def _in_place(
+    index: Index, fresh: Iterable[str], numbers: Sequence[str], occupied: int
+) -> Index | None:
     """The same buckets with the new records, or None when one bucket or the store outgrows."""
     values = dict(index.values)
     for bucket, records in _grouped(fresh, index.buckets).items():
@@ -250,28 +281,38 @@ def _in_place(index: Index, fresh: Iterable[str], numbers: Sequence[str]) -> Ind
         if len(value) > MAX_VALUE:
             return None
         values[bucket] = value
-    if _size(index.generation, values) > MAX_STORE:
+    room = MAX_STORE - occupied
+    if _size(index.generation, values) > room:
         values = {n: _pruned(value, numbers) for n, value in values.items()}
-    if _size(index.generation, values) > MAX_STORE:
+    if _size(index.generation, values) > room:
         return None
     return Index(index.generation, index.buckets, values)
 
 
-def _rebuilt(index: Index, fresh: Iterable[str], numbers: Sequence[str]) -> Index | None:
+def _is_to_be_widened(index: Index) -> bool:
+    """Whether it is about to get too large for another generation beside it."""
+    records = sum(map(len, index.values.values())) // RECORD
+    return index.buckets < WIDE and records > NARROW_MOST
+
+
+def _rebuilt(
+    index: Index, fresh: Iterable[str], numbers: Sequence[str], occupied: int
+) -> Index | None:
     """A new generation with more buckets; the old one stays until no head names it."""
     everything = [record for value in index.values.values() for record in _records(value)]
     records = list(_visible([*everything, *fresh], numbers))
-    old = _size(index.generation, index.values)
-    if old + len(records) * RECORD > MAX_STORE:
+    room = MAX_STORE - occupied - _size(index.generation, index.values)
+    if len(records) * RECORD > room:
         return None
     paths = len({record[:DIGEST] for record in records})
-    buckets = max(4, index.buckets * 2, len(records) // FILL)
-    while buckets <= max(64, index.buckets * 2, paths * 2, len(records) // FILL):
+    least = max(4, len(records) // FILL, WIDE if len(records) > NARROW_MOST else 0)
+    buckets = least if least >= WIDE > index.buckets else max(least, index.buckets * 2)
+    while buckets <= max(64, least, index.buckets * 2, paths * 2):
         grouped = _grouped(records, buckets)
         if max(map(len, grouped.values()), default=0) * RECORD <= MAX_VALUE:
             values = {bucket: "".join(rows) for bucket, rows in sorted(grouped.items())}
             rebuilt = Index(index.generation + 1, buckets, values)
-            return rebuilt if old + _size(rebuilt.generation, values) <= MAX_STORE else None
+            return rebuilt if _size(rebuilt.generation, values) <= room else None
         buckets *= 2
     return None
 

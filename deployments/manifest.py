@@ -5,111 +5,72 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import mimetypes
 import os
-import re
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import islice, pairwise
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import unquote
 
-from deployments.source.tree import files_of
+import zstandard
 
-T = TypeVar("T")
+from deployments import headers as header_files
+from deployments import redirects as redirect_files
+from deployments import rule_files
+from deployments.caching import cache_control
+from deployments.caching import survives as survives
+from deployments.content_types import content_type
+from deployments.headers import Rules
+from deployments.redirects import Redirect
+from deployments.source.tree import File, files_of, read
 
-FORMAT = 1
-HASHED_AT_ONCE = 1_000
+if TYPE_CHECKING:
+    from deployments.stat_cache import StatCache
 
-IMMUTABLE = "public, max-age=31536000, immutable"
-# Safe although the edge keeps it for a year: the address that it caches holds the object's hash.
-REVALIDATED = "public, max-age=0, s-maxage=31536000, must-revalidate"
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
-# One table, because what the operating system says differs from machine to machine.
-CONTENT_TYPES = {
-    suffix: content_type
-    for content_type, suffixes in {
-        "application/atom+xml": "atom",
-        "application/gzip": "gz tgz",
-        "application/json": "json map",
-        "application/ld+json": "jsonld",
-        "application/manifest+json": "webmanifest",
-        "application/pdf": "pdf",
-        "application/rss+xml": "rss",
-        "application/wasm": "wasm",
-        "application/x-tar": "tar",
-        "application/xhtml+xml": "xhtml",
-        "application/xml": "xml xsl",
-        "application/zip": "zip",
-        "audio/flac": "flac",
-        "audio/mp4": "m4a",
-        "audio/mpeg": "mp3",
-        "audio/ogg": "ogg oga opus",
-        "audio/wav": "wav",
-        "font/collection": "ttc",
-        "font/otf": "otf",
-        "font/ttf": "ttf",
-        "font/woff": "woff",
-        "font/woff2": "woff2",
-        "image/avif": "avif",
-        "image/bmp": "bmp",
-        "image/gif": "gif",
-        "image/heic": "heic",
-        "image/jpeg": "jpg jpeg",
-        "image/jxl": "jxl",
-        "image/png": "png apng",
-        "image/svg+xml": "svg",
-        "image/tiff": "tif tiff",
-        "image/vnd.microsoft.icon": "ico cur",
-        "image/webp": "webp",
-        "model/gltf-binary": "glb",
-        "model/gltf+json": "gltf",
-        "text/calendar": "ics",
-        "text/css": "css",
-        "text/csv": "csv",
-        "text/html": "html htm",
-        "text/javascript": "js mjs cjs",
-        "text/markdown": "md markdown",
-        "text/plain": "txt text log asc",
-        "text/vcard": "vcf",
-        "text/vtt": "vtt",
-        "video/mp4": "mp4 m4v",
-        "video/ogg": "ogv",
-        "video/quicktime": "mov",
-        "video/webm": "webm",
-    }.items()
-    for suffix in suffixes.split()
-}
-# XML says its own encoding, which a charset here would overrule (RFC 7303, section 3.2).
-WITH_CHARSET = re.compile(r"text/(?!xml$)|application/(?:\w+\+)?json$")
-
-CODE = frozenset(["js", "mjs", "cjs", "css", "wasm", "map", "woff", "woff2", "ttf", "otf", "ttc"])
-PAGES = frozenset(["html", "htm", "xhtml"])
-# Folders in which Astro, Next.js and SvelteKit put nothing but files named after their content.
-IMMUTABLE_FOLDERS = re.compile(r"(?:^|/)(?:_app/immutable|_astro|_next/static)/")
-HEX_HASH = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,64}")
-UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MIXED_HASH = re.compile(r"(?=.*[0-9])(?=.*[A-Z])[0-9A-Za-z]{8,32}")
+FORMAT = 2
+READERS = min(8, (os.cpu_count() or 1) * 2)
+READ_WHOLE = 256 * 1024
+# Another reader joins when one has waited for the disk most of its time.
+WAITS, ASKED_EVERY = 5, 64
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of a release. ``hash`` names the object: it covers the content and the headers."""
+    """A file of a release. ``headers`` are those besides the two, names in lower case; sorted."""
 
     sha256: str
     size: int
     content_type: str
     cache_control: str
-    hash: str = field(init=False)
+    headers: Headers = ()
 
     def __post_init__(self) -> None:
-        named = "\0".join((self.sha256, self.content_type, self.cache_control))
-        digest = hashlib.sha256(named.encode()).digest()
-        name = base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
-        object.__setattr__(self, "hash", name)
+        if len(self.headers) > 1:
+            object.__setattr__(self, "headers", tuple(sorted(self.headers)))
+
+    @property
+    def hash(self) -> str:
+        """Names the object: it covers the content and the headers."""
+        named = [self.sha256, self.content_type, self.cache_control]
+        if self.headers:
+            named.append(json.dumps(self.headers))
+        digest = hashlib.sha256("\0".join(named).encode()).digest()
+        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What the object is stored with: S3's own fields by their names, the rest as metadata."""
+        return {
+            "Content-Type": self.content_type,
+            "Cache-Control": self.cache_control,
+            **header_files.attributes(self.headers),
+        }
 
 
 @dataclass(frozen=True)
@@ -127,23 +88,29 @@ class Diff:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Path (no leading slash) -> entry. Treat it as a value."""
+    """Path (no leading slash) -> entry, and the redirect rules in order. Treat it as a value.
+
+    ``warnings`` are sentences about what was built; they are no part of it.
+    """
 
     entries: dict[str, Entry]
+    redirects: tuple[Redirect, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def object_keys(self) -> set[str]:
         return {object_key(path, entry) for path, entry in self.entries.items()}
 
     def to_bytes(self) -> bytes:
         """Compressed JSON; equal manifests give equal bytes."""
-        headers = sorted({(e.content_type, e.cache_control) for e in self.entries.values()})
-        number = {pair: n for n, pair in enumerate(headers)}
+        kinds = sorted({_kind(entry) for entry in self.entries.values()})
+        number = {kind: n for n, kind in enumerate(kinds)}
         files = {
-            path: [entry.sha256, entry.size, number[entry.content_type, entry.cache_control]]
-            for path, entry in sorted(self.entries.items())
+            path: (entry.sha256, entry.size, number[_kind(entry)])
+            for path, entry in self.entries.items()
         }
-        text = json.dumps({"v": FORMAT, "h": headers, "f": files}, separators=(",", ":"))
-        return zlib.compress(text.encode(), 6)
+        stored = {"v": FORMAT, "h": kinds, "f": files, "r": list(map(asdict, self.redirects))}
+        text = json.dumps(stored, separators=(",", ":"), sort_keys=True)
+        return zstandard.compress(text.encode())
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Manifest:
@@ -151,18 +118,25 @@ class Manifest:
         if not raw:
             return cls({})
         try:
-            stored = json.loads(zlib.decompress(raw))
-        except zlib.error as error:
+            is_new = raw.startswith(zstandard.FRAME_HEADER)
+            stored = json.loads(zstandard.decompress(raw) if is_new else zlib.decompress(raw))
+        except (zlib.error, zstandard.ZstdError) as error:
             raise ValueError("these bytes are no manifest") from error
-        if stored["v"] != FORMAT:
+        if stored["v"] > FORMAT:
             raise ValueError(f"a manifest of format {stored['v']}; this version reads {FORMAT}")
-        headers = stored["h"]
-        return cls(
-            {
-                path: Entry(sha256, size, *headers[number])
-                for path, (sha256, size, number) in stored["f"].items()
-            }
+        kinds = [
+            (content_type, cache_control, tuple((name, value) for name, value in headers))
+            for content_type, cache_control, *headers in stored["h"]
+        ]
+        entries = {
+            path: Entry(sha256, size, *kinds[number])
+            for path, (sha256, size, number) in stored["f"].items()
+        }
+        redirects = (
+            Redirect(**rule | {"conditions": {k: tuple(v) for k, v in rule["conditions"].items()}})
+            for rule in stored.get("r", ())
         )
+        return cls(entries, tuple(redirects))
 
 
 def object_key(path: str, entry: Entry) -> str:
@@ -173,91 +147,125 @@ def object_key(path: str, entry: Entry) -> str:
 def diff(old: Manifest, new: Manifest) -> Diff:
     """What changes for visitors: a changed header is a change."""
     before, after = old.entries, new.entries
-    both = sorted(before.keys() & after.keys())
+    changed: list[str] = []
+    unchanged: list[str] = []
+    for path in sorted(before.keys() & after.keys()):
+        (unchanged if before[path] == after[path] else changed).append(path)
     return Diff(
         added=tuple(sorted(after.keys() - before.keys())),
-        changed=tuple(path for path in both if before[path].hash != after[path].hash),
+        changed=tuple(changed),
         deleted=tuple(sorted(before.keys() - after.keys())),
-        unchanged=tuple(path for path in both if before[path].hash == after[path].hash),
+        unchanged=tuple(unchanged),
     )
 
 
-def build(root: Path) -> Manifest:
-    """Hash every file under ``root``, several at once. Raises SourceRefused and OSError."""
+def build(
+    root: Path, *, cache: StatCache | None = None, files: Iterable[File] | None = None
+) -> Manifest:
+    """Read every file under ``root`` once, several at a time, except those that ``cache`` knows.
 
-    def hashed(item: tuple[str, Path]) -> tuple[str, Entry]:
-        path, file = item
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
-        return path, Entry(sha256, size, content_type(path), cache_control(path))
-
-    entries: dict[str, Entry] = {}
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) * 2)) as pool:
-        for chunk in _chunks(files_of(root), HASHED_AT_ONCE):
-            entries.update(pool.map(hashed, chunk))
-    return Manifest(entries)
-
-
-def content_type(path: str) -> str:
-    """By the name alone: nothing is guessed from the content."""
-    name = PurePosixPath(path)
-    suffix = name.suffix[1:].lower()
-    found = CONTENT_TYPES.get(suffix)
-    if found is None and not suffix and ".well-known" in name.parts[:-1]:
-        # Apple wants JSON; the others (ACME, security contacts) are plain text.
-        # https://developer.apple.com/documentation/xcode/supporting-associated-domains
-        found = "application/json" if name.name == "apple-app-site-association" else "text/plain"
-    found = found or _mime_types().guess_type(name.name)[0] or "application/octet-stream"
-    return f"{found}; charset=utf-8" if WITH_CHARSET.match(found) else found
-
-
-def cache_control(path: str) -> str:
-    return IMMUTABLE if is_fingerprinted(path) else REVALIDATED
-
-
-def is_fingerprinted(path: str) -> bool:
-    """Whether the name holds a hash of the content, so that the file can never change.
-
-    A name taken for a hash by mistake would be kept by browsers for a year, a hash that is missed
-    costs a question: so dates, versions and words with a digit are not hashes. Mixed case (Vite,
-    esbuild) counts for code alone: ``IMG1234A.jpg`` is a photo.
+    ``files`` are those that :func:`files_of` found. ``_headers`` and ``_redirects`` are followed,
+    not published. Raises SourceRefused and OSError.
     """
-    name = PurePosixPath(path)
-    suffix = name.suffix[1:].lower()
-    if suffix in PAGES:
-        return False
-    if IMMUTABLE_FOLDERS.search(path):
-        return True
-    if UUID.search(path):
-        return False
-    parts = re.split(r"[.\-_~]", name.name)[:-1]
-    if any(HEX_HASH.fullmatch(part) for n, part in enumerate(parts) if n or len(part) >= 16):
-        return True
-    return suffix in CODE and any(map(_looks_random, parts[1:]))
+    rules = header_files.parse(rule_files.read(root / header_files.FILE_NAME))
+    redirects = redirect_files.parse(rule_files.read(root / redirect_files.FILE_NAME))
+    followed = {header_files.FILE_NAME, redirect_files.FILE_NAME}
+    found = files_of(root) if files is None else files
+    wanted = (file for file in found if file.path not in followed)
+    entries = _Reading(root, wanted, rules, cache).run()
+    if cache is not None:
+        cache.save()
+    return Manifest(entries, redirects, tuple(_warnings(entries, redirects)))
 
 
-def survives(path: str) -> bool:
-    """Whether a file that a release no longer has stays for tabs that are still open.
+class _Reading:
+    """Files, read by one thread, and by more where that is faster."""
 
-    What only pages load does; pages, documents and images that were deleted are gone at once.
-    """
-    return PurePosixPath(path).suffix[1:].lower() in CODE or is_fingerprinted(path)
+    def __init__(
+        self, root: Path, files: Iterator[File], rules: Rules, cache: StatCache | None
+    ) -> None:
+        self.root, self.rules, self.cache = os.fspath(root), rules, cache
+        self.unknown = self._unknown(files)
+        self.taking = Lock()
+        self.pool = ThreadPoolExecutor(READERS)
+        self.readers: list[Future[None]] = []
+        self.entries: dict[str, Entry] = {}
+
+    def run(self) -> dict[str, Entry]:
+        with self.pool:
+            self._join()
+            for reader in self.readers:  # It grows meanwhile.
+                reader.result()
+        return dict(sorted(self.entries.items()))
+
+    def _unknown(self, files: Iterator[File]) -> Iterator[File]:
+        """Those that have to be read; the others are entered on the way."""
+        for path, stat in files:
+            sha256 = self.cache.get(stat, path) if self.cache else None
+            if sha256 is None:
+                yield File(path, stat)
+            else:
+                self._enter(path, sha256, stat.st_size)
+
+    def _join(self) -> None:
+        with self.taking:
+            if len(self.readers) < READERS:
+                self.readers.append(self.pool.submit(self._read))
+
+    def _read(self) -> None:
+        started, cpu = time.monotonic(), time.thread_time()
+        for count, (path, stat) in enumerate(self._taken(), start=1):
+            sha256, size = _sha256(os.path.join(self.root, path), stat.st_size)
+            if self.cache:
+                self.cache.put(stat, path, sha256)
+            self._enter(path, sha256, size)
+            # Small files in memory are read faster by one: several wait for the interpreter's lock.
+            if size > READ_WHOLE:
+                self._join()
+            elif count % ASKED_EVERY == 0:
+                waited = time.monotonic() - started > WAITS * (time.thread_time() - cpu)
+                if waited:
+                    self._join()
+
+    def _taken(self) -> Iterator[File]:
+        while True:
+            with self.taking:
+                file = next(self.unknown, None)
+            if file is None:
+                return
+            yield file
+
+    def _enter(self, path: str, sha256: str, size: int) -> None:
+        rule = self.rules.rules_for(path)
+        self.entries[path] = Entry(
+            sha256,
+            size,
+            rule.content_type or content_type(path),
+            rule.cache_control or cache_control(path),
+            rule.headers,
+        )
 
 
-def _looks_random(part: str) -> bool:
-    kinds = ["0" if c.isdigit() else "A" if c.isupper() else "a" for c in part]
-    changes = sum(one != other for one, other in pairwise(kinds))
-    return MIXED_HASH.fullmatch(part) is not None and changes >= 3
+def _sha256(file: str, size: int) -> tuple[str, int]:
+    """In hex, and how many bytes it is of."""
+    if size <= READ_WHOLE and len(content := read(file, size)) == size:
+        return hashlib.sha256(content).hexdigest(), size
+    with open(file, "rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
 
 
-@cache
-def _mime_types() -> mimetypes.MimeTypes:
-    """Python's own table, without what the machine's files add to it."""
-    return mimetypes.MimeTypes()
+def _kind(entry: Entry) -> tuple[str | tuple[str, str], ...]:
+    return entry.content_type, entry.cache_control, *entry.headers
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def _warnings(entries: Container[str], redirects: Iterable[Redirect]) -> Iterator[str]:
+    if "netlify.toml" in entries:
+        yield (
+            "netlify.toml is not read, and is published like any file: put its headers into "
+            "“_headers”, its redirects into “_redirects”, and leave it out."
+        )
+    for rule in redirects:
+        path = unquote(rule.target)[1:]
+        pages = {path, f"{path}.html", f"{path}/index.html".lstrip("/"), f"{path}index.html"}
+        if rule.shows_page and not any(page in entries for page in pages):
+            yield f"_redirects: “{rule.source}” shows “{rule.target}”, and there is no such page."

@@ -1,119 +1,188 @@
 """A deployment from request to outcome.
 
-create      the row, with the next number; one deployment per site at a time
+create      the row, with the next number; any number of them side by side
 upload      the objects that are missing (needs the files; runs where they are)
-advance     the rest, step by step: index -> settle -> flip -> verify; needs only the row, so
-            any worker can finish what another one left
-rollback    one flip, no upload
+advance     the rest, step by step: queue -> index -> settle -> flip -> verify; needs only the
+            row, so any worker can finish what another one left
+cancel      an end to it, until the flip
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
-from deployments import index_rows, publish
-from deployments import manifest as manifests
+from deployments import lane, previews, publish, room, salvage, steps
 from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
-from deployments.manifest import Manifest
-from deployments.models import Deployment
+from deployments.manifest import Entry, Manifest
+from deployments.models import Deployment, Event
+from deployments.progress import CANCELLED, Cancelled, Watch, announce, deciding, end, move
 from deployments.target import Target, target_of
 from deployments.upload import upload as upload_objects
 from sites.access import clients_for
 from sites.models import Site
+from sites.models.lease import LeaseLost
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-logger = logging.getLogger(__name__)
-
 State, Phase = Deployment.State, Deployment.Phase
+Environment, Trigger = Deployment.Environment, Deployment.Trigger
+
+UPLOADING = (Phase.SOURCE, Phase.UPLOAD)
+# The source of what a client uploads by itself, in requests: it holds the row between them.
+NEGOTIATED = "manifest"
 # Manifests whose objects are known to be in the bucket; more would cost more to read than to send.
 MANIFESTS_COMPARED = 5
 MAX_ATTEMPTS = 5
-VERIFY_FOR = timedelta(seconds=60)
-VERIFY_EVERY = 0.25
+# After so long without anybody who holds it, an upload that was begun is not coming any more.
+ABANDONED = timedelta(days=1)
+
+Step = Callable[[Deployment, Target, Clients], float | None]
+STEPS: Mapping[str, Step] = {
+    Phase.QUEUE: steps.queue,
+    Phase.INDEX: steps.index,
+    Phase.SETTLE: steps.settle,
+    Phase.FLIP: steps.flip,
+    Phase.VERIFY: steps.verify,
+}
 
 
 def create(
-    site: Site, source: str, *, message: str = "", creator: User | None = None
+    site: Site,
+    source: str,
+    *,
+    message: str = "",
+    creator: User | None = None,
+    environment: str = Environment.PRODUCTION,
+    trigger: str = Trigger.COMMAND,
+    label: str = "",
+    ref: str = "",
+    sha: str = "",
+    author: str = "",
+    idempotency_key: str = "",
+    warnings: Sequence[str] = (),
+    allowed: Sequence[str] = (),
 ) -> Deployment:
-    """The row of a new deployment. Refused while another one is under way."""
+    """The row of a new deployment, or the one that was made with this key before.
+
+    Raises DeploymentRefused when the site has nothing to publish to; never because of another
+    deployment: they wait for each other after their uploads.
+    """
     target_of(site)
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
-        refuse_while_under_way(site)
-        last = Deployment.objects.filter(site=site).aggregate(last=Max("number"))["last"]
-        return Deployment.objects.create(
+    with deciding(site):
+        rows = Deployment.objects.filter(site=site)
+        known = rows.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
+        if known is not None:
+            return known
+        number = (rows.aggregate(last=Max("number"))["last"] or 0) + 1
+        is_preview = environment == Environment.PREVIEW
+        deployment = Deployment(
             site=site,
-            number=(last or 0) + 1,
+            number=number,
             source=source[:500],
             description=message[:500],
             creator=creator,
+            environment=environment,
+            trigger=trigger,
+            label=(label or f"d{number}") if is_preview else "",
+            ref=ref[:255],
+            sha=sha[:64],
+            author=author[:200],
+            idempotency_key=idempotency_key,
+            warnings=list(warnings),
+            allowed=list(allowed),
         )
+        if is_preview:
+            previews.host_of(deployment)
+        deployment.save()
+        announce(deployment, Event.STARTED)
+    return deployment
 
 
-def refuse_while_under_way(site: Site) -> None:
-    active = Deployment.objects.filter(site=site, state__in=Deployment.ACTIVE).first()
-    if active is not None:
-        raise DeploymentRefused(
-            f"Deployment #{active.number} of {site.name} is under way; try again when it is done. "
-            "If its process died, it is taken back by itself within a minute.",
-            try_again=True,
-        )
+# --- Upload ---------------------------------------------------------------------------------------
 
 
 def upload(
     deployment: Deployment, manifest: Manifest, root: Path, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Send the objects that the bucket does not have; the caller holds the deployment."""
+    """Send the objects that the bucket does not have; the caller holds the deployment.
+
+    Raises UploadError, DeploymentRefused, Cancelled (the row has its end then) and LeaseLost.
+    """
     site = deployment.site
     target = target_of(site)
+    # Written first: what it needs is not cleared away, and should this process die, the next
+    # upload knows what may have been sent.
+    with deciding(site):
+        move(deployment, Phase.UPLOAD, manifest=manifest.to_bytes(), files=len(manifest.entries))
     missing = missing_objects(site, manifest)
-    store = clients_for(site.account).object_store(target.bucket_name)
-    done = upload_objects(store, root, missing, on_progress=on_progress)
-    before = published_manifest(site)
-    deployment.write(
-        phase=Phase.INDEX,
-        manifest=manifest.to_bytes(),
+    sent = (0, 0)
+    if missing:
+        room.raise_if_full(site, manifest)
+        store = clients_for(site.account).object_store(target.bucket_name)
+        candidates = salvage.candidates(deployment, missing)
+        for path in salvage.present(store, missing, candidates):
+            del missing[path]
+        deployment.write(
+            objects_total=len(missing), bytes_total=sum(entry.size for entry in missing.values())
+        )
+        watch = Watch(deployment, on_progress)
+        try:
+            done = upload_objects(store, root, missing, on_progress=watch)
+        except Cancelled:
+            end(deployment, State.INACTIVE, CANCELLED)
+            raise
+        sent = (done.objects, done.bytes)
+    uploaded(deployment, manifest, *sent)
+
+
+def uploaded(deployment: Deployment, manifest: Manifest, objects: int, size: int) -> None:
+    """Record, as the holder, that everything is in the bucket: from here on any worker goes on."""
+    before = publish.published(deployment.site)
+    raw = manifest.to_bytes()
+    same = before is not None and bytes(before.manifest) == raw
+    gone = set() if same else publish.published_manifest(deployment.site).entries.keys()
+    move(
+        deployment,
+        Phase.QUEUE,
+        manifest=raw,
         files=len(manifest.entries),
-        uploaded=done.objects,
-        bytes=done.bytes,
-        unchanged=len(manifest.entries) - done.objects,
-        deleted=len(before.entries.keys() - manifest.entries.keys()),
+        uploaded=objects,
+        bytes=size,
+        unchanged=len(manifest.entries) - objects,
+        deleted=len(gone - manifest.entries.keys()),
     )
 
 
-def missing_objects(site: Site, manifest: Manifest) -> dict[str, manifests.Entry]:
+def missing_objects(site: Site, manifest: Manifest) -> dict[str, Entry]:
     """Entries whose object no earlier deployment has uploaded. No request is made for this."""
-    known: set[str] = set()
-    uploaded = Deployment.objects.filter(site=site).exclude(phase=Phase.UPLOAD)
-    for row in uploaded.order_by("-number").only("manifest")[:MANIFESTS_COMPARED]:
-        known |= Manifest.from_bytes(bytes(row.manifest)).object_keys()
-    return {
-        path: entry
-        for path, entry in manifest.entries.items()
-        if manifests.object_key(path, entry) not in known
-    }
-
-
-def published(site: Site) -> Deployment | None:
-    return Deployment.objects.filter(site=site, is_published=True).first()
+    ended = (
+        Deployment.objects.filter(site=site, pruned_at__isnull=True)
+        .exclude(phase__in=UPLOADING)
+        .exclude(manifest=b"")
+    )
+    missing = manifest.entries
+    for row in ended.order_by("-is_published", "-number").only("manifest")[:MANIFESTS_COMPARED]:
+        if not missing:
+            break
+        known = Manifest.from_bytes(bytes(row.manifest)).entries
+        missing = {path: entry for path, entry in missing.items() if known.get(path) != entry}
+    return dict(missing)
 
 
 def published_manifest(site: Site) -> Manifest:
-    row = published(site)
-    return Manifest.from_bytes(bytes(row.manifest)) if row else Manifest({})
+    return publish.published_manifest(site)
+
+
+# --- To the end -----------------------------------------------------------------------------------
 
 
 def advance(deployment: Deployment) -> float | None:
@@ -122,19 +191,22 @@ def advance(deployment: Deployment) -> float | None:
     The caller holds the deployment. Every step can be repeated: a crash anywhere is continued.
     """
     site = deployment.site
-    clients = clients_for(site.account)
-    steps: dict[str, Callable[[Deployment, Target, Clients], float | None]] = {
-        Phase.INDEX: _index,
-        Phase.SETTLE: _settle,
-        Phase.FLIP: _flip,
-        Phase.VERIFY: _verify,
-    }
-    return steps[deployment.phase](deployment, target_of(site), clients)
+    deployment.refresh_from_db(fields=["cancel_requested"])
+    if deployment.cancel_requested and deployment.phase in lane.BEFORE_FLIP:
+        end(deployment, State.INACTIVE, CANCELLED)
+        return None
+    try:
+        return STEPS[deployment.phase](deployment, target_of(site), clients_for(site.account))
+    except (IndexFull, DigestCollision, DeploymentRefused) as refused:
+        fail(deployment, str(refused))
+        return None
 
 
 def finish(deployment: Deployment, pause: Callable[[float], None]) -> None:
     """All the steps that are left, for who holds the deployment and can wait in between."""
     while (seconds := advance(deployment)) is not None:
+        if deployment.phase == Phase.QUEUE:
+            _help(deployment)
         pause(seconds)
 
 
@@ -145,113 +217,123 @@ def resume(pk: int) -> float | None:
         .filter(pk=pk, state__in=Deployment.ACTIVE)
         .first()
     )
-    if deployment is None or not deployment.claim(state=State.IN_PROGRESS):
+    if deployment is None or not _is_ours(deployment):
         return None
-    if deployment.phase == Phase.UPLOAD:
-        fail(
-            deployment,
-            "The process that uploaded the files ended before it was done. Nothing was published; "
-            "deploy again.",
-        )
-        return None
-    if deployment.attempts > MAX_ATTEMPTS:
-        fail(deployment, "Stopped after five attempts.", state=State.ERROR)
+    if not deployment.claim(state=State.IN_PROGRESS):
         return None
     try:
-        with deployment.heartbeat():
-            pause = advance(deployment)
-    except (ClientError, BotoCoreError) as error:
-        deployment.release(attempts=deployment.attempts + 1, error_message=str(error))
-        return 5.0
-    except (IndexFull, DigestCollision, DeploymentRefused) as error:
-        fail(deployment, str(error))
-        return None
-    if pause is not None:
-        deployment.release()
-    return pause
+        if deployment.phase in UPLOADING:
+            fail(deployment, UPLOAD_DIED)
+        elif deployment.attempts > MAX_ATTEMPTS:
+            fail(deployment, "Stopped after five attempts.", state=State.ERROR)
+        else:
+            with deployment.heartbeat():
+                return _step(deployment)
+    except LeaseLost:
+        pass
+    return None
 
 
 def due() -> QuerySet[Deployment]:
     """Deployments that are under way and that nobody holds: what beat re-queues."""
     stale = timezone.now() - timedelta(seconds=30)
-    return Deployment.unclaimed().filter(state__in=Deployment.ACTIVE, created_at__lt=stale)
+    return (
+        Deployment.unclaimed()
+        .filter(state__in=Deployment.ACTIVE, created_at__lt=stale)
+        .defer("manifest")
+    )
 
 
 def fail(deployment: Deployment, message: str, state: str = State.FAILURE) -> None:
-    """The end of it; beat flips back what a head may name already."""
-    with transaction.atomic():
-        deployment.release(state=state, error_message=message, finished_at=timezone.now())
-        index_rows.unname(deployment)
+    """The end of what has not ended yet; beat flips back what a head may name already."""
+    if deployment.state in Deployment.ACTIVE:
+        end(deployment, state, message)
 
 
-def _index(deployment: Deployment, target: Target, clients: Clients) -> float:
-    """The records first: harmless, no head reaches them yet."""
-    site = deployment.site
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    index_rows.prepare(deployment, manifest)
-    written = index_rows.write(site, clients, target.store_arn)
-    settle: float = settings.CLOUDADMIN_SETTLE_SECONDS if written else 0.0
-    deployment.write(phase=Phase.SETTLE, phase_until=timezone.now() + timedelta(seconds=settle))
-    return settle
+UPLOAD_DIED = (
+    "The process that uploaded the files ended before it was done. Nothing was published; deploy "
+    "again: what was sent is not sent twice."
+)
 
 
-def _settle(deployment: Deployment, target: Target, clients: Clients) -> float:
-    left = (deployment.phase_until or timezone.now()) - timezone.now()
-    if left > timedelta(0):
-        return left.total_seconds()
-    deployment.write(phase=Phase.FLIP)
-    return 0.0
+def _is_ours(deployment: Deployment) -> bool:
+    """Before its upload has ended, a deployment is its uploader's, unless that died."""
+    if deployment.phase not in UPLOADING or deployment.lease_until is not None:
+        return True
+    return deployment.created_at < timezone.now() - ABANDONED
 
 
-def _flip(deployment: Deployment, target: Target, clients: Clients) -> float:
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    publish.put_error_page(manifest, target, clients)
-    index_rows.name_head(deployment.site, deployment.number)
-    publish.flip(deployment.site, target, clients)
-    deployment.write(phase=Phase.VERIFY, phase_until=timezone.now() + VERIFY_FOR)
-    return 0.0
+def _step(deployment: Deployment) -> float | None:
+    try:
+        if deployment.phase == Phase.QUEUE:
+            # Let go in the transaction that found the lane taken: who leaves it then sees that
+            # this one is held by nobody, and wakes it.
+            with deciding(deployment.site):
+                pause = advance(deployment)
+                if pause is not None:
+                    deployment.release()
+            return None if deployment.phase == Phase.QUEUE else pause
+        pause = advance(deployment)
+    except (ClientError, BotoCoreError) as error:
+        deployment.release(attempts=deployment.attempts + 1, error_message=str(error))
+        return 5.0
+    if pause is not None:
+        deployment.release()
+    return pause
 
 
-def _verify(deployment: Deployment, target: Target, clients: Clients) -> float | None:
-    """Ask the edge. The first answers may be of the release before: it takes a moment to arrive."""
-    site = deployment.site
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    diff = manifests.diff(published_manifest(site), manifest)
-    changed = {*diff.added, *diff.changed}
-    mismatch = publish.check(target.hosts[0], publish.sample(manifest.entries, changed))
-    if mismatch is None:
-        before = published(site)
-        with transaction.atomic():
-            deployment.release(phase=Phase.DONE, finished_at=timezone.now(), error_message="")
-            mark_published(deployment)
-        if before is not None:
-            index_rows.drop_generations_before(before.generation, site, clients, target.store_arn)
-        return None
-    if deployment.phase_until and timezone.now() < deployment.phase_until:
-        return VERIFY_EVERY
-    _take_back(deployment, target, clients)
-    fail(
-        deployment,
-        f"Taken back: “{mismatch.path}” was not what was deployed; {mismatch.reason}.",
+def _help(deployment: Deployment) -> None:
+    """While it waits: a step for the first one before it that nobody holds, in case its process
+    died and no worker runs."""
+    abandoned = next((row for row in lane.before(deployment) if not row.is_held), None)
+    if abandoned is not None:
+        resume(abandoned.pk)
+
+
+# --- Cancel ---------------------------------------------------------------------------------------
+
+
+def request_cancel(deployment: Deployment) -> None:
+    """Have it end before its flip: at once when nobody is busy with it, else within seconds.
+
+    Raises DeploymentRefused when it has ended already, or when it is too late.
+    """
+    with deciding(deployment.site):
+        row = Deployment.objects.select_related("site").get(pk=deployment.pk)
+        if row.state not in Deployment.ACTIVE:
+            raise DeploymentRefused(f"Deployment #{row.number} has ended already.")
+        if row.phase not in lane.BEFORE_FLIP:
+            raise DeploymentRefused(
+                f"It is too late to cancel #{row.number}: it is being published. Roll back instead."
+            )
+        Deployment.objects.filter(pk=row.pk).update(cancel_requested=True)
+        if row.phase == Phase.QUEUE or not row.is_held or is_negotiated(row):
+            # The fence refuses whoever read the row before.
+            Deployment.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+            row.refresh_from_db()
+            end(row, State.INACTIVE, CANCELLED)
+    deployment.refresh_from_db()
+
+
+def is_negotiated(deployment: Deployment) -> bool:
+    """Whether a client holds it, and has not said that everything is there."""
+    return (
+        deployment.phase == Phase.UPLOAD
+        and deployment.state in Deployment.ACTIVE
+        and deployment.trigger == Trigger.API
+        and deployment.source == NEGOTIATED
+        and deployment.is_held
+        and bool(deployment.manifest)
     )
-    return None
 
 
-def _take_back(deployment: Deployment, target: Target, clients: Clients) -> None:
-    site = deployment.site
-    index_rows.unname(deployment)
-    publish.flip(site, target, clients)
-    before = published(site)
-    if before is not None:
-        publish.put_error_page(Manifest.from_bytes(bytes(before.manifest)), target, clients)
+def interrupt(deployment: Deployment) -> bool:
+    """The holder has to go: before the flip that is the end, afterwards a worker goes on.
 
-
-def mark_published(deployment: Deployment) -> None:
-    with transaction.atomic():
-        Deployment.objects.filter(site=deployment.site, is_published=True).exclude(
-            pk=deployment.pk
-        ).update(is_published=False, state=State.INACTIVE)
-        deployment.is_published = True
-        deployment.state = State.SUCCESS
-        deployment.published_at = timezone.now()
-        deployment.save(update_fields=["is_published", "state", "published_at"])
+    Whether it is the end.
+    """
+    if deployment.phase in lane.BEFORE_FLIP:
+        end(deployment, State.INACTIVE, "Interrupted. Nothing of it was published.")
+        return True
+    deployment.release()
+    return False

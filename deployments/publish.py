@@ -1,21 +1,20 @@
-"""Make a release the one that is served, prove it at the edge, take it back when it is not so."""
+"""Make a release the one that is served."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import httpx
-from django.conf import settings
+from celery import current_app
+from django.db import transaction
+from django.utils import timezone
 
 from deployments import heads, index_rows
-from deployments.manifest import object_key
+from deployments.manifest import Manifest, object_key
+from deployments.models import Deployment, EdgeIndex
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
-    from deployments.manifest import Entry, Manifest
     from deployments.target import Target
     from sites.models import Site
 
@@ -28,29 +27,89 @@ ERROR_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <h1>Page not found</h1>
 <p>There is nothing at this address. <a href="/">Go to the start page</a>.</p>
 """
+# Calls in a row: rules, heads, and should others be recorded again and again; beat does the rest.
+FLIPS = 4
 HTML, BRIEFLY = "text/html; charset=utf-8", "public, max-age=60"
-# Files that one verification fetches at most, and the largest that it reads whole.
-MAX_CHECKED = 40
-MAX_CHECKED_BYTES = 5_000_000
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """What the edge answered instead of the file."""
-
-    path: str
-    reason: str
 
 
 def flip(site: Site, target: Target, clients: Clients) -> None:
-    """Name the recorded release in the head of every host, in one all-or-nothing call.
+    """Write the heads as they are recorded: those of production in one all-or-nothing call.
 
-    Records first: a deploy that was killed may have left some that no head may go without.
+    They name what has settled: records that a deployment has not written yet are not waited for,
+    and new passwords are written now, and named by a worker in a while.
+    When somebody else recorded others meanwhile, whoever wrote last writes those too.
     """
-    index_rows.write(site, clients, target.store_arn)
-    named = heads.name(site, target)
-    index_rows.update_keys(clients, target.store_arn, named.puts, named.deletes)
-    heads.were_written(site, named)
+    for _ in range(FLIPS):
+        named = index_rows.update_keys(clients, target.store_arn, lambda: heads.name(site, target))
+        pause = heads.were_written(site, named)
+        if pause is None:
+            return
+        if pause:
+            _wake_in(site, pause)
+            return
+
+
+def _wake_in(site: Site, seconds: float) -> None:
+    """Should no worker hear it, beat does it."""
+
+    def wake() -> None:  # a function, because Django logs the name of what fails here
+        current_app.send_task("deployments.write_head", (site.pk,), countdown=seconds)
+
+    transaction.on_commit(wake, robust=True)
+
+
+def served(site: Site) -> Deployment | None:
+    """What the heads name, or shall name: the published deployment, or one that is verified."""
+    release = EdgeIndex.objects.filter(site=site).values_list("head_release", flat=True).first()
+    named = Deployment.objects.filter(site=site, release_number=release).first()
+    return (named if release is not None else None) or published(site)
+
+
+def published(site: Site) -> Deployment | None:
+    return Deployment.objects.filter(site=site, is_published=True).first()
+
+
+def published_manifest(site: Site) -> Manifest:
+    row = published(site)
+    return manifest_of(row) if row else Manifest({})
+
+
+def manifest_of(deployment: Deployment) -> Manifest:
+    return _parsed(bytes(deployment.manifest))
+
+
+@lru_cache(maxsize=2)
+def _parsed(raw: bytes) -> Manifest:
+    """The steps of one deployment need its manifest, and the one before, again and again."""
+    return Manifest.from_bytes(raw)
+
+
+def mark_published(deployment: Deployment) -> None:
+    with transaction.atomic():
+        Deployment.objects.filter(site=deployment.site, is_published=True).exclude(
+            pk=deployment.pk
+        ).update(is_published=False, state=Deployment.State.INACTIVE)
+        deployment.is_published = True
+        deployment.state = Deployment.State.SUCCESS
+        deployment.published_at = timezone.now()
+        deployment.save(update_fields=["is_published", "state", "published_at"])
+
+
+def take_over(deployment: Deployment) -> bool:
+    """Whether the deployment is what is served already. Then it gets the release of the published
+    one: nothing is written, at the edge nothing changes. The caller has the site's lock."""
+    before = published(deployment.site)
+    if before is None or before.release_number is None:
+        return False
+    named = EdgeIndex.objects.filter(
+        site=deployment.site, is_head_written=True, head_release=before.release_number
+    )
+    if bytes(before.manifest) != bytes(deployment.manifest) or not named.exists():
+        return False
+    Deployment.objects.filter(pk=before.pk).update(release_number=None)
+    deployment.write(release_number=before.release_number, generation=before.generation)
+    mark_published(deployment)
+    return True
 
 
 def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None:
@@ -74,45 +133,9 @@ def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None
     )
 
 
-def sample(entries: dict[str, Entry], changed: set[str]) -> dict[str, Entry]:
-    """What to fetch: changed files first, then a spread of the others, up to the cap."""
-    first = sorted(changed & entries.keys())
-    others = sorted(entries.keys() - changed)
-    spread = others[:: max(1, len(others) // 10)]
-    return {path: entries[path] for path in [*first, *spread][:MAX_CHECKED]}
-
-
-def check(host: str, entries: dict[str, Entry]) -> Mismatch | None:
-    """Fetch every entry through the edge; the first that is not what was deployed, or None.
-
-    Redirects are followed: a page may have another address than its name.
-    """
-    base = settings.CLOUDADMIN_EDGE_URL or f"https://{host}"
-    with httpx.Client(
-        base_url=base, headers={"Host": host}, timeout=10, follow_redirects=True, max_redirects=2
-    ) as client:
-        for path, entry in entries.items():
-            mismatch = _check_one(client, path, entry)
-            if mismatch is not None:
-                return mismatch
-    return None
-
-
-def url_path(path: str) -> str:
-    """The address of a file: folders have the address of their index page."""
-    if path == "index.html" or path.endswith("/index.html"):
-        path = path.removesuffix("index.html")
-    return "/" + quote(path, safe="/~")
-
-
-def _check_one(client: httpx.Client, path: str, entry: Entry) -> Mismatch | None:
-    whole = entry.size <= MAX_CHECKED_BYTES
-    try:
-        response = client.request("GET" if whole else "HEAD", url_path(path))
-    except (httpx.TransportError, httpx.TooManyRedirects) as error:
-        return Mismatch(path, f"the edge does not answer ({error})")
-    if response.status_code != 200:
-        return Mismatch(path, f"the edge answered {response.status_code}")
-    if whole and hashlib.sha256(response.content).hexdigest() != entry.sha256:
-        return Mismatch(path, "the edge answered other bytes than the ones deployed")
-    return None
+def restore(site: Site, target: Target, clients: Clients) -> None:
+    """Write what the rows say is served: its heads and its error page."""
+    flip(site, target, clients)
+    row = served(site)
+    if row is not None:
+        put_error_page(manifest_of(row), target, clients)

@@ -1,7 +1,11 @@
-"""Serve an earlier deployment again, without an upload.
+"""Serve another kept deployment, earlier or later, without an upload.
 
-As a rule it is one flip. A release that the index gave up for room gets its records again, under a
-new number; its objects are in the bucket still.
+For what was served before, it is one flip. What never was is published as a new deployment of the
+same files, in the lane and checked at the edge; so is a release that the index gave up for room.
+The objects are in the bucket still.
+
+Whoever goes back means it: until publishing is resumed, or the newest deployment is chosen, later
+ones end ready to be published.
 """
 
 from __future__ import annotations
@@ -9,56 +13,61 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from deployments import index_rows, operations, publish
+from deployments import index_rows, lane, operations, publish, verification
 from deployments.errors import DeploymentRefused
-from deployments.manifest import Manifest
 from deployments.models import Deployment
+from deployments.progress import deciding
 from deployments.target import target_of
 from sites.access import clients_for
 from sites.models import Site
 
 logger = logging.getLogger(__name__)
 
+State, Phase = Deployment.State, Deployment.Phase
+Environment = Deployment.Environment
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
 def rollback(site: Site, number: int | None = None, creator: User | None = None) -> Deployment:
-    """Go back to deployment ``number``, or to the one before the published one.
+    """Publish deployment ``number``, or the one before the one that is served.
 
-    Returns the deployment that is served, or a new one with the same files that the caller brings
-    to its end with ``operations.advance``.
+    The flip waits for nobody: a deployment that is being verified meanwhile ends unpublished. Where
+    AWS does not answer, it is recorded all the same, and beat makes it. Returns the deployment that
+    is served, or a new one with the same files that the caller brings to its end with
+    ``operations.advance``. Raises DeploymentRefused.
     """
-    earlier = _earlier(site, number)
-    if not index_rows.can_name(site, earlier.number):
-        return _again(earlier, creator)
-    target = target_of(site)
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
-        operations.refuse_while_under_way(site)
-        index_rows.name_head(site, earlier.number)
-        operations.mark_published(earlier)
-    clients = clients_for(site.account)
-    publish.flip(site, target, clients)
-    publish.put_error_page(Manifest.from_bytes(bytes(earlier.manifest)), target, clients)
-    return earlier
+    target_of(site)
+    with deciding(site):
+        chosen = _chosen(site, number)
+        was_served = chosen.published_at is not None and index_rows.can_name(chosen)
+        _hold_or_release(site, chosen, creator)
+        if was_served:
+            index_rows.name_head(site, chosen.release_number)
+            publish.mark_published(chosen)
+        else:
+            again = _again(chosen, creator)
+    if not was_served:
+        return again
+    write_head(site)
+    return chosen
 
 
-def check(deployment: Deployment) -> publish.Mismatch | None:
+def check(deployment: Deployment) -> verification.Mismatch | None:
     """Whether the edge serves this deployment; the first file that is not so, or None."""
-    manifest = Manifest.from_bytes(bytes(deployment.manifest))
-    target = target_of(deployment.site)
-    return publish.check(target.hosts[0], publish.sample(manifest.entries, set()))
+    manifest = publish.manifest_of(deployment)
+    wanted = verification.expected(deployment.site, manifest)
+    return verification.check(target_of(deployment.site), wanted)
 
 
 def write_head(site: Site) -> None:
     """Flip to what the row says: after a crash, or for a host that joined."""
     try:
-        publish.flip(site, target_of(site), clients_for(site.account))
+        publish.restore(site, target_of(site), clients_for(site.account))
     except (ClientError, BotoCoreError, DeploymentRefused):
         logger.warning("the head of %s could not be written; it is tried again", site.name)
 
@@ -66,46 +75,78 @@ def write_head(site: Site) -> None:
 def sites_with_unwritten_head() -> QuerySet[Site]:
     return (
         Site.objects.select_related("account")
-        .filter(
-            edge_index__is_head_written=False,
-        )
+        .filter(edge_index__is_head_written=False)
         .exclude(state=Site.State.DESTROYING)
     )
 
 
-def _again(earlier: Deployment, creator: User | None) -> Deployment:
+def kept(site: Site) -> QuerySet[Deployment]:
+    """Deployments that can be published: uploaded whole, not found wrong, not pruned."""
+    return (
+        Deployment.objects.filter(
+            site=site, state__in=[State.SUCCESS, State.INACTIVE], pruned_at__isnull=True
+        )
+        .exclude(phase__in=operations.UPLOADING)
+        .exclude(manifest=b"")
+    )
+
+
+def _hold_or_release(site: Site, chosen: Deployment, creator: User | None) -> None:
+    good = Q(state=State.SUCCESS) | Q(published_at__isnull=False)
+    newest = kept(site).filter(good, environment=Environment.PRODUCTION).first()
+    if newest is None or newest.number <= chosen.number:
+        lane.release_hold(site)
+    else:
+        by = f" by {creator}" if creator else ""
+        lane.hold(site, f"rolled back to #{chosen.number}{by}")
+
+
+def _again(chosen: Deployment, creator: User | None) -> Deployment:
     deployment = operations.create(
-        earlier.site,
-        f"deployment #{earlier.number}",
-        message=f"Deployment #{earlier.number} again",
+        chosen.site,
+        f"deployment #{chosen.number}",
+        message=f"Deployment #{chosen.number} again",
         creator=creator,
+        trigger=Deployment.Trigger.ROLLBACK,
+        ref=chosen.ref,
+        sha=chosen.sha,
+        author=chosen.author,
     )
     Deployment.objects.filter(pk=deployment.pk).update(
-        phase=Deployment.Phase.INDEX,
-        manifest=earlier.manifest,
-        files=earlier.files,
-        unchanged=earlier.files,
+        phase=Phase.QUEUE,
+        manifest=chosen.manifest,
+        files=chosen.files,
+        unchanged=chosen.files,
     )
     deployment.refresh_from_db()
     return deployment
 
 
-def _earlier(site: Site, number: int | None) -> Deployment:
-    served = Deployment.objects.filter(site=site, published_at__isnull=False)
-    published = served.filter(is_published=True).first()
-    if number is not None:
-        earlier = served.filter(number=number).first()
-        if earlier is None:
-            raise DeploymentRefused(
-                f"{site.name} has no deployment #{number} that was ever published."
-            )
-    else:
-        before = served.filter(is_published=False)
-        if published is not None:
-            before = before.filter(number__lt=published.number)
-        earlier = before.order_by("-number").first()
-        if earlier is None:
+def _chosen(site: Site, number: int | None) -> Deployment:
+    served = publish.served(site)
+    if number is None:
+        before = kept(site).filter(published_at__isnull=False, is_published=False)
+        if served is not None:
+            # Published, but not served any more or not yet: one is being verified.
+            before = kept(site).filter(published_at__isnull=False, number__lt=served.number)
+        chosen = before.first()
+        if chosen is None:
             raise DeploymentRefused(f"{site.name} has no earlier deployment to go back to.")
-    if earlier.is_published:
-        raise DeploymentRefused(f"Deployment #{earlier.number} of {site.name} is live already.")
-    return earlier
+        return chosen
+    if served is not None and served.number == number:
+        raise DeploymentRefused(f"Deployment #{number} of {site.name} is live already.")
+    chosen = kept(site).filter(number=number).first()
+    if chosen is None:
+        raise DeploymentRefused(_why_not(site, number))
+    return chosen
+
+
+def _why_not(site: Site, number: int) -> str:
+    row = Deployment.objects.filter(site=site, number=number).first()
+    if row is None:
+        return f"{site.name} has no deployment #{number}."
+    if row.pruned_at is not None:
+        return f"Deployment #{number} of {site.name} was given up to save room; deploy it again."
+    if row.state in Deployment.ACTIVE:
+        return f"Deployment #{number} of {site.name} is under way still."
+    return f"Deployment #{number} of {site.name} cannot be published: {row.error_message}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from deployments.errors import DeploymentRefused
 from sites.models import Domain, Resource, Site
+from sites.models.domain import base_of, is_wildcard
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Target:
 
     ``redirects`` are those that shall send their visitors to another one. ``attached`` are the
     domains that every point of presence answers for; until a change of the distribution
-    ``is_settled``, they are not known.
+    ``is_settled``, they are not known. Previews have their names below the ``preview_domains``.
     """
 
     bucket_name: str
@@ -28,6 +30,7 @@ class Target:
     redirects: Mapping[str, str] = field(default_factory=dict)
     attached: frozenset[str] = frozenset()
     is_settled: bool = True
+    preview_domains: tuple[str, ...] = ()
 
 
 def target_of(site: Site) -> Target:
@@ -51,21 +54,23 @@ def target_of(site: Site) -> Target:
     domains = list(site.domains.all())
     first = first_of(domains)
     aliases = distribution.attributes.get("aliases", [])
-    hosts = [distribution.attributes["domain_name"], *(d.name for d in domains), *aliases]
+    names = [*(domain.name for domain in domains), *aliases]
+    hosts = [distribution.attributes["domain_name"], *filterfalse(is_wildcard, names)]
     return Target(
         bucket_name=rows["bucket"].physical_id,
         store_arn=rows["key_value_store"].attributes["arn"],
         distribution_id=distribution.physical_id,
         hosts=tuple(dict.fromkeys(hosts)),
         redirects={d.name: first.name for d in domains if d.redirects} if first else {},
-        attached=frozenset(aliases if distribution.is_ready else ()),
+        attached=frozenset(filterfalse(is_wildcard, aliases if distribution.is_ready else ())),
         is_settled=distribution.is_ready,
+        preview_domains=tuple(dict.fromkeys(map(base_of, filter(is_wildcard, names)))),
     )
 
 
 def first_of(domains: Iterable[Domain]) -> Domain | None:
-    """The site's address: the first domain that does not redirect."""
-    return next((domain for domain in domains if not domain.redirects), None)
+    """The site's address: the first domain that does not redirect, and is not the previews'."""
+    return next((d for d in domains if not (d.redirects or d.is_wildcard)), None)
 
 
 def address(site: Site) -> str:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from deployments import invalidation_rows, operations, rollback, uploads
+from deployments import (
+    invalidation_rows,
+    notifications,
+    operations,
+    previews,
+    pushes,
+    retention,
+    rollback,
+    uploads,
+)
+from deployments.notifications import delivery
+from sites.store import locked
 
 
 @shared_task(name="deployments.resume_deployment")
@@ -24,23 +35,76 @@ def deploy_upload(pk: int) -> None:
 def requeue_deployments() -> None:
     """Finish what a killed process left under way."""
     for deployment in operations.due():
+        if pushes.is_waiting(deployment):
+            deploy_push.delay(deployment.pk)
+            continue
         task = deploy_upload if uploads.is_waiting(deployment) else resume_deployment
         task.delay(deployment.pk)
 
 
 @shared_task(name="deployments.write_heads")
 def write_heads() -> None:
-    """Flip what was recorded and not yet written: after a crash, or when a site got a new host."""
-    for site in rollback.sites_with_unwritten_head():
-        rollback.write_head(site)
+    """Flip what was recorded and not yet written: after a crash, or when a site got a new host.
+    Each site by itself: an account that does not answer holds up no other."""
+    for pk in rollback.sites_with_unwritten_head().values_list("pk", flat=True):
+        write_head.delay(pk)
+
+
+@shared_task(name="deployments.write_head", soft_time_limit=60)
+def write_head(pk: int) -> None:
+    with locked("deployments.write_head", pk) as is_ours:
+        site = rollback.sites_with_unwritten_head().filter(pk=pk).first() if is_ours else None
+        if site is not None:
+            rollback.write_head(site)
 
 
 @shared_task(name="deployments.send_invalidation")
 def send_invalidation(pk: int) -> None:
-    invalidation_rows.advance(pk)
+    pause = invalidation_rows.advance(pk)
+    if pause is not None:
+        send_invalidation.apply_async((pk,), countdown=pause)
 
 
 @shared_task(name="deployments.poll_invalidations")
 def poll_invalidations() -> None:
     for pk in invalidation_rows.due():
         send_invalidation.delay(pk)
+
+
+@shared_task(name="deployments.deploy_push")
+def deploy_push(pk: int) -> None:
+    if pushes.run(pk):
+        resume_deployment.delay(pk)
+
+
+@shared_task(name="deployments.send_message", soft_time_limit=60)
+def send_message(pk: int) -> None:
+    delivery.send(pk)
+
+
+@shared_task(name="deployments.requeue_messages")
+def requeue_messages() -> None:
+    for pk in notifications.due():
+        send_message.delay(pk)
+
+
+@shared_task(name="deployments.tell_missed")
+def tell_missed() -> None:
+    notifications.tell_missed()
+
+
+@shared_task(name="deployments.tidy_logs")
+def tidy_logs() -> None:
+    notifications.expire()
+    pushes.expire()
+
+
+@shared_task(name="deployments.expire_previews")
+def expire_previews() -> None:
+    previews.expire()
+
+
+@shared_task(name="deployments.tidy_releases")
+def tidy_releases() -> None:
+    """Give up old deployments; delete what nobody needs any more."""
+    retention.tidy_all()

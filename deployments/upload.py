@@ -3,15 +3,19 @@
 S3 refuses an object whose bytes are not those that the request's signature covers, so what was
 hashed here is what is stored there.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+
+Threads, not asyncio: obstore waits outside the interpreter's lock, and an event loop between it
+and us takes as much processor time again as the request.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import os
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,15 +24,21 @@ import obstore
 from obstore.exceptions import BaseError
 
 from deployments.manifest import Entry, object_key
+from deployments.source.tree import read
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-START, FEWEST, MOST = 64, 8, 256
+START, FEWEST, MOST = 32, 8, 256
 # Above this a file is sent in parts of this size, a few at a time, whatever its length.
 PART = 8 * 1024 * 1024
 PARTS_AT_ONCE = 2
-READ_ASIDE = 256 * 1024
+# What files above SMALL may hold in memory together; the others are no more than MOST * SMALL.
+SMALL = 128 * 1024
+IN_MEMORY = 64 * 1024 * 1024
+TOLD_EVERY = 0.1
+# How long a cancelled upload waits for what is being sent. What arrives later is right as well.
+PATIENCE = 5.0
 
 
 class UploadError(Exception):
@@ -65,7 +75,7 @@ class Pace:
         self.window.clear()
         self.best = min(self.best, typical)
         if typical <= 1.5 * self.best:
-            self.limit = min(MOST, self.limit + self.limit // 4)
+            self.limit = min(MOST, self.limit + self.limit // 2)
         elif typical > 3 * self.best:
             self.limit = max(FEWEST, self.limit // 2)
 
@@ -77,95 +87,172 @@ def upload(
     *,
     on_progress: Callable[[int, int], None] = lambda files, size: None,
 ) -> Uploaded:
-    """Put ``root / path`` under its object key, for each path; ``on_progress`` gets sums so far.
+    """Put ``root / path`` under its object key, for each path.
 
-    Raises UploadError at the first object that fails, ManifestChanged for a file that is not what
-    its entry says. What was sent until then stays, and is right: keys are named after content.
+    ``on_progress`` gets the objects and bytes sent so far, ten times a second and at the end, in
+    the caller's own thread; what it raises ends the upload. Raises UploadError at the first object
+    that fails, ManifestChanged for a file that is not what its entry says. What was sent until then
+    stays, and is right: keys are named after content.
     """
-    return asyncio.run(_Upload(store, root, entries, on_progress).run())
+    return _Upload(store, root, entries).run(on_progress)
 
 
 class _Upload:
-    def __init__(
-        self,
-        store: S3Store,
-        root: Path,
-        entries: Mapping[str, Entry],
-        on_progress: Callable[[int, int], None],
-    ) -> None:
-        self.store, self.root, self.on_progress = store, root, on_progress
-        self.waiting = iter(entries.items())
-        self.pace = Pace()
-        self.workers = self.objects = self.bytes = 0
+    """Whatever changes is changed under ``lock``."""
 
-    async def run(self) -> Uploaded:
+    def __init__(self, store: S3Store, root: Path, entries: Mapping[str, Entry]) -> None:
+        self.store, self.root = store, root
+        self.waiting, self.left = iter(entries.items()), len(entries)
+        self.pace, self.memory = Pace(), _Memory(IN_MEMORY)
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.threads: set[threading.Thread] = set()
+        self.objects = self.bytes = 0
+        self.error: BaseException | None = None
+
+    def run(self, on_progress: Callable[[int, int], None]) -> Uploaded:
+        with self.lock:
+            self._staff()
         try:
-            async with asyncio.TaskGroup() as group:
-                self._staff(group)
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            while self.threads and not self.ended.wait(TOLD_EVERY):
+                on_progress(self.objects, self.bytes)
+        finally:
+            self._stop()
+        if self.error is not None:
+            raise self.error
+        on_progress(self.objects, self.bytes)
         return Uploaded(self.objects, self.bytes)
 
-    def _staff(self, group: asyncio.TaskGroup) -> None:
-        while self.workers < self.pace.limit:
-            self.workers += 1
-            group.create_task(self._work(group))
+    def _stop(self) -> None:
+        with self.lock:
+            self.left = 0
+            self.ended.set()
+            threads = [*self.threads]
+        deadline = time.monotonic() + PATIENCE
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
-    async def _work(self, group: asyncio.TaskGroup) -> None:
-        for path, entry in self.waiting:
-            started = time.monotonic()
-            await self._put(path, entry)
-            if entry.size <= PART:
-                self.pace.note(time.monotonic() - started)
-            self.objects += 1
-            self.bytes += entry.size
-            self.on_progress(self.objects, self.bytes)
-            if self.workers > self.pace.limit:
-                self.workers -= 1
-                return
-            self._staff(group)
+    def _staff(self) -> None:
+        wanted = min(self.pace.limit - len(self.threads), self.left)
+        for _ in range(wanted):
+            thread = threading.Thread(target=self._work, name="upload", daemon=True)
+            self.threads.add(thread)
+            thread.start()
 
-    async def _put(self, path: str, entry: Entry) -> None:
-        source = _Source(self.root / path, path, entry)
+    def _work(self) -> None:
+        done, seconds = None, 0.0
         try:
-            await obstore.put_async(
-                self.store,
-                object_key(path, entry),
-                await source.whole() if entry.size <= PART else source.parts(),
-                attributes={
-                    "Content-Type": entry.content_type,
-                    "Cache-Control": entry.cache_control,
-                },
-                chunk_size=PART,
-                max_concurrency=PARTS_AT_ONCE,
-            )
-        except (BaseError, OSError) as error:
-            if source.changed is not None:
-                raise source.changed from None
-            reason = str(error).partition("\n\nDebug source:")[0]
-            raise UploadError(f"“{path}” was not taken by the bucket: {reason}") from error
+            while (item := self._next(done, seconds)) is not None:
+                path, done = item
+                with self.memory.of(done.size):
+                    started = time.monotonic()
+                    if not self.ended.is_set():
+                        _put(self.store, self.root, path, done)
+                    seconds = time.monotonic() - started
+        except Exception as error:
+            self._fail(error)
+
+    def _next(self, done: Entry | None, seconds: float) -> tuple[str, Entry] | None:
+        """Count what was sent; the next file, or None for a thread that is not needed."""
+        with self.lock:
+            if done is not None:
+                self.objects += 1
+                self.bytes += done.size
+                if done.size <= PART:
+                    self.pace.note(seconds)
+                self._staff()
+            if self.left and len(self.threads) <= self.pace.limit:
+                self.left -= 1
+                return next(self.waiting)
+            self._leave()
+            return None
+
+    def _fail(self, error: Exception) -> None:
+        with self.lock:
+            self.error = self.error or error
+            self.left = 0
+            self._leave()
+            self.ended.set()
+
+    def _leave(self) -> None:
+        self.threads.discard(threading.current_thread())
+        if not self.threads:
+            self.ended.set()
+
+
+class _Memory:
+    """Large files wait until there is room for them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = self.free = size
+        self.freed = threading.Condition()
+
+    def of(self, size: int) -> AbstractContextManager[None]:
+        if size <= SMALL:
+            return nullcontext()
+        return self._room(size if size <= PART else PART * (PARTS_AT_ONCE + 2))
+
+    @contextmanager
+    def _room(self, wanted: int) -> Iterator[None]:
+        with self.freed:
+            self.freed.wait_for(lambda: self.free >= wanted)
+            self.free -= wanted
+        try:
+            yield
+        finally:
+            with self.freed:
+                self.free += wanted
+                self.freed.notify_all()
+
+
+def _put(store: S3Store, root: Path, path: str, entry: Entry) -> None:
+    source = _Source(os.path.join(root, path), path, entry)
+    in_parts = entry.size > PART
+    try:
+        obstore.put(
+            store,
+            object_key(path, entry),
+            source.parts() if in_parts else source.whole(),
+            attributes=entry.attributes,
+            use_multipart=in_parts,
+            chunk_size=PART,
+            max_concurrency=PARTS_AT_ONCE,
+        )
+    except (BaseError, OSError) as error:
+        if source.changed is not None:
+            raise source.changed from None
+        raise UploadError(
+            f"“{path}” was not taken by the bucket: {_reason(store, error)}"
+        ) from error
+
+
+def _reason(store: S3Store, error: Exception) -> str:
+    """What obstore says, less its own insides."""
+    told, _, insides = str(error).partition("\n\nDebug source:")
+    if "kind: Connect" in insides:
+        address = store.config.get("endpoint", "S3")
+        return f"{address} cannot be reached; check the network, then try again."
+    return told
 
 
 class _Source:
     """A file, hashed while it is sent: its last part is held back until the hash is right."""
 
-    def __init__(self, file: Path, path: str, entry: Entry) -> None:
+    def __init__(self, file: str, path: str, entry: Entry) -> None:
         self.file, self.path, self.entry = file, path, entry
         self.changed: ManifestChanged | None = None
 
-    async def whole(self) -> bytes:
-        read = self.file.read_bytes
+    def whole(self) -> bytes:
         with self._readable():
-            content = read() if self.entry.size <= READ_ASIDE else await asyncio.to_thread(read)
+            content = read(self.file, self.entry.size)
         self._check(hashlib.sha256(content).hexdigest())
         return content
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    def parts(self) -> Iterator[bytes]:
         hasher = hashlib.sha256()
         held = b""
-        with self._readable(), await asyncio.to_thread(self.file.open, "rb") as stream:
-            while part := await asyncio.to_thread(stream.read, PART):
-                await asyncio.to_thread(hasher.update, part)
+        with self._readable(), open(self.file, "rb", buffering=0) as stream:
+            while part := stream.read(PART):
+                hasher.update(part)
                 if held:
                     yield held
                 held = part

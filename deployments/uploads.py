@@ -1,27 +1,25 @@
-"""A zip that came through the browser: kept on disk until a worker has deployed it."""
+"""An archive that was sent to us: kept on disk until a worker has deployed it."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from deployments import attempts, operations
 from deployments import manifest as manifests
-from deployments import operations
 from deployments.models import Deployment
-from deployments.source import SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import open_source
 from deployments.upload import UploadError
-from sites.errors import Refused, for_people
 from sites.models import Site
-from sites.models.lease import LeaseLost
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-logger = logging.getLogger(__name__)
 
 
 def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: User) -> Deployment:
@@ -30,72 +28,92 @@ def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: Use
     Raises DeploymentRefused.
     """
     deployment = operations.create(
-        site, file.name or "upload.zip", message=message, creator=creator
+        site,
+        file.name or "upload.zip",
+        message=message,
+        creator=creator,
+        trigger=Deployment.Trigger.DASHBOARD,
     )
-    path = path_of(deployment)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_abandoned(path.parent)
-    with path.open("wb") as target:
-        for chunk in file.chunks():
-            target.write(chunk)
+    keep(deployment, file.chunks())
     return deployment
 
 
+def keep(deployment: Deployment, chunks: Iterable[bytes]) -> None:
+    """Whole or not at all: a worker never finds the half of it."""
+    path = path_of(deployment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_abandoned(path.parent)
+    # Each arrival has a file of its own: the same archive may be sent twice at once.
+    arriving = path.with_suffix(f".{uuid4().hex}")
+    try:
+        with arriving.open("wb") as target:
+            for chunk in chunks:
+                target.write(chunk)
+        arriving.replace(path)
+    finally:
+        arriving.unlink(missing_ok=True)
+
+
 def path_of(deployment: Deployment) -> Path:
-    """Derived from the row, so that a worker needs the primary key alone."""
+    """Derived from the row, so that a worker needs the primary key alone. What kind of archive it
+    is shows its content."""
     folder: Path = settings.DATA_DIR / "uploads"
-    return folder / f"{deployment.pk}.zip"
+    return folder / f"{deployment.pk}.archive"
 
 
 def is_waiting(deployment: Deployment) -> bool:
     """Whether the file is here and its objects are not in the bucket yet."""
-    return deployment.phase == Deployment.Phase.UPLOAD and path_of(deployment).exists()
+    return deployment.phase in operations.UPLOADING and path_of(deployment).exists()
+
+
+def is_awaited(deployment: Deployment) -> bool:
+    """Whether its file has never arrived: the request ended in between, and may be sent again."""
+    return (
+        deployment.state in Deployment.ACTIVE
+        and deployment.phase in operations.UPLOADING
+        and deployment.claimed_at is None
+        and deployment.source != operations.NEGOTIATED
+        and not path_of(deployment).exists()
+    )
 
 
 def run(pk: int) -> bool:
-    """Upload the objects of a received zip; whether the deployment can go on from there.
+    """Upload the objects of a received archive; whether the deployment can go on from there.
 
     Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
     """
-    deployment = (
-        Deployment.objects.select_related("site__account")
-        .filter(pk=pk, state__in=Deployment.ACTIVE, phase=Deployment.Phase.UPLOAD)
-        .first()
-    )
-    if deployment is None or not deployment.claim(state=Deployment.State.IN_PROGRESS):
-        return False
+    is_done = attempts.attempt(pk, _upload)
+    deployment = Deployment.objects.defer("manifest").filter(pk=pk).first()
+    if deployment and not _is_needed(deployment):
+        path_of(deployment).unlink(missing_ok=True)
+    return is_done
+
+
+def _upload(deployment: Deployment) -> None:
     path = path_of(deployment)
     try:
-        with deployment.heartbeat():
-            problem = _upload(deployment, path)
-        if problem:
-            operations.fail(deployment, problem)
-        else:
-            deployment.release()
-    except LeaseLost:
-        return False
-    path.unlink(missing_ok=True)
-    return not problem
+        with open_source(path, allow=deployment.allowed) as opened:
+            manifest = manifests.build(opened.root, files=opened.files)
+            deployment.write(
+                warnings=[*opened.warnings, *manifest.warnings],
+                allowed=list(opened.allowed),
+                error_message="",
+            )
+            operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
+    except (SourceRefused, UploadError) as refused:
+        # By the name that it came with, not where we keep it.
+        raise SourceRefused(str(refused).replace(str(path), deployment.source)) from refused
 
 
-def _upload(deployment: Deployment, path: Path) -> str:
-    """Upload, or say in a sentence why not."""
-    try:
-        with for_people(), open_source(path) as root:
-            operations.upload(deployment, manifests.build(root), root, lambda files, sent: None)
-    except (SourceRefused, UploadError, Refused) as refused:
-        return str(refused)
-    except LeaseLost:
-        raise
-    except Exception:
-        logger.exception("the upload of deployment %s failed by a mistake of ours", deployment.pk)
-        return "cloudadmin itself failed here; the worker's log has the details."
-    return ""
+def _is_needed(deployment: Deployment) -> bool:
+    return deployment.state in Deployment.ACTIVE and deployment.phase in operations.UPLOADING
 
 
 def _drop_abandoned(folder: Path) -> None:
     """Files of deployments that ended without a worker having had them."""
-    numbers = {int(path.stem): path for path in folder.glob("*.zip") if path.stem.isdigit()}
-    active = Deployment.objects.filter(pk__in=numbers, state__in=Deployment.ACTIVE)
-    for pk in numbers.keys() - set(active.values_list("pk", flat=True)):
-        numbers[pk].unlink(missing_ok=True)
+    numbers = {path: int(path.stem) for path in folder.iterdir() if path.stem.isdigit()}
+    active = Deployment.objects.filter(pk__in=numbers.values(), state__in=Deployment.ACTIVE)
+    kept = set(active.values_list("pk", flat=True))
+    for path, pk in numbers.items():
+        if pk not in kept:
+            path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """CloudFront Functions on one machine: JavaScript runtime 2.0 in QuickJS.
 
 What a function may use is what CloudFront gives it, as far as routers need it: ``cloudfront``
-(key value stores), ``crypto`` (``createHash``), ``querystring`` and ``console.log``. There is no
-network, no timer and no ``eval``.
+(key value stores), ``crypto`` (``createHash``, ``createHmac``), ``Buffer`` (between text and its
+encodings), ``querystring`` and ``console.log``. There is no network, no timer and no ``eval``.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html
 """
 
@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import quickjs
 
 MEMORY_BYTES = 32 * 1024 * 1024
 JOBS = 10_000
+BASE64 = frozenset({"base64", "base64url"})
 
 IMPORT = re.compile(
     r"""^[ \t]*import[ \t]+(\w+)[ \t]+from[ \t]+(['"])(cloudfront|crypto|querystring)\2[ \t]*;?""",
@@ -32,7 +34,11 @@ PRELUDE = """
 'use strict';
 (() => {
   const { __get: get, __count: count, __hash: hash, __log: log } = globalThis;
-  for (const name of ['__get', '__count', '__hash', '__log', 'eval']) delete globalThis[name];
+  const { __encode: encoded, __decode: decoded } = globalThis;
+  for (const name of ['get', 'count', 'hash', 'log', 'encode', 'decode']) {
+    delete globalThis[`__${name}`];
+  }
+  delete globalThis.eval;
 
   const bytesOf = (text) =>
     Uint8Array.from(unescape(encodeURIComponent(text)), (c) => c.charCodeAt(0));
@@ -52,18 +58,34 @@ PRELUDE = """
   };
 
   class Hash {
-    constructor(algorithm) { this.algorithm = algorithm; this.text = ''; }
+    constructor(algorithm, key) { this.algorithm = algorithm; this.key = key; this.text = ''; }
     update(text) {
       if (typeof text !== 'string') throw new TypeError('update: only strings are supported here');
       this.text += text;
       return this;
     }
     digest(encoding) {
-      const value = hash(this.algorithm, encodeURIComponent(this.text), String(encoding));
+      const [key, text] = [this.key, this.text].map((each) => each && encodeURIComponent(each));
+      const value = hash(this.algorithm, key, text, String(encoding));
       if (value === null) throw new TypeError(`digest: ${this.algorithm} as ${encoding}`);
       return value;
     }
   }
+
+  globalThis.Buffer = class Buffer {
+    static from(text, encoding) {
+      const buffer = new Buffer();
+      buffer.hex = decoded(encodeURIComponent(text), encoding || 'utf8');
+      if (buffer.hex === null) throw new TypeError(`Buffer.from: unknown encoding "${encoding}"`);
+      return buffer;
+    }
+    get length() { return this.hex.length / 2; }
+    toString(encoding) {
+      const text = encoded(this.hex, encoding || 'utf8');
+      if (text === null) throw new TypeError(`toString: unknown encoding "${encoding}"`);
+      return decodeURIComponent(text);
+    }
+  };
 
   const querystring = {
     parse(text) {
@@ -85,7 +107,10 @@ PRELUDE = """
 
   const modules = {
     cloudfront: { kvs: () => store },
-    crypto: { createHash: (algorithm) => new Hash(algorithm) },
+    crypto: {
+      createHash: (algorithm) => new Hash(algorithm, null),
+      createHmac: (algorithm, key) => new Hash(algorithm, String(key)),
+    },
     querystring,
   };
   globalThis.require = (name) => {
@@ -150,6 +175,8 @@ class FunctionRuntime:
             "__get": lambda key: store.get(key),
             "__count": lambda: len(store),
             "__hash": _hash,
+            "__encode": _encode,
+            "__decode": _decode,
             "__log": lambda line: self.log.append(line),
         }
 
@@ -175,16 +202,42 @@ class FunctionRuntime:
         return result
 
 
-def _hash(algorithm: str, escaped: str, encoding: str) -> str | None:
-    # The text comes percent-encoded because a NUL would end a C string on the way.
+# Text comes and goes percent-encoded because a NUL would end a C string on the way.
+def _hash(algorithm: str, key: str | None, escaped: str, encoding: str) -> str | None:
     if algorithm not in {"md5", "sha1", "sha256"}:
         return None
-    digest = hashlib.new(algorithm, unquote_to_bytes(escaped), usedforsecurity=False).digest()
+    text = unquote_to_bytes(escaped)
+    if key is None:
+        digest = hashlib.new(algorithm, text, usedforsecurity=False).digest()
+    else:
+        digest = hmac.digest(unquote_to_bytes(key), text, algorithm)
+    return _encode(digest.hex(), encoding) if encoding in {"hex", *BASE64} else None
+
+
+def _encode(octets: str, encoding: str) -> str | None:
+    """Bytes, as hex, as a string would show them."""
+    raw = bytes.fromhex(octets)
     match encoding:
+        case "utf8":
+            return quote(raw.decode(errors="replace"))
         case "hex":
-            return digest.hex()
+            return octets
         case "base64":
-            return base64.b64encode(digest).decode()
+            return base64.b64encode(raw).decode()
         case "base64url":
-            return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+            return base64.urlsafe_b64encode(raw).decode().rstrip("=")
     return None
+
+
+def _decode(escaped: str, encoding: str) -> str | None:
+    """The bytes, as hex, that a string stands for; of what is no base64, as much as there is."""
+    text = unquote_to_bytes(escaped)
+    if encoding == "utf8":
+        return text.hex()
+    if encoding == "hex":
+        return re.match(rb"(?:[0-9a-fA-F]{2})*", text)[0].decode()  # type: ignore[index]
+    if encoding not in BASE64:
+        return None
+    digits = re.sub(rb"=.*|[^\w+/-]", b"", text).translate(bytes.maketrans(b"-_", b"+/"))
+    digits = digits[: len(digits) - (len(digits) % 4 == 1)]
+    return base64.b64decode(digits + b"=" * (-len(digits) % 4)).hex()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TypedDict
 
 from django.conf import settings
 
 from sites import provisioning
 from sites.models import Account, Site
-from sites.provisioning.package import build
+from sites.provisioning.package import build, script
 from sites.specs import account_spec, site_spec
 from sites.store import record_of
 
@@ -37,8 +38,31 @@ def of_site(site: Site) -> provisioning.Stack:
         row.logical_id: record_of(row).state
         for row in site.account.resources.filter(site=None, is_ready=True)
     }
-    router_code = (LAMBDA_SRC / "router" / "router.js").read_text()
-    return provisioning.site_stack(site_spec(site), shared, router_code=router_code)
+    return provisioning.site_stack(site_spec(site), shared, **edge_code())
+
+
+class EdgeCode(TypedDict):
+    router_code: str
+    headers_code: str
+
+
+@cache
+def edge_code() -> EdgeCode:
+    """The scripts of a site's CloudFront functions, as they are sent, read once per process."""
+    return {
+        "router_code": script(LAMBDA_SRC / "router" / "router.js"),
+        "headers_code": script(LAMBDA_SRC / "router" / "headers.js"),
+    }
+
+
+def has_older_edge_code(site: Site) -> bool:
+    """Whether its functions are of an earlier version, which may not know what is asked of them."""
+    there = site.resources.filter(type="function").exclude(physical_id="")
+    hashes = {row.logical_id: row.properties.get("code_sha256") for row in there}
+    codes = edge_code()
+    current = {"function": codes["router_code"], "function.headers": codes["headers_code"]}
+    wanted = {name: sha256(code.encode()).hexdigest() for name, code in current.items()}
+    return bool(hashes) and hashes != wanted
 
 
 @cache

@@ -11,9 +11,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
+
+# In the gate half as many examples; HYPOTHESIS_PROFILE=default for all of them.
+settings.register_profile("gate", max_examples=50)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+# Minutes long: begun first, so that no worker is left with them at the end.
+LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the order was shuffled."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")

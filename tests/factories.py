@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.utils import timezone
-from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
+from factory.declarations import (
+    LazyAttribute,
+    LazyFunction,
+    SelfAttribute,
+    Sequence,
+    SubFactory,
+    Trait,
+)
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
-from deployments.models import Deployment, Invalidation
+from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
 
 Row = TypeVar("Row", bound=Model)
@@ -119,6 +126,9 @@ class DeploymentFactory(RowFactory[Deployment]):
 
     site = SubFactory(SiteFactory)
     number = Sequence(lambda n: n + 1)
+    release_number = LazyAttribute(
+        lambda row: None if row.phase == Deployment.Phase.UPLOAD else row.number
+    )
     source = "public.zip"
     state = Deployment.State.SUCCESS
     phase = Deployment.Phase.DONE
@@ -134,6 +144,38 @@ class InvalidationFactory(RowFactory[Invalidation]):
 
     site = SubFactory(SiteFactory)
     paths = LazyFunction(lambda: ["/data/*"])
+
+
+class RepositoryFactory(RowFactory[Repository]):
+    class Meta:
+        model = Repository
+
+    site = SubFactory(SiteFactory)
+    url = "https://github.com/acme/shop.git"
+    full_name = "acme/shop"
+    secret = "between us"
+
+
+class ListenerFactory(RowFactory[Listener]):
+    class Meta:
+        model = Listener
+
+    site = SubFactory(SiteFactory)
+    address = "https://listener.example.com/hook"
+    events = LazyFunction(lambda: [str(event) for event in Event])
+    secret = "whsec_" + "c2VjcmV0" * 4
+
+    class Params:
+        mailbox = Trait(kind=Listener.Kind.EMAIL, address="ops@example.com")
+
+
+class MessageFactory(RowFactory[Message]):
+    class Meta:
+        model = Message
+
+    listener = SubFactory(ListenerFactory)
+    deployment = SubFactory(DeploymentFactory, site=SelfAttribute("..listener.site"))
+    event = Event.SUCCEEDED
 
 
 class VisitCountFactory(RowFactory[VisitCount]):

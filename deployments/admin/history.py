@@ -1,15 +1,28 @@
-"""The history of deployments and invalidations."""
+"""The history of deployments."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
-from django.utils.safestring import SafeString
+from typing import Any
 
-from deployments.models import Deployment, Invalidation
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from deployments import manifest as manifests
+from deployments import publish, target
+from deployments.admin.shown import FAILED, shown, spans, under_way, word_for
+from deployments.manifest import Manifest
+from deployments.models import Deployment
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
+
+MESSAGES_SHOWN = 20
+PATHS_SHOWN = 200
 
 
 @admin.register(Deployment)
@@ -28,28 +41,38 @@ class DeploymentAdmin(HistoryAdmin[Deployment]):
     search_fields = ("site__name", "description", "source", "error_message")
     search_help_text = "A site's name, a message, a source, or words of an error"
     ordering = ("-pk",)
-    fields = readonly_fields = (
-        "site",
-        "number",
-        "state_badge",
-        "is_published",
-        "phase",
-        "error_message",
-        "source",
-        "description",
-        "creator",
-        "files",
-        "uploaded",
-        "unchanged",
-        "deleted",
-        "size",
-        "created_at",
-        "published_at",
-        "finished_at",
-    )
+    fields = readonly_fields = ("site",)
+    change_form_template = "deployments/deployment.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return super().get_queryset(request).defer("manifest")
+        return super().get_queryset(request).select_related("site", "creator").defer("manifest")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/panel/", self._panel, name="deployments_deployment_panel"),
+            path("<int:pk>/changes/", wrap(self._changes), name="deployments_deployment_changes"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= panel_context(request, kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
+        row = self.get_queryset(request).filter(pk=pk).first()
+        if row is None or not self.has_view_permission(request):
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "deployments/deployment_panel.html", panel_context(request, row))
+
+    def _changes(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = get_object_or_404(Deployment.objects.select_related("site"), pk=pk)
+        return render(request, "deployments/changes.html", changes_context(row))
 
     @admin.display(description="deployment", ordering="pk")
     def deployment(self, row: Deployment) -> str:
@@ -57,9 +80,7 @@ class DeploymentAdmin(HistoryAdmin[Deployment]):
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, row: Deployment) -> SafeString:
-        if row.is_published:
-            return badge("live", "Published")
-        return badge(row.state, row.get_state_display())
+        return badge(*word_for(row))
 
     @admin.display(description="uploaded", ordering="bytes")
     def size(self, row: Deployment) -> str:
@@ -69,45 +90,47 @@ class DeploymentAdmin(HistoryAdmin[Deployment]):
     def started(self, row: Deployment) -> SafeString | str:
         return ago(row.created_at)
 
-    @admin.display(description="error")
+    @admin.display(description="said")
     def error(self, row: Deployment) -> SafeString | str:
-        return shortened(row.error_message)
+        message = row.error_message
+        return shortened(message) if row.state in FAILED else Truncator(message).chars(140)
 
 
-@admin.register(Invalidation)
-class InvalidationAdmin(HistoryAdmin[Invalidation]):
-    list_display = ("first_paths", "site", "status_badge", "invalidation_id", "asked", "error")
-    list_filter = ("status",)
-    list_select_related = ("site",)
-    search_fields = ("site__name", "invalidation_id", "error_message")
-    search_help_text = "A site's name, CloudFront's id, or words of an error"
-    fields = readonly_fields = (
-        "site",
-        "all_paths",
-        "status_badge",
-        "invalidation_id",
-        "error_message",
-        "created_at",
-        "completed_at",
+def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
+    """What a deployment's page shows, and refreshes while it is under way."""
+    published = publish.published(row.site)
+    (each,) = shown(row.site, [row], published)
+    site = row.site.deployments.filter(state__in=Deployment.ACTIVE).defer("manifest")
+    active = under_way(site) if row.state in Deployment.ACTIVE else []
+    return {
+        "deployment": row,
+        "shown": each,
+        "under_way": next((item for item in active if item.row == row), None),
+        "spans": spans(row),
+        "seconds": sum(span.seconds for span in spans(row)),
+        "address": each.address or (target.address(row.site) if row.is_published else ""),
+        "sent": list(row.messages.select_related("listener")[:MESSAGES_SHOWN]),
+        "may_act": request.user.has_perm("sites.change_site"),
+        "has_files": bool(row.files) and row.state not in Deployment.ACTIVE,
+    }
+
+
+def changes_context(row: Deployment) -> dict[str, Any]:
+    """What it changed for visitors: the first paths, and how many there are."""
+    before = (
+        Deployment.objects.filter(site=row.site, published_at__isnull=False, number__lt=row.number)
+        .exclude(manifest=b"")
+        .first()
     )
-
-    @admin.display(description="paths")
-    def first_paths(self, row: Invalidation) -> str:
-        more = len(row.paths) - 3
-        return f"{row} and {more} more" if more > 0 else str(row)
-
-    @admin.display(description="paths")
-    def all_paths(self, row: Invalidation) -> str:
-        return ", ".join(row.paths)
-
-    @admin.display(description="status", ordering="status")
-    def status_badge(self, row: Invalidation) -> SafeString:
-        return badge(row.status, row.get_status_display())
-
-    @admin.display(description="asked for", ordering="created_at")
-    def asked(self, row: Invalidation) -> SafeString | str:
-        return ago(row.created_at)
-
-    @admin.display(description="error")
-    def error(self, row: Invalidation) -> SafeString | str:
-        return shortened(row.error_message)
+    old = publish.manifest_of(before) if before else Manifest({})
+    diff = manifests.diff(old, publish.manifest_of(row))
+    kinds = (("deleted", diff.deleted), ("changed", diff.changed), ("added", diff.added))
+    paths = [(kind, each) for kind, found in kinds for each in found[:PATHS_SHOWN]]
+    return {
+        "before": before,
+        "is_kept": bool(row.manifest),
+        "counts": [(kind, len(found)) for kind, found in kinds],
+        "unchanged": len(diff.unchanged),
+        "paths": paths[:PATHS_SHOWN],
+        "total": sum(len(found) for _, found in kinds),
+    }

@@ -1,5 +1,23 @@
 from deployments.models.deployment import Deployment
 from deployments.models.edge_index import EdgeIndex, IndexBucket
 from deployments.models.invalidation import Invalidation
+from deployments.models.notification import Event, Listener, Message
+from deployments.models.repository import Delivery, Repository
+from deployments.models.settings import DeploySettings
+from deployments.models.token import DeployToken, Scope, TrustedRepository
 
-__all__ = ["Deployment", "EdgeIndex", "IndexBucket", "Invalidation"]
+__all__ = [
+    "Delivery",
+    "DeploySettings",
+    "DeployToken",
+    "Deployment",
+    "EdgeIndex",
+    "Event",
+    "IndexBucket",
+    "Invalidation",
+    "Listener",
+    "Message",
+    "Repository",
+    "Scope",
+    "TrustedRepository",
+]

@@ -1,4 +1,9 @@
-"""One version of a site's files, and how far it got."""
+"""One version of a site's files, and how far it got.
+
+A deployment is served to everybody (``is_published``), or at an address of its own
+(``is_previewed``), or not any more. ``release_number`` is its place in the edge index; it is
+drawn when its turn to be indexed comes, so that whoever uploads for long blocks nobody.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from sites.models.lease import Leased
 
 
 class Deployment(Leased):
-    """``number`` counts per site and is the release number in the edge index."""
+    """``number`` counts per site, in the order in which deployments were asked for."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -24,8 +29,21 @@ class Deployment(Leased):
 
     ACTIVE = (State.QUEUED, State.IN_PROGRESS)
 
+    class Environment(models.TextChoices):
+        PRODUCTION = "production", "Production"
+        PREVIEW = "preview", "Preview"
+
+    class Trigger(models.TextChoices):
+        COMMAND = "command", "Command line"
+        DASHBOARD = "dashboard", "Dashboard"
+        API = "api", "API"
+        PUSH = "push", "Push"
+        ROLLBACK = "rollback", "Rollback"
+
     class Phase(models.TextChoices):
+        SOURCE = "source", "Opening the source"
         UPLOAD = "upload", "Uploading"
+        QUEUE = "queue", "Waiting for its turn"
         INDEX = "index", "Indexing"
         SETTLE = "settle", "Settling"
         FLIP = "flip", "Publishing"
@@ -36,13 +54,28 @@ class Deployment(Leased):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=20, choices=Phase, default=Phase.UPLOAD)
+    environment = models.CharField(
+        max_length=20, choices=Environment, default=Environment.PRODUCTION
+    )
+    trigger = models.CharField(max_length=20, choices=Trigger, default=Trigger.COMMAND)
     is_published = models.BooleanField(default=False)
+    is_previewed = models.BooleanField(default=False)
+    label = models.CharField(
+        max_length=63, blank=True, help_text="First label of a preview's host name."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Of a preview.")
     source = models.CharField(max_length=500)
+    ref = models.CharField("branch or tag", max_length=255, blank=True)
+    sha = models.CharField("commit", max_length=64, blank=True)
+    author = models.CharField(max_length=200, blank=True)
     description = models.CharField(max_length=500, blank=True)
     creator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     manifest = models.BinaryField(default=b"", help_text="Manifest.to_bytes()")
+    release_number = models.PositiveIntegerField(
+        null=True, blank=True, help_text="In the edge index; none before its turn has come."
+    )
     generation = models.PositiveIntegerField(
         default=1, help_text="Of the edge index, when this deployment was prepared."
     )
@@ -51,6 +84,15 @@ class Deployment(Leased):
     unchanged = models.PositiveIntegerField(default=0)
     deleted = models.PositiveIntegerField(default=0)
     bytes = models.PositiveBigIntegerField(default=0, help_text="Bytes uploaded.")
+    objects_total = models.PositiveIntegerField(default=0, help_text="Objects to upload.")
+    bytes_total = models.PositiveBigIntegerField(default=0, help_text="Bytes to upload.")
+    warnings = models.JSONField(default=list, blank=True, help_text="Sentences about the source.")
+    allowed = models.JSONField(
+        default=list, blank=True, help_text="Paths that look secret and were let through by name."
+    )
+    timings = models.JSONField(default=dict, blank=True, help_text="phase -> seconds")
+    cancel_requested = models.BooleanField(default=False)
+    idempotency_key = models.CharField(max_length=100, blank=True)
     error_message = models.TextField(blank=True)
     phase_until = models.DateTimeField(
         null=True, blank=True, help_text="When the settle time is over, or verification gives up."
@@ -58,6 +100,10 @@ class Deployment(Leased):
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    pruned_at = models.DateTimeField(
+        null=True, blank=True, help_text="Given up by retention; it cannot be published again."
+    )
+    objects_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-number"]
@@ -67,6 +113,19 @@ class Deployment(Leased):
                 fields=["site"],
                 condition=models.Q(is_published=True),
                 name="one_published_deployment_per_site",
+            ),
+            models.UniqueConstraint(
+                fields=["site", "label"],
+                condition=models.Q(is_previewed=True),
+                name="one_deployment_per_preview",
+            ),
+            models.UniqueConstraint(
+                fields=["site", "release_number"], name="one_deployment_per_release"
+            ),
+            models.UniqueConstraint(
+                fields=["site", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="one_deployment_per_key",
             ),
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from sites.models import Site
@@ -17,6 +18,7 @@ class Invalidation(models.Model):
         IN_PROGRESS = "InProgress", "InProgress"
         COMPLETED = "Completed", "Completed"
         FAILURE = "failure", "Failure"
+        MERGED = "merged", "Merged into another"
 
     ACTIVE: ClassVar = (Status.QUEUED, Status.IN_PROGRESS)
 
@@ -24,8 +26,15 @@ class Invalidation(models.Model):
     paths = models.JSONField()
     status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
     invalidation_id = models.CharField(max_length=100, blank=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged"
+    )
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
     error_message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

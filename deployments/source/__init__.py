@@ -1,6 +1,9 @@
-"""What is deployed: a folder or an archive, judged before anything is done with it."""
+"""What is deployed: a folder, an archive, a bucket's prefix or a commit, judged before anything
+is done with it. ``opening.open_source`` is the way in.
 
-from deployments.source.opening import open_source
-from deployments.source.rules import SourceRefused
+Named here is what costs nothing to import; who refuses a line of ``_headers`` needs no git.
+"""
 
-__all__ = ["SourceRefused", "open_source"]
+from deployments.source.rules import LIMITS, Limits, SourceRefused
+
+__all__ = ["LIMITS", "Limits", "SourceRefused"]

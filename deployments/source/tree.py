@@ -4,101 +4,175 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
-from deployments.source.rules import (
+from deployments.source.projects import judge_start_page
+from deployments.source.proofreading import proofread
+from deployments.source.rules import LIMITS, Limits, SourceRefused, is_junk_name, judge
+from deployments.source.secrets import (
     KEY_HEADER_WITHIN,
-    KEY_NAME,
-    SourceRefused,
-    is_junk,
-    judge,
+    Finding,
     judge_key,
     judge_secrecy,
+    look_into,
+    secret_name,
 )
 
-MAX_FILES = 200_000
 # Readable by everybody, and still nothing for a website.
 SYSTEM_FOLDERS = frozenset({"dev", "etc", "proc", "run", "sys"})
-# What a source project has at its top, and what its build makes of it.
-PROJECTS = {
-    "package.json": "run `npm run build` and deploy its output, mostly “dist”, “build” or “out”",
-    "hugo.toml": "run `hugo` and deploy “public”",
-    "config.toml": "run `hugo` or `zola build` and deploy “public”",
-    "_config.yml": "run `bundle exec jekyll build` and deploy “_site”",
-    "mkdocs.yml": "run `mkdocs build` and deploy “site”",
-    "conf.py": "run `sphinx-build -b html . _build/html` and deploy “_build/html”",
-    "Cargo.toml": "build the site and deploy its output folder",
-}
+START_PAGE = "index.html"
+NAMED = 3
 
 
-def files_of(root: Path) -> Iterator[tuple[str, Path]]:
-    """``(path, file)`` of every file, sorted by folder; links within the folder are followed.
+class File(NamedTuple):
+    """``path`` is relative to the root, with slashes; ``stat`` that of a link's target."""
+
+    path: str
+    stat: os.stat_result
+
+
+class Known(Protocol):
+    """Files that were looked into when they were what they are."""
+
+    def get(self, file: os.stat_result, path: str) -> str | None:
+        """Something, if this one is known."""
+
+    def forget(self, path: str) -> None:
+        """Have it looked into next time as well."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """``warnings`` are sentences; ``allowed`` the paths that only an exception let through."""
+
+    files: tuple[File, ...]
+    warnings: tuple[str, ...]
+    allowed: tuple[str, ...]
+
+
+def files_of(root: Path) -> Iterator[File]:
+    """Every file, sorted by folder; links within the folder are followed.
 
     A link that leaves the folder is followed to a single file that everybody on the machine may
     read, as Debian's packages link to shared scripts. Raises SourceRefused for the other ones, for
     links that go round in circles, and for special files.
     """
-    yield from _walk(root, "", root.resolve(), frozenset())
+    return _walk(root, "")
 
 
-def check(root: Path) -> None:
-    """Refuse a folder that is empty, is no site, or holds what must not be published."""
-    count = 0
-    for path, file in files_of(root):
-        judge(path)
-        if KEY_NAME.fullmatch(file.name):
-            with file.open("rb") as stream:
-                judge_key(path, stream.read(KEY_HEADER_WITHIN))
-        count += 1
-        if count > MAX_FILES:
-            raise SourceRefused(f"more than {MAX_FILES:,} files; split the site in two.")
-    if not count:
+def read(file: str, size: int) -> bytes:
+    """The content of a file of this size, and up to a byte more of one that grew.
+
+    Three calls of the system, where a file object makes eight. Raises OSError.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        content = os.read(descriptor, size + 1)
+        # Some network disks give less than they were asked for.
+        while len(content) < size and (more := os.read(descriptor, size + 1 - len(content))):
+            content += more
+    finally:
+        os.close(descriptor)
+    return content
+
+
+def check(
+    root: Path,
+    *,
+    allow: Collection[str] = (),
+    limits: Limits = LIMITS,
+    known: Known | None = None,
+) -> Checked:
+    """Refuse a folder that is empty, is no site, or holds what must not be published.
+
+    ``allow`` names paths that may look like secrets; with ``index.html`` among them, the start page
+    may be missing. Files that are ``known`` are not read for secrets. Raises SourceRefused.
+    """
+    files: list[File] = []
+    findings: list[Finding] = []
+    for file in files_of(root):
+        judge(file.path)
+        if reason := secret_name(file.path):
+            findings.append(Finding(file.path, reason))
+        files.append(file)
+        if len(files) > limits.files:
+            raise SourceRefused(f"more than {limits.files:,} files; split the site in two.")
+    if not files:
         raise SourceRefused("there are no files in it; deploy the folder that the build wrote.")
-    if not (root / "index.html").is_file():
-        raise SourceRefused(_without_index(root))
+    named = {finding.path for finding in findings}
+    unknown = (path for path, stat in files if known is None or known.get(stat, path) is None)
+    findings += look_into(root, (path for path in unknown if path not in named))
+    if known is not None:
+        for finding in findings:
+            known.forget(finding.path)
+    _judge_secrets([finding for finding in findings if finding.path not in allow])
+    allowed = {finding.path for finding in findings}
+    try:
+        judge_start_page(root)
+    except SourceRefused:
+        if START_PAGE not in allow:
+            raise
+        allowed.add(START_PAGE)
+    warnings = proofread(root, (file.path for file in files))
+    return Checked(tuple(files), warnings, tuple(sorted(allowed)))
 
 
-def _without_index(root: Path) -> str:
-    for name, advice in PROJECTS.items():
-        if (root / name).is_file():
-            return (
-                f"there is {name} but no index.html: it looks like source, not a build; {advice}."
-            )
-    return "there is no index.html at its top; deploy the folder that has the start page in it."
+def _judge_secrets(findings: list[Finding]) -> None:
+    if not findings:
+        return
+    first, *others = findings
+    also = ""
+    if others:
+        names = ", ".join(f"“{finding.path}” ({finding.reason})" for finding in others[:NAMED])
+        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        also = f" So would {names}{more}."
+    raise SourceRefused(
+        f"“{first.path}” would be public: {first.reason}.{also} Deploy the build's output folder, "
+        "or remove it from there; what is meant to be public, allow by its path."
+    )
 
 
-def _walk(
-    folder: Path, prefix: str, top: Path, above: frozenset[Path]
-) -> Iterator[tuple[str, Path]]:
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+def _walk(root: Path, prefix: str) -> Iterator[File]:
+    with os.scandir(os.path.join(root, prefix)) as entries:
+        ordered = sorted(entries, key=attrgetter("name"))
     for entry in ordered:
-        path = prefix + entry.name
-        if is_junk(entry.name):
+        if is_junk_name(entry.name):
             continue
+        path = prefix + entry.name
         if entry.is_symlink():
-            _judge_link(path, Path(entry.path), top, above)
+            _judge_link(path, root)
         if entry.is_dir():
-            inside = above | {Path(entry.path).resolve()}
-            yield from _walk(Path(entry.path), path + "/", top, inside)
+            yield from _walk(root, path + "/")
         elif entry.is_file():
-            yield path, Path(entry.path)
+            yield File(path, entry.stat())
         else:
             raise SourceRefused(f"“{path}” is neither a file nor a folder; remove it.")
 
 
-def _judge_link(path: str, link: Path, top: Path, above: frozenset[Path]) -> None:
+def _judge_link(path: str, root: Path) -> None:
+    link, top = root / path, root.resolve()
     try:
         target = link.resolve()
     except (OSError, RuntimeError) as error:
         raise SourceRefused(f"“{path}” is a link that goes round in circles; remove it.") from error
-    if target == top or target in above:
+    if any(target == folder.resolve() for folder in _above(link, root)):
         raise SourceRefused(f"“{path}” is a link to a folder that it is in; remove it.")
     if not target.exists():
         raise SourceRefused(f"“{path}” is a link to {target}, which is not there; remove it.")
     if not target.is_relative_to(top):
         _judge_target(path, target)
+
+
+def _above(link: Path, root: Path) -> Iterator[Path]:
+    """The folders on the way from the root to a link, as they were walked."""
+    folder = link
+    while folder != root:
+        folder = folder.parent
+        yield folder
 
 
 def _judge_target(path: str, target: Path) -> None:

@@ -18,6 +18,9 @@ from localcloud.wire import Answer, Call, xml_error
 
 CHANGE = re.compile(r"<Id>/change/([A-Z0-9]+)</Id>")
 ZONES = re.compile(r"/[0-9-]+/hostedzone/?")
+# A wildcard's star is told in octal.
+# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
+STAR = re.compile(r"(?<=<ResourceRecordSet><Name>)\*(?=\.)")
 RECORDS = re.compile(r"/[0-9-]+/hostedzone/([A-Z0-9]+)/rrset/?")
 
 
@@ -34,6 +37,8 @@ class Route53:
             answer = await self._change(call, forward, zone[1])
         else:
             answer = await forward(call)
+            if RECORDS.fullmatch(call.decoded_path) and answer.ok:
+                answer = answer.with_body(STAR.sub(r"\\052", answer.text).encode())
         return self._as_it_is_now(call, answer)
 
     async def _change(self, call: Call, forward: Forward, zone_id: str) -> Answer:

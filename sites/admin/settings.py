@@ -56,7 +56,9 @@ class DomainFormSet(Domains):
         kept = [
             form.cleaned_data
             for form in self.forms
-            if getattr(form, "cleaned_data", {}).get("name") and not form.cleaned_data.get("DELETE")
+            if getattr(form, "cleaned_data", {}).get("name")
+            and not form.cleaned_data.get("DELETE")
+            and not form.instance.is_wildcard
         ]
         if kept and all(each["redirects"] for each in kept):
             raise forms.ValidationError(

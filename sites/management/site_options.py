@@ -62,7 +62,7 @@ def set_redirects(site: Site, names: list[str], *, redirects: bool) -> list[str]
 
 
 def refuse_redirects_to_nowhere(site: Site) -> None:
-    domains = list(site.domains.all())
+    domains = [domain for domain in site.domains.all() if not domain.is_wildcard]
     if domains and all(domain.redirects for domain in domains):
         raise CommandError(
             f"Every domain of {site.name} would redirect, and none be there to redirect to. "

@@ -78,7 +78,8 @@ class Leased(models.Model):
             setattr(self, name, value)
 
     def release(self, **changes: object) -> None:
-        self.write(lease_until=None, **changes)
+        """Let the row go. Whoever read it before, in another request, can no longer write it."""
+        self.write(lease_until=None, fence=self.fence + 1, **changes)
 
     def renew(self) -> bool:
         """Hold the row for longer. False when it is not ours, or was let go: that stays so."""

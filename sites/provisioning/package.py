@@ -1,4 +1,4 @@
-"""The zip of a Lambda function: its folder and the distributions that its requirements name.
+"""What is sent as the code of a function: a zip for Lambda, one small script for CloudFront.
 
 The same input gives the same bytes, so that an unchanged function is not deployed again.
 """
@@ -10,6 +10,7 @@ import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
+import rjsmin
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -18,14 +19,32 @@ REQUIREMENTS = "requirements.txt"
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 # Compiled code runs on the machine it was made for, which is not Lambda's.
 COMPILED = frozenset({".so", ".pyd", ".dylib"})
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html#limits-functions
+MAX_SCRIPT = 10 * 1024  # bytes
 
 
 class PackageError(Exception):
     """The package cannot be built; says which requirement is to blame and what to try."""
 
 
+def script(path: Path) -> str:
+    """The code of a CloudFront function, without comments and needless space.
+
+    Raises PackageError when it is larger than CloudFront takes.
+    """
+    code: str = rjsmin.jsmin(path.read_text())
+    # The import of the store as AWS documents it, to the letter: not all that reads it is a parser.
+    code = code.replace("from'cloudfront'", "from 'cloudfront'")
+    if (size := len(code.encode())) > MAX_SCRIPT:
+        raise PackageError(
+            f"{path}: minified it has {size:,} bytes, and a CloudFront function may have"
+            f" {MAX_SCRIPT:,}. Make it shorter."
+        )
+    return code
+
+
 def build(function_dir: Path) -> bytes:
-    """The zip, for ``Code={"ZipFile": ...}``.
+    """The zip of a folder and of what its requirements name, for ``Code={"ZipFile": ...}``.
 
     A file of the folder that its owner may execute is 0755 in the zip, everything else 0644.
     Raises PackageError when a requirement is not installed here or is not pure Python.

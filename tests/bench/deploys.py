@@ -1,23 +1,23 @@
-"""Deploys beside ``aws s3 sync``, on one endpoint, taking turns; and the way back."""
+"""The whole command beside the peers, on one local cloud, taking turns; and the way back."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
-from tests.bench import tree
+from tests.bench import tree, uploads
 from tests.bench.table import Row, ratio, seconds
 from tests.e2e.conftest import ROOT, Up, clean_environment
 
-AWS = embedded.BIN / "aws"
+PEERS = ("aws", "s5cmd", "rclone")
 ROUNDS = 3
 JOBS = ("first deploy", "nothing changed", "1 % changed")
 PATIENCE_SECONDS = 60.0
@@ -25,12 +25,12 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Samples:
-    """Wall seconds of whole processes, of our command's own clock, and files that were sent."""
+    """Wall seconds of whole processes, of our command's own clock, and files that we sent."""
 
     ours: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
-    theirs: list[float] = field(default_factory=list)
-    sent: set[tuple[int, int]] = field(default_factory=set)
+    theirs: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    sent: set[int] = field(default_factory=set)
 
 
 def measure(up: Up, folder: Path) -> list[Row]:
@@ -42,12 +42,12 @@ def measure(up: Up, folder: Path) -> list[Row]:
         site, root = f"bench-{number}", folder / f"tree-{number}"
         host = up.live_site(site, "--no-counter")
         tree.generate(root, number)
-        sync = _new_bucket(up, site)
+        _new_bucket(up, site)
         before = (root / "index.html").read_bytes()
         for job in JOBS:
             if job == JOBS[-1]:
                 tree.change(root, number)
-            _one(jobs[job], up, site, root, sync, ours_first=number % 2 == 0)
+            _one(jobs[job], up, site, root, number)
         served, ended = _roll_back(up, site, host, before)
         back.append(served)
         whole.append(ended)
@@ -58,43 +58,35 @@ def measure(up: Up, folder: Path) -> list[Row]:
     ]
 
 
-def _one(
-    samples: Samples,
-    up: Up,
-    site: str,
-    root: Path,
-    sync: Callable[[Path], int] | None,
-    *,
-    ours_first: bool,
-) -> None:
-    sent = [0, 0]
+def _one(samples: Samples, up: Up, site: str, root: Path, number: int) -> None:
+    """In each round who goes first is another one."""
 
     def ours() -> None:
         started = time.monotonic()
         result = up.deploy(site, root)
         samples.ours.append(time.monotonic() - started)
         samples.own.append(result["seconds"])
-        sent[0] = result["uploaded"]
+        samples.sent.add(result["uploaded"])
 
-    def theirs() -> None:
-        if sync is not None:
-            started = time.monotonic()
-            sent[1] = sync(root)
-            samples.theirs.append(time.monotonic() - started)
+    def theirs(tool: str) -> None:
+        started = time.monotonic()
+        _sync(tool, up, site, root)
+        samples.theirs[tool].append(time.monotonic() - started)
 
-    for run in (ours, theirs) if ours_first else (theirs, ours):
+    runs: list[Callable[[], None]] = [ours, *(partial(theirs, peer) for peer in PEERS)]
+    for run in [*runs[number % len(runs) :], *runs[: number % len(runs)]]:
         run()
-    samples.sent.add((sent[0], sent[1]))
 
 
 def _rows(job: str, samples: Samples) -> Iterator[Row]:
-    beside = f"aws s3 sync {seconds(samples.theirs)}" if samples.theirs else "aws: not installed"
-    sent = " or ".join(f"{ours} : {theirs}" for ours, theirs in sorted(samples.sent))
+    best = min(samples.theirs.values(), key=median)
+    beside = [f"{peer} {median(samples.theirs[peer]):.2f} s" for peer in PEERS]
+    sent = " or ".join(map(str, sorted(samples.sent)))
     yield Row(
         f"{job}, whole process",
         seconds(samples.ours),
-        beside,
-        ratio(samples.ours, samples.theirs),
+        ", ".join(beside),
+        ratio(samples.ours, best),
         f"{sent} files sent",
     )
     start = median(samples.ours) - median(samples.own)
@@ -103,43 +95,21 @@ def _rows(job: str, samples: Samples) -> Iterator[Row]:
     )
 
 
-def _new_bucket(up: Up, name: str) -> Callable[[Path], int] | None:
-    """``aws s3 sync`` into a new bucket, answering how many files it sent; None without aws."""
-    if not AWS.exists():
-        return None
+def _new_bucket(up: Up, name: str) -> None:
+    s3 = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"])).s3
+    for peer in PEERS:
+        s3.create_bucket(Bucket=f"{peer}-{name}")
+
+
+def _sync(peer: str, up: Up, name: str, root: Path) -> None:
     endpoint: str = up.run["aws_endpoint"]
-    Clients(Access("us-east-1", endpoint_url=endpoint)).s3.create_bucket(Bucket=f"sync-{name}")
-    environment = {
-        **clean_environment(up.data_dir),
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-    }
-
-    def sync(root: Path) -> int:
-        target = f"s3://sync-{name}"
-        done = subprocess.run(
-            [
-                AWS,
-                "s3",
-                "sync",
-                root,
-                target,
-                "--delete",
-                "--no-progress",
-                "--endpoint-url",
-                endpoint,
-            ],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            timeout=PATIENCE_SECONDS,
-        )
-        return done.stdout.count("upload: ")
-
-    return sync
+    subprocess.run(
+        uploads.command(peer, root, endpoint, f"{peer}-{name}", up.data_dir, 0.0),
+        env=clean_environment(up.data_dir) | uploads.ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 def _roll_back(up: Up, site: str, host: str, earlier: bytes) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from tests.e2e.conftest import ROOT
 
 T = TypeVar("T")
 
-PATHS = 20_000
+PATHS = 100_000
 CHANGES = 5
 REPEATS = 5
 ROUTED = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-FILES = 600
+FILES = 2_000
 MIN_BYTES, MAX_BYTES = 3_000, 30_000
 SUFFIXES = ("html", "html", "html", "css", "js", "png")
 

@@ -11,10 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from deployments import operations, tasks, uploads
-from deployments.admin import actions
+from deployments.admin import publishing
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.errors import DeploymentRefused
-from deployments.models import Deployment, Invalidation
+from deployments.manifest import Entry, Manifest
+from deployments.models import Deployment
 from deployments.rollback import rollback as roll_back
 from deployments.target import address
 from deployments.upload import UploadError
@@ -56,13 +57,22 @@ def zipped(files: dict[str, str]) -> SimpleUploadedFile:
     return SimpleUploadedFile("shop.zip", data.getvalue())
 
 
-# --- Deploy a zip ---------------------------------------------------------------------------------
+def files(*paths: str) -> bytes:
+    entry = Entry("0" * 64, 5, "text/html", "no-cache")
+    return Manifest(dict.fromkeys(paths, entry)).to_bytes()
 
 
-def test_what_is_not_a_zip_is_refused_in_a_sentence(admin_client, site):
-    file = SimpleUploadedFile("shop.zip", b"not a zip")
+# --- Deploy an archive ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"not a zip", "is not an archive"), (b"Rar!\x1a\x07\x01\0", "is a RAR archive")],
+)
+def test_what_is_no_archive_is_refused_in_a_sentence(admin_client, site, content, said):
+    file = SimpleUploadedFile("shop.zip", content)
     response = admin_client.post(action(site, "deploy"), {"file": file})
-    assert "is not a zip file" in response.content.decode()
+    assert said in response.content.decode()
     assert not Deployment.objects.exists()
 
 
@@ -85,11 +95,10 @@ def test_a_zip_waits_on_disk_for_a_worker(
     delay.assert_called_once_with(deployment.pk)
 
 
-def test_a_second_zip_waits_for_the_first(admin_client, site):
+def test_a_second_zip_is_taken_while_the_first_is_under_way(admin_client, site):
     DeploymentFactory(site=site, number=1, state="in_progress", phase="upload")
-    response = admin_client.post(action(site, "deploy"), {"file": zipped({"index.html": ""})})
-    assert "Deployment #1" in response.content.decode()
-    assert Deployment.objects.count() == 1
+    admin_client.post(action(site, "deploy"), {"file": zipped({"index.html": ""})})
+    assert Deployment.objects.get(number=2).state == Deployment.State.QUEUED
 
 
 def test_a_worker_uploads_the_files_and_goes_on(site, monkeypatch):
@@ -124,6 +133,7 @@ def test_a_refused_archive_ends_the_deployment_with_the_reason(site):
     deployment.refresh_from_db()
     assert deployment.state == Deployment.State.FAILURE
     assert "outside.html" in deployment.error_message
+    assert "shop.zip" in deployment.error_message
     assert not uploads.path_of(deployment).exists()
 
 
@@ -137,7 +147,7 @@ def test_a_refused_archive_ends_the_deployment_with_the_reason(site):
 )
 def test_an_upload_that_fails_says_why(site, monkeypatch, error, said):
     deployment = uploads.receive(
-        site, zipped({"index.html": ""}), message="", creator=UserFactory()
+        site, zipped({"index.html": "hello"}), message="", creator=UserFactory()
     )
     monkeypatch.setattr(
         operations, "upload", mock.create_autospec(operations.upload, side_effect=error)
@@ -159,22 +169,23 @@ def test_files_that_no_worker_had_are_dropped_with_the_next_upload(site):
 
 
 def test_earlier_published_deployments_can_be_published_again(admin_client, site, monkeypatch):
-    DeploymentFactory(site=site, number=1, served=True, state="inactive")
+    DeploymentFactory(site=site, number=1, served=True, state="inactive", manifest=files("a", "b"))
     DeploymentFactory(site=site, number=2, state="failure", error_message="Taken back.")
-    DeploymentFactory(site=site, number=3, current=True)
+    DeploymentFactory(site=site, number=3, current=True, manifest=files("b", "c", "d"))
     content = admin_client.get(page(site)).content.decode()
     assert "publish-1" in content
     assert "publish-2" not in content
     assert "publish-3" not in content
     rollback = mock.create_autospec(roll_back)
     rollback.return_value = Deployment.objects.get(number=1)
-    monkeypatch.setattr(actions, "rollback", rollback)
+    monkeypatch.setattr(publishing, "rollback", rollback)
     confirm = admin_client.get(action(site, "rollback"), {"to": "1"}).content.decode()
     assert "deployment #1" in confirm
+    assert "1 added, 2 deleted" in confirm
     rollback.assert_not_called()
     response = admin_client.post(action(site, "rollback"), {"to": "1"}, follow=True)
     assert rollback.call_args.args[:2] == (site, 1)
-    assert "served again" in response.content.decode()
+    assert "is served now" in response.content.decode()
 
 
 def test_a_refused_rollback_is_said_on_the_page(admin_client, site):
@@ -182,21 +193,14 @@ def test_a_refused_rollback_is_said_on_the_page(admin_client, site):
     assert "no earlier deployment" in content
 
 
-def test_paths_are_invalidated_by_a_worker(
-    admin_client, site, monkeypatch, django_capture_on_commit_callbacks
-):
-    delay = mock.create_autospec(tasks.send_invalidation.delay)
-    monkeypatch.setattr(tasks.send_invalidation, "delay", delay)
-    with django_capture_on_commit_callbacks(execute=True):
-        admin_client.post(action(site, "invalidate"), {"paths": "/data/*\r\n\r\n /feed.xml \n"})
-    row = Invalidation.objects.get()
-    assert sorted(row.paths) == ["/data/*", "/feed.xml"]
-    delay.assert_called_once_with(row.pk)
+def test_paths_are_invalidated_on_a_page_of_their_own(admin_client, site):
+    response = admin_client.get(action(site, "invalidate"))
+    assert response.url == reverse("admin:deployments_invalidation_site", args=[site.pk])
 
 
 def test_nothing_is_published_to_a_site_that_is_not_there(admin_client):
     draft = SiteFactory()
-    content = admin_client.post(action(draft, "invalidate"), {"paths": "/*"}).content.decode()
+    content = admin_client.get(action(draft, "invalidate"), follow=True).content.decode()
     assert "not live yet" in content
     assert "action-deploy" not in admin_client.get(page(draft)).content.decode()
 

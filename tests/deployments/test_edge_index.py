@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from deployments import edge_index
 from deployments.edge_index import (
+    MAX_STORE,
     MAX_VALUE,
     DigestCollision,
     Index,
@@ -26,6 +27,7 @@ from deployments.edge_index import (
     digest,
     head,
     parse_bucket_key,
+    raise_if_full,
     release_key,
 )
 from localcloud.function_runtime import FunctionRuntime
@@ -62,27 +64,51 @@ class History(RuleBasedStateMachine):
         self.manifests = {}
         self.served = None
         self.last = 0
+        self.head_names = 0
         self.router = FunctionRuntime(ROUTER, self.edge)
 
     def prepare(self, files, keep=()):
         self.last += 1
         wanted = {path: object_hash(path, content) for path, content in files.items()}
-        change = append(
-            self.index,
-            self.last,
-            wanted,
-            keep,
-            reachable=[self.served] if self.served else [],
-            if_room=sorted(self.manifests, reverse=True),
-        )
-        again = append(change.index, self.last, wanted, keep)
+        must = [self.served] if self.served else []
+        room = {"reachable": must, "occupied": self.occupied()}
+        try:
+            raise_if_full(self.index, self.last, wanted, keep, **room)
+        except IndexFull:
+            self.refused(wanted, keep, room)
+            return None
+        optional = sorted(self.manifests, reverse=True)
+        change = append(self.index, self.last, wanted, keep, **room, if_room=optional)
+        again = append(change.index, self.last, wanted, keep, occupied=-(10**9))
         assert not again.puts
         assert not again.rebuilt
         assert max(map(len, change.puts.values()), default=0) <= MAX_VALUE
         self.index = change.index
         self.unwritten |= change.puts
         self.manifests = {n: m for n, m in self.manifests.items() if n in change.reachable}
+        assert self.stored() <= edge_index.MAX_STORE
         return wanted
+
+    def refused(self, wanted, keep, room):
+        with pytest.raises(IndexFull):
+            append(self.index, self.last, wanted, keep, **room)
+
+    def stored(self):
+        values = self.edge | self.unwritten
+        return sum(len(k) + len(value) for k, value in values.items() if k[0] != "h")
+
+    def occupied(self):
+        """By generations that no head names any more, and that nobody has deleted yet."""
+        current = sum(len(bucket_key(self.index.generation, n)) for n in self.index.values)
+        return self.stored() - current - sum(map(len, self.index.values.values()))
+
+    @rule()
+    def drop_old_generations(self):
+        used = {self.head_names, self.index.generation}
+        for values in (self.edge, self.unwritten):
+            for name in [name for name in values if name[0] != "h"]:
+                if parse_bucket_key(name)[0] not in used:
+                    del values[name]
 
     def write(self, keys):
         """In any order, and seen by nobody until the head names it."""
@@ -92,7 +118,7 @@ class History(RuleBasedStateMachine):
 
     def flip(self, release):
         assert not self.unwritten
-        self.served = release
+        self.served, self.head_names = release, self.index.generation
         self.edge[f"h:{HOST}"] = head(release, self.index)
 
     @rule(files=contents, grace=st.booleans())
@@ -102,6 +128,8 @@ class History(RuleBasedStateMachine):
         newest_first = sorted(self.manifests.items(), reverse=True)
         kept = {path: next(m[path] for _, m in newest_first if path in m) for path in keep}
         wanted = self.prepare(files, keep)
+        if wanted is None:
+            return
         self.write(sorted(self.unwritten))
         self.every_path_is_what_the_manifest_says()
         self.manifests[self.last] = wanted | kept
@@ -141,6 +169,27 @@ TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 
 
+class TightHistory(History):
+    """The same in a store that is nearly always full, with an index that widens early."""
+
+    def __init__(self):
+        super().__init__()
+        self.limits = mock.patch.multiple(edge_index, MAX_STORE=1_200, WIDE=64, NARROW_MOST=10)
+        self.limits.start()
+
+    def teardown(self):
+        self.limits.stop()
+
+    def refused(self, wanted, keep, room):
+        super().refused(wanted, keep, room)
+        needed = len(wanted) + len(keep) + len(self.manifests.get(self.served, {}))
+        assert self.stored() + needed * 42 > edge_index.MAX_STORE
+
+
+TestTightHistory = TightHistory.TestCase
+TestTightHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+
+
 def files(count, salt=""):
     return {f"page/{n}.html": object_hash(f"{n}", salt) for n in range(count)}
 
@@ -154,10 +203,26 @@ def test_five_changes_of_a_hundred_thousand_files_are_five_values():
     second = append(first.index, 2, changed, reachable=[1])
     assert time.perf_counter() - started < 5
     assert not second.rebuilt
-    assert len(second.puts) == 5
+    assert len(second.puts) == len(next(batches(second.puts))) == 5
     for release, manifest in ((1, wanted), (2, changed)):
         for path in list(manifest)[:100]:
             assert answer(second.index, digest(path), release) == manifest[path]
+
+
+@pytest.mark.parametrize("sizes", [[20_000, 60_000, 100_000], [35_000, 100_000]])
+def test_an_index_grows_to_a_hundred_thousand_files(sizes):
+    """There is never room for two generations of the last size."""
+    index = Index()
+    reachable: list[int] = []
+    for release, size in enumerate(sizes, 1):
+        wanted = files(size)
+        before = edge_index._size(index.generation, index.values)
+        raise_if_full(index, release, wanted, reachable=reachable)
+        change = append(index, release, wanted, reachable=reachable)
+        after = edge_index._size(change.index.generation, change.index.values)
+        assert after + (before if change.rebuilt else 0) <= MAX_STORE
+        index, reachable = change.index, [release]
+    assert answer(index, digest("page/99999.html"), len(sizes)) == object_hash("99999", "")
 
 
 def test_a_path_that_changes_for_ever_gives_up_the_oldest_releases():

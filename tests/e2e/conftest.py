@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from cloudadmin import embedded
+from tests.deployments.receiver import Receiver, receiving
 from tests.e2e.browser import FLAGS, find_browser
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,15 +49,25 @@ class Up:
         return run
 
     def run_command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        with self.running(*arguments) as process:
+            out, err = process.communicate(timeout=180)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    @contextmanager
+    def running(self, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """A command beside the test; killed should the test be through with it first."""
+        with subprocess.Popen(
             [sys.executable, ROOT / "manage.py", *arguments],
             env=clean_environment(self.data_dir),
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=180,
-            check=False,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def manage(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
         done = self.run_command(*arguments)
@@ -83,6 +96,25 @@ class Up:
     def visitor(self, host: str) -> httpx.Client:
         return httpx.Client(base_url=self.run["edge"], headers={"Host": host}, timeout=30)
 
+    def calls(self, operation: str) -> list[dict[str, Any]]:
+        """What the local AWS was asked for since its log was emptied, as in ``s3.PutObject``."""
+        calls = httpx.get(f"{self.run['aws_endpoint']}/_localcloud/calls", timeout=30).json()
+        return [call for call in calls if fnmatchcase(call["operation"], operation)]
+
+    def forget_calls(self) -> None:
+        httpx.delete(f"{self.run['aws_endpoint']}/_localcloud/calls")
+
+    @contextmanager
+    def fault(self, operation: str, kind: str, **options: float) -> Iterator[None]:
+        """See docs/local-cloud.md."""
+        url = f"{self.run['aws_endpoint']}/_localcloud/faults"
+        rule = {"operation": operation, "kind": kind, **options}
+        assert httpx.post(url, json=rule).status_code == 200
+        try:
+            yield
+        finally:
+            httpx.delete(url)
+
     def url(self, name: str) -> str:
         return f"http://{name}.localhost:{httpx.URL(self.run['edge']).port}/"
 
@@ -94,6 +126,19 @@ class Up:
 
 def start(data_dir: Path, *options: str, **environment: str) -> Up:
     """``manage.py up`` until ``run.json`` says that it is ready."""
+    with one_at_a_time():
+        return _start(data_dir, *options, **environment)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two that begin at once would find the same ports free."""
+    with (Path(tempfile.gettempdir()) / "cloudadmin-e2e.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start(data_dir: Path, *options: str, **environment: str) -> Up:
     ports = [
         *("--port", str(embedded.free_port())),
         *("--edge-port", str(embedded.free_port())),
@@ -121,11 +166,27 @@ def start(data_dir: Path, *options: str, **environment: str) -> Up:
 
 
 @pytest.fixture(scope="session")
-def up() -> Iterator[Up]:
+def github() -> Iterator[Receiver]:
+    """What answers in GitHub's place."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def up(github: Receiver) -> Iterator[Up]:
     with passable_folder() as folder:
-        up = start(folder / "data")
+        up = start(folder / "data", CLOUDADMIN_GITHUB_API_URL=github.url)
         yield up
         up.stop()
+
+
+@pytest.fixture(scope="session")
+def host(up: Up) -> str:
+    """Of the site “deploys”, live and without a domain: for all who deploy to it in turn.
+
+    Whoever rolls it back resumes publishing.
+    """
+    return up.live_site("deploys", "--no-counter")
 
 
 @contextmanager

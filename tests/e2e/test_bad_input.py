@@ -46,7 +46,7 @@ def test_sources_that_are_no_site(up: Up, tmp_path: Path):
     assert "index.html" in refused(up, "deploy_site", "strict", no_index)
     assert "broken.zip" in refused(up, "deploy_site", "strict", broken)
     assert "../evil.txt" in refused(up, "deploy_site", "strict", escaping)
-    assert "There is no" in refused(up, "deploy_site", "strict", tmp_path / "missing")
+    assert "nothing of this name" in refused(up, "deploy_site", "strict", tmp_path / "missing")
     assert up.status("strict")["deployment"] is None
     assert not (tmp_path / "evil.txt").exists()
 

@@ -3,8 +3,11 @@ and no page that scrolls sideways on a phone."""
 
 from __future__ import annotations
 
+import base64
 import re
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -90,6 +93,49 @@ def test_the_longest_names_fit_on_a_phone(up: Up, phone: Page):
         phone.goto(f"{site}{slug}/")
         expect(phone.locator(".coming")).to_have_count(0)
         fits(phone)
+
+
+def test_an_archive_is_deployed_from_the_page_of_its_site(up: Up, phone: Page, tmp_path: Path):
+    """Refused, then let through; published, locked, and looked at on a page of its own."""
+    up.live_site("dropped", "--no-counter")
+    archive = tmp_path / "shop.zip"
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("index.html", "<title>Shop</title>")
+        files.writestr(".env.public", "COLOUR=red")
+    open_site(up, phone, "dropped")
+    phone.locator("#action-deploy").click()
+    dialog = phone.locator("#deploy-dialog")
+    dialog.get_by_role("button", name="Deploy").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Choose an archive")
+    dialog.get_by_role("link", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    drop(phone, archive)
+    dialog.get_by_role("button", name="Deploy").click()
+    phone.get_by_role("link", name="Deploy again, letting these through").click()
+    fits(phone)
+    expect(phone.get_by_label("Paths to let through")).to_have_value(".env.public")
+    phone.set_input_files("[name=file]", archive)
+    phone.get_by_role("button", name="Deploy").click()
+    expect(phone.locator("tr.current")).to_contain_text("Published", timeout=CHANGE_SECONDS)
+    fits(phone)
+    phone.get_by_role("link", name="#2", exact=True).click()
+    expect(phone.locator(".spans")).to_contain_text("Uploading")
+    expect(phone.locator(".paths")).to_contain_text("index.html")
+    fits(phone)
+
+
+def drop(page: Page, archive: Path) -> None:
+    """Let a file go over the page, as a person does who dragged it there."""
+    dropped = page.evaluate_handle(
+        """([name, content]) => {
+          const files = new DataTransfer();
+          files.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+          return files;
+        }""",
+        [archive.name, base64.b64encode(archive.read_bytes()).decode()],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("#site-panel", event, {"dataTransfer": dropped})
 
 
 def test_every_other_page_fits_on_a_phone(up: Up, phone: Page):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from localcloud.function_runtime import FunctionError, FunctionRuntime
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 EVENT = {"version": "1.0", "request": {"uri": "/", "headers": {}}}
 
 
@@ -64,7 +66,7 @@ def test_one_runtime_sees_the_store_as_it_is_at_each_run():
     assert runtime.run({}) == {"v": "2"}
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+@given(TEXTS)
 def test_hashes_are_those_of_utf_8(text):
     body = """
     function handler(event) {
@@ -77,6 +79,36 @@ def test_hashes_are_those_of_utf_8(text):
         "b": hashlib.sha1(raw).hexdigest(),
         "c": base64.b64encode(hashlib.md5(raw).digest()).decode(),
     }
+
+
+@given(key=TEXTS, text=TEXTS)
+def test_macs_and_buffers_are_those_of_utf_8(key, text):
+    body = """
+    function handler(event) {
+      const buffer = Buffer.from(event.text);
+      const there = (e) => Buffer.from(buffer.toString(e), e).toString();
+      return {
+        mac: crypto.createHmac('sha256', event.key).update(event.text).digest('hex'),
+        encoded: buffer.toString('base64'), size: buffer.length,
+        back: ['hex', 'base64', 'base64url', 'utf8'].map(there),
+      };
+    }"""
+    raw = text.encode()
+    assert run(body, event={"text": text, "key": key}) == {
+        "mac": hmac.new(key.encode(), raw, "sha256").hexdigest(),
+        "encoded": base64.b64encode(raw).decode(),
+        "size": len(raw),
+        "back": [text] * 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("YQ==", "a"), ("YQ", "a"), ("Y", ""), ("Y*Q=ignored", "a"), ("/w", "\ufffd")],
+)
+def test_a_buffer_reads_what_there_is_of_base64(text, read):
+    body = "function handler(e) { return { t: Buffer.from(e.text, 'base64').toString() }; }"
+    assert run(body, event={"text": text}) == {"t": read}
 
 
 def test_query_strings_and_the_log():

@@ -238,7 +238,7 @@ def test_only_drafts_can_be_deleted(admin_client):
 @pytest.mark.parametrize("slug", ACTIONS)
 def test_get_shows_a_confirm_page_and_does_nothing(admin_client, run_operation, slug):
     site = SiteFactory(live=True, serving=True)
-    response = admin_client.get(action(site, slug))
+    response = admin_client.get(action(site, slug), follow=True)
     assert response.status_code == 200
     content = response.content.decode()
     assert 'method="post"' in content or 'hx-trigger="load"' in content

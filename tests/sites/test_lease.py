@@ -75,6 +75,16 @@ def test_what_was_let_go_is_not_held_again_by_a_late_beat(operation):
     assert same_row(operation).lease_until is None
 
 
+def test_who_read_the_row_before_it_was_let_go_cannot_hold_it_again(operation):
+    operation.claim()
+    late = same_row(operation)
+    operation.release()
+
+    with pytest.raises(LeaseLost):
+        late.write(lease_until=timezone.now() + timedelta(hours=1))
+    assert same_row(operation).lease_until is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_heartbeat_renews_the_lease(operation, monkeypatch):
     monkeypatch.setattr("sites.models.lease.HEARTBEAT_SECONDS", 0.01)

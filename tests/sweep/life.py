@@ -82,7 +82,14 @@ class Life:
         site = provisioning.SiteSpec(
             self.uid, f"site-{self.uid}", account_id, "us-east-1", (self.zone,)
         )
-        self.world = World(clients, package(folder), site, ROUTER, self._store(), self._store())
+        self.world = World(
+            clients,
+            package(folder),
+            site,
+            router_code=ROUTER,
+            account_store=self._store(),
+            site_store=self._store(),
+        )
 
     def _store(self) -> _Store:
         store = _Store()

@@ -28,12 +28,12 @@ def whole(undisturbed: Life) -> Sweep:
 
 
 def short(undisturbed: Life) -> Sweep:
-    """Every change killed after, most lost, a seventh refused, and one seed of chance."""
+    """Every change killed after, most lost, a thirteenth refused, and one seed of chance."""
     changes, _ = _longest(undisturbed)
     return {
         str(Mode.AFTER): [*spread(Mode.AFTER, changes, 2)],
         str(Mode.LOST): [*spread(Mode.LOST, changes, 13)],
-        f"{Mode.REFUSED}, a seventh": [*spread(Mode.REFUSED, changes, 2, every=7)],
+        f"{Mode.REFUSED}, a thirteenth": [*spread(Mode.REFUSED, changes, 2, every=13)],
         str(Mode.THROTTLED): [*by_chance(Mode.THROTTLED, 1)],
     }
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
-from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 
 from deployments import manifest as manifests
-from deployments import operations
-from deployments.edge_index import DigestCollision, IndexFull
+from deployments import operations, previews, stat_cache
+from deployments.management.reporting import Report, report_on
 from deployments.manifest import Manifest
 from deployments.models import Deployment
-from deployments.source import SourceRefused, open_source
+from deployments.source import SourceRefused
+from deployments.source.opening import Opened, open_source
+from deployments.source.secrets import JUDGES
+from deployments.stat_cache import StatCache
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.access import clients_for
@@ -24,81 +26,117 @@ from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Site
 from sites.models.lease import LeaseLost
 
+State, Environment = Deployment.State, Deployment.Environment
+
 
 class Command(SiteCommand):
     help = (
-        "Deploy a folder or a zip: upload what changed, publish it at once, check it at the edge."
+        "Deploy a folder, an archive, an S3 prefix or a git repository: upload what changed, "
+        "publish it at once, check it at the edge. Exit code 0 also says that it is ready but not "
+        "published (the site is locked, or was rolled back), or that a newer deployment was "
+        "published meanwhile: in both cases visitors get what they should."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("source", help="a folder or a .zip file")
+        parser.add_argument(
+            "source",
+            help="a folder, .zip, .tar(.gz, .bz2, .zst), s3://bucket/prefix, or a git URL (#ref)",
+        )
         parser.add_argument("--message", "-m", default="", help="what this deployment is about")
+        parser.add_argument("--ref", default="", help="branch, tag or commit of a git repository")
+        parser.add_argument("--branch", default="", help="the branch that this is a build of")
+        parser.add_argument(
+            "--preview",
+            nargs="?",
+            const="",
+            metavar="LABEL",
+            help="deploy to an address of its own: of the label, of --branch, or of the number",
+        )
+        parser.add_argument(
+            "--allow",
+            action="append",
+            default=[],
+            metavar="PATH",
+            help="deploy this file although it looks secret; may be given several times",
+        )
+        parser.add_argument("--submodules", action="store_true", help="fetch git submodules too")
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would be uploaded"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+        parser.add_argument(
+            "--json-lines",
+            action="store_true",
+            help="print a JSON object for each phase and second, and the result as the last one",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = self.site(options["name"])
-        if not options["source"].strip():
-            raise CommandError("Name a folder or a .zip file to deploy.")
+        source = options["source"].strip()
+        if not source:
+            raise CommandError("Name a folder, an archive or a git URL to deploy.")
         started = time.monotonic()
+        cache = _cache(Path(source))
         try:
-            with open_source(Path(options["source"])) as root:
-                manifest = manifests.build(root)
+            with open_source(
+                source,
+                ref=options["ref"],
+                allow=options["allow"],
+                submodules=options["submodules"],
+                schemes=tuple(settings.CLOUDADMIN_GIT_SCHEMES),
+                clients=clients_for(site.account),
+                known=cache,
+            ) as opened:
+                manifest = manifests.build(opened.root, cache=cache, files=opened.files)
                 if options["dry_run"]:
                     self._say_what_would_happen(site, manifest)
                     return
-                deployment = self._deploy(site, manifest, root, options)
+                self._warn([*opened.warnings, *manifest.warnings])
+                deployment = self._deploy(site, source, opened, manifest, options)
         except SourceRefused as error:
             raise CommandError(str(error)) from error
-        self._say_result(site, deployment, time.monotonic() - started, as_json=options["json"])
+        self._say_result(site, deployment, time.monotonic() - started, options)
 
     def _deploy(
-        self, site: Site, manifest: Manifest, root: Path, options: dict[str, Any]
+        self,
+        site: Site,
+        source: str,
+        opened: Opened,
+        manifest: Manifest,
+        options: dict[str, Any],
     ) -> Deployment:
-        clients_for(site.account).sts.get_caller_identity()
-        deployment = operations.create(site, options["source"], message=options["message"])
-        deployment.claim(state=Deployment.State.IN_PROGRESS)
+        deployment = _created(site, source, opened, manifest, options)
+        deployment.claim(state=State.IN_PROGRESS)
+        report = report_on(deployment, options, self.stdout.write)
         with deployment.heartbeat():
             try:
-                self._upload(deployment, manifest, root)
-                operations.finish(deployment, time.sleep)
+                self._run(deployment, opened, manifest, report)
             except LeaseLost as error:
-                raise CommandError(
-                    f"Deployment #{deployment.number} is no longer this command's: a worker took "
-                    f"it over, or {site.name} was destroyed. See `manage.py site_status "
-                    f"{site.name}`.",
-                    returncode=TRY_AGAIN_LATER,
-                ) from error
-            except (Exception, KeyboardInterrupt) as error:
+                deployment.refresh_from_db()
                 if deployment.state in Deployment.ACTIVE:
-                    operations.fail(deployment, _reason(error))
+                    raise CommandError(_taken(site, deployment), TRY_AGAIN_LATER) from error
+            except KeyboardInterrupt as error:
+                raise CommandError(_interrupted(deployment)) from error
+            except Exception as error:
+                operations.fail(deployment, str(error) or type(error).__name__)
                 if isinstance(error, UploadError):
                     raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
-                if isinstance(error, IndexFull | DigestCollision):
-                    raise CommandError(str(error)) from error
                 raise
+            finally:
+                report.close()
         return deployment
 
-    def _upload(self, deployment: Deployment, manifest: Manifest, root: Path) -> None:
-        missing = operations.missing_objects(deployment.site, manifest)
-        with Progress(
-            TextColumn("Uploading"),
-            BarColumn(),
-            TextColumn("{task.fields[files]}/{task.fields[total_files]} files"),
-            TransferSpeedColumn(),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        ) as progress:
-            size = sum(entry.size for entry in missing.values())
-            bar = progress.add_task("upload", total=size, files=0, total_files=len(missing))
+    def _run(
+        self, deployment: Deployment, opened: Opened, manifest: Manifest, report: Report
+    ) -> None:
+        report.changed()
+        operations.upload(deployment, manifest, opened.root, report.on_progress)
+        operations.finish(deployment, report.pause)
 
-            def on_progress(files: int, sent: int) -> None:
-                progress.update(bar, completed=sent, files=files)
-
-            operations.upload(deployment, manifest, root, on_progress)
+    def _warn(self, warnings: list[str]) -> None:
+        for warning in warnings:
+            self.stderr.write(f"Warning: {warning}")
 
     def _say_what_would_happen(self, site: Site, manifest: Manifest) -> None:
         missing = operations.missing_objects(site, manifest)
@@ -113,10 +151,11 @@ class Command(SiteCommand):
         )
 
     def _say_result(
-        self, site: Site, deployment: Deployment, seconds: float, *, as_json: bool
+        self, site: Site, deployment: Deployment, seconds: float, options: dict[str, Any]
     ) -> None:
-        url = address(site)
-        if as_json:
+        is_preview = deployment.environment == Environment.PREVIEW
+        url = previews.url_of(deployment) if is_preview else address(site)
+        if options["json"] or options["json_lines"]:
             result = {
                 "number": deployment.number,
                 "state": deployment.state,
@@ -126,19 +165,74 @@ class Command(SiteCommand):
                 "bytes": deployment.bytes,
                 "url": url,
                 "seconds": round(seconds, 3),
+                "published": deployment.is_published or deployment.is_previewed,
+                "reason": deployment.error_message,
             }
             self.stdout.write(json.dumps(result))
-        elif deployment.state == Deployment.State.SUCCESS:
-            self.stdout.write(
-                f"Deployment #{deployment.number} is live at {url}: "
-                f"{deployment.uploaded} uploaded, {deployment.unchanged} unchanged, "
-                f"{deployment.deleted} deleted, in {seconds:.1f} s."
-            )
-        if deployment.state != Deployment.State.SUCCESS:
+        elif deployment.state == State.SUCCESS:
+            self.stdout.write(_in_words(deployment, url, seconds))
+        elif _is_overtaken(deployment):
+            self.stdout.write(f"Deployment #{deployment.number}: {deployment.error_message}")
+        if deployment.state != State.SUCCESS and not _is_overtaken(deployment):
             raise CommandError(deployment.error_message)
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Interrupted. What was not published yet stays unpublished."
-    return str(error) or type(error).__name__
+def _cache(source: Path) -> StatCache | None:
+    """What was unpacked is new each time; a folder's files mostly are those of last time."""
+    if not source.is_dir():
+        return None
+    return stat_cache.of(source, settings.DATA_DIR / "stat-cache", judges=JUDGES)
+
+
+def _created(
+    site: Site, source: str, opened: Opened, manifest: Manifest, options: dict[str, Any]
+) -> Deployment:
+    branch = options["branch"] or opened.ref
+    is_preview = options["preview"] is not None
+    named = options["preview"] or options["branch"]
+    return operations.create(
+        site,
+        source,
+        message=options["message"],
+        environment=Environment.PREVIEW if is_preview else Environment.PRODUCTION,
+        label=previews.label_of(named) if is_preview and named else "",
+        ref=branch,
+        sha=opened.sha,
+        author=opened.author,
+        warnings=[*opened.warnings, *manifest.warnings],
+        allowed=opened.allowed,
+    )
+
+
+def _is_overtaken(deployment: Deployment) -> bool:
+    return deployment.state == State.INACTIVE and not deployment.cancel_requested
+
+
+def _in_words(deployment: Deployment, url: str, seconds: float) -> str:
+    sums = (
+        f"{deployment.uploaded} uploaded, {deployment.unchanged} unchanged, "
+        f"{deployment.deleted} deleted, in {seconds:.1f} s."
+    )
+    if deployment.is_published or deployment.is_previewed:
+        return f"Deployment #{deployment.number} is live at {url}: {sums}"
+    name, number = deployment.site.name, deployment.number
+    return (
+        f"Deployment #{number} is not published: {sums} {deployment.error_message}\n"
+        f"`manage.py rollback_site {name} --to {number}` publishes it."
+    )
+
+
+def _taken(site: Site, deployment: Deployment) -> str:
+    return (
+        f"Deployment #{deployment.number} is no longer this command's: a worker took it over, or "
+        f"{site.name} was destroyed. See `manage.py site_status {site.name}`."
+    )
+
+
+def _interrupted(deployment: Deployment) -> str:
+    if operations.interrupt(deployment):
+        return f"Deployment #{deployment.number}: {deployment.error_message}"
+    return (
+        f"Interrupted too late: deployment #{deployment.number} is being served; a worker goes on "
+        "checking it. `manage.py rollback_site` goes back."
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deployments import operations
+from deployments import lane, operations
 from deployments.models import Deployment
 from deployments.rollback import check, rollback
 from deployments.target import address
@@ -17,7 +17,10 @@ PATIENCE_SECONDS = 60.0
 
 
 class Command(SiteCommand):
-    help = "Serve an earlier deployment again. Nothing is uploaded."
+    help = (
+        "Serve another deployment, earlier or later. Nothing is uploaded. After going back, new "
+        "deployments are not published by themselves until `resume_publishing`."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -30,13 +33,25 @@ class Command(SiteCommand):
             deployment.claim(state=Deployment.State.IN_PROGRESS)
             with deployment.heartbeat():
                 operations.finish(deployment, time.sleep)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (mismatch := check(deployment)) is not None:
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"The flip is made, but the edge does not serve #{deployment.number} yet: "
-                    f"“{mismatch.path}”, {mismatch.reason}.",
-                    returncode=TRY_AGAIN_LATER,
-                )
-            time.sleep(0.2)
+            if not deployment.is_published:
+                raise CommandError(deployment.error_message)
+        else:
+            _wait_until_served(deployment)
         self.stdout.write(f"Deployment #{deployment.number} is live again at {address(site)}")
+        if because := lane.stopped_because(site):
+            self.stdout.write(
+                f"{because}. New deployments wait to be published; "
+                f"`manage.py resume_publishing {site.name}` ends that."
+            )
+
+
+def _wait_until_served(deployment: Deployment) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (mismatch := check(deployment)) is not None:
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"The flip is made, but the edge does not serve #{deployment.number} yet: "
+                f"“{mismatch.path}”, {mismatch.reason}.",
+                returncode=TRY_AGAIN_LATER,
+            )
+        time.sleep(0.2)

@@ -49,7 +49,10 @@ def status_of(site: Site) -> dict[str, Any]:
         "name": site.name,
         "state": site.state,
         "url": address(site),
-        "hosts": [*([host] if host else []), *site.domains.values_list("name", flat=True)],
+        "hosts": [
+            *([host] if host else []),
+            *(d.name for d in site.domains.all() if not d.is_wildcard),
+        ],
         "deployment": Deployment.objects.filter(site=site, is_published=True)
         .values_list("number", flat=True)
         .first(),

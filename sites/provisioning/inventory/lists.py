@@ -37,6 +37,7 @@ from sites.provisioning.resources import (
 )
 from sites.provisioning.resources.base import Resource, listed
 from sites.provisioning.resources.certificate import NAME_TAG
+from sites.provisioning.resources.record_set import base_of, name_of
 from sites.provisioning.resources.role import PATH
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def _validations(attributes: Mapping[str, Any]) -> Iterator[ValidationRecord]:
     for key, name in attributes.items():
         word, _, domain = key.partition(":")
         if word == "validation_name":
-            yield ValidationRecord(domain, name, attributes[f"validation_value:{domain}"])
+            yield ValidationRecord(base_of(domain), name, attributes[f"validation_value:{domain}"])
 
 
 def _ours(
@@ -265,7 +266,7 @@ def _ours(
 ) -> Iterator[tuple[Resource, str]]:
     if "SetIdentifier" in record:
         return  # one of several of that name: never made here
-    name, kind = record["Name"].rstrip("."), record["Type"]
+    name, kind = name_of(record), record["Type"]
     target = record.get("AliasTarget", {}).get("DNSName", "").rstrip(".")
     if kind in ("A", "AAAA") and target in leads:
         yield AliasRecord(name, kind, target), leads[target]

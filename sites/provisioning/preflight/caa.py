@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from sites.provisioning.preflight.dns import Caa, DnsBroken
 from sites.provisioning.preflight.findings import Finding, listed
 from sites.provisioning.preflight.look import Look
+from sites.provisioning.resources.record_set import base_of
 
 # https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
 AMAZON = frozenset({"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"})
@@ -23,7 +24,7 @@ def caa(look: Look, domains: Iterable[str]) -> Iterator[Finding]:
         except DnsBroken:
             yield _unanswered(domain)
             continue
-        if not allows(records):
+        if not allows(records, is_wildcard=domain.startswith("*.")):
             forbidding.setdefault(name, (records, []))[1].append(domain)
     for name, (records, names) in forbidding.items():
         yield _forbidden(name, records, tuple(names))
@@ -31,7 +32,7 @@ def caa(look: Look, domains: Iterable[str]) -> Iterator[Finding]:
 
 def relevant(domain: str, ask: Callable[[str], Sequence[Caa]]) -> tuple[str, Sequence[Caa]]:
     """The nearest name at or above the domain that has records, and those."""
-    name = domain
+    name = base_of(domain)
     while name:
         if records := ask(name):
             return name, records
@@ -39,31 +40,41 @@ def relevant(domain: str, ask: Callable[[str], Sequence[Caa]]) -> tuple[str, Seq
     return "", ()
 
 
-def allows(records: Sequence[Caa]) -> bool:
-    """No ``issue`` forbids nothing; an unknown property that is critical forbids everything."""
+def allows(records: Sequence[Caa], *, is_wildcard: bool = False) -> bool:
+    """No ``issue`` forbids nothing; an unknown property that is critical forbids everything.
+
+    For wildcards, ``issuewild`` takes the place of ``issue`` where there is one.
+    """
     if any(record.flags & CRITICAL and record.tag.lower() not in KNOWN_TAGS for record in records):
         return False
-    issuers = _issuers(records)
+    issuers = _issuers(records, _tag(records, is_wildcard=is_wildcard))
     return not issuers or not AMAZON.isdisjoint(issuers)
 
 
-def _issuers(records: Sequence[Caa]) -> set[str]:
+def _tag(records: Sequence[Caa], *, is_wildcard: bool) -> str:
+    """The property that says who may issue for the name."""
+    has_wild = any(record.tag.lower() == "issuewild" for record in records)
+    return "issuewild" if is_wildcard and has_wild else "issue"
+
+
+def _issuers(records: Sequence[Caa], tag: str) -> set[str]:
     """Empty text for a record that names nobody: ``issue ";"``."""
     return {
         record.value.partition(";")[0].strip().lower()
         for record in records
-        if record.tag.lower() == "issue"
+        if record.tag.lower() == tag
     }
 
 
 def _forbidden(name: str, records: Sequence[Caa], domains: tuple[str, ...]) -> Finding:
-    others = _issuers(records) - {""}
+    tag = _tag(records, is_wildcard=all(domain.startswith("*.") for domain in domains))
+    others = _issuers(records, tag) - {""}
     who = f"lets only {listed(others)} issue certificates" if others else "lets nobody issue any"
     return Finding(
         "caa",
         name,
         f"The CAA record of {name} {who}, so Amazon may not make one for {listed(domains)}.",
-        f'Add this record at the DNS of {name}: {name} CAA 0 issue "amazon.com".',
+        f'Add this record at the DNS of {name}: {name} CAA 0 {tag} "amazon.com".',
         blocks=True,
         domains=domains,
     )

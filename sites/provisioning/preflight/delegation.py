@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from sites.provisioning.preflight.dns import Dns, DnsBroken
 from sites.provisioning.preflight.findings import Finding, listed
 from sites.provisioning.preflight.look import HostedZone, Look
+from sites.provisioning.resources.record_set import base_of
 
 
 def delegation(look: Look, domains: Iterable[str]) -> Iterator[Finding]:
@@ -31,7 +32,7 @@ def authority(dns: Dns, domain: str) -> tuple[str, frozenset[str]]:
 
     The domain's last two labels, and none, when nobody does.
     """
-    name = domain
+    name = base_of(domain)
     while True:
         try:
             servers = dns.name_servers(name)

@@ -12,6 +12,7 @@ from sites.provisioning.preflight.dns import Dns, DnsBroken, DnsSilent
 from sites.provisioning.preflight.findings import Finding, listed
 from sites.provisioning.preflight.look import Look
 from sites.provisioning.resources import AliasRecord, Certificate, Resource, ValidationRecord
+from sites.provisioning.resources.record_set import base_of
 
 ELSEWHERE = "Their DNS is not in this account, so nobody but you can add their records."
 WHY = {
@@ -95,7 +96,7 @@ def _causes(waiting: list[Held], proofs: Mapping[str, bool], look: Look) -> Iter
         domain
         for each in waiting
         for domain in each.domains
-        if not (isinstance(each.resource, Certificate) and proofs.get(domain))
+        if not (isinstance(each.resource, Certificate) and proofs.get(base_of(domain)))
     ]
     yield from delegation(look, dict.fromkeys(unseen))
     yield from (finding for finding in caa(look, dict.fromkeys(certified)) if finding.blocks)
@@ -136,8 +137,8 @@ def _together(waits: list[Wait]) -> Wait:
 
 def _of_certificate(held: Held, proofs: Mapping[str, bool]) -> Wait:
     """No cause is known: what the DNS shows by now says how far it is."""
-    seen = [domain for domain in held.domains if proofs.get(domain)]
-    unseen = [domain for domain in held.domains if not proofs.get(domain)]
+    seen = [domain for domain in held.domains if proofs.get(base_of(domain))]
+    unseen = [domain for domain in held.domains if not proofs.get(base_of(domain))]
     told = [held.wait.last_seen]
     if seen:
         told.append(f"the DNS shows the validation records of {listed(seen)}")

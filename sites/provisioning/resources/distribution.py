@@ -42,6 +42,8 @@ class Distribution(Resource):
     function_url_domain_name: str = ""
     lambda_origin_access_control_id: str = ""
     origin_request_policy_id: str = ""
+    headers_function_arn: str = ""
+    router_policy_id: str = ""
 
     @property
     def label(self) -> str:
@@ -201,8 +203,17 @@ class Distribution(Resource):
         ]
 
     def _default_behavior(self) -> dict[str, Any]:
-        router = {"EventType": "viewer-request", "FunctionARN": self.function_arn}
-        return self._behavior("bucket") | {"FunctionAssociations": _items([router])}
+        functions = {
+            "viewer-request": self.function_arn,
+            "viewer-response": self.headers_function_arn,
+        }
+        associations = [
+            {"EventType": event, "FunctionARN": arn} for event, arn in functions.items() if arn
+        ]
+        return self._behavior("bucket") | {
+            "FunctionAssociations": _items(associations),
+            "OriginRequestPolicyId": self.router_policy_id,
+        }
 
     def _counter_behaviors(self) -> list[dict[str, Any]]:
         return [

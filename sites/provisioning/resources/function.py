@@ -1,4 +1,4 @@
-"""``AWS::CloudFront::Function``: the router that runs at the edge before the cache is asked."""
+"""``AWS::CloudFront::Function``: what runs at the edge, before the cache is asked or after."""
 
 from __future__ import annotations
 

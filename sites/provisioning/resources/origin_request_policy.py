@@ -1,4 +1,4 @@
-"""``AWS::CloudFront::OriginRequestPolicy``: what the counter is told about a visitor."""
+"""``AWS::CloudFront::OriginRequestPolicy``: what the counter or the router is told of a visitor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OriginRequestPolicy(Resource):
-    """``headers``: ten at most, by AWS's default quota. The query is passed, cookies never."""
+    """``headers``: ten at most, by AWS's default quota. ``query``: "all" or "none". No cookies."""
 
     type = "origin_request_policy"
     not_found = frozenset({"NoSuchOriginRequestPolicy"})
@@ -22,6 +22,7 @@ class OriginRequestPolicy(Resource):
     in_use = frozenset({"OriginRequestPolicyInUse"})
     name: str
     headers: tuple[str, ...]
+    query: str = "all"
 
     @property
     def label(self) -> str:
@@ -34,7 +35,7 @@ class OriginRequestPolicy(Resource):
                 "Headers": {"Quantity": len(self.headers), "Items": [*self.headers]},
             },
             "CookiesConfig": {"CookieBehavior": "none"},
-            "QueryStringsConfig": {"QueryStringBehavior": "all"},
+            "QueryStringsConfig": {"QueryStringBehavior": self.query},
         }
 
     def _read(self, clients: Clients, known_id: str) -> State | None:

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 CLOUDFRONT_ZONE_ID = "Z2FDTNDATAQYW2"
 
 
+def base_of(domain: str) -> str:
+    """The name below the star of a wildcard: what proves it, and where its zone is looked for."""
+    return domain.removeprefix("*.")
+
+
 def find_zone(clients: Clients, domain: str) -> str | None:
     """The id of the account's public hosted zone that ends ``domain``, the longest first."""
-    labels = domain.rstrip(".").split(".")
+    labels = base_of(domain.rstrip(".")).split(".")
     for start in range(len(labels) - 1):
         name = ".".join(labels[start:]) + "."
         page = clients.route53.list_hosted_zones_by_name(DNSName=name, MaxItems="10")
@@ -39,8 +44,17 @@ def records_at(clients: Clients, zone_id: str, name: str) -> Iterator[Any]:
         HostedZoneId=zone_id, StartRecordName=name, MaxItems="100"
     )
     for record in page["ResourceRecordSets"]:
-        if record["Name"].rstrip(".") == name and record["Type"] in ("A", "AAAA", "CNAME"):
+        if name_of(record) == name and record["Type"] in ("A", "AAAA", "CNAME"):
             yield record
+
+
+def name_of(record: Any) -> str:
+    """As people write it; Route 53 answers with ``\\052`` for the star of a wildcard.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
+    """
+    name: str = record["Name"].rstrip(".")
+    return name.replace("\\052", "*", 1)
 
 
 @dataclass(frozen=True)
@@ -88,8 +102,8 @@ class RecordSet(Resource):
             MaxItems="1",
         )
         for record in page["ResourceRecordSets"]:
-            if record["Name"].rstrip(".") == wanted["Name"] and record["Type"] == wanted["Type"]:
-                found: Any = project(wanted, _without_dots(record))
+            if name_of(record) == wanted["Name"] and record["Type"] == wanted["Type"]:
+                found: Any = project(wanted, _without_dots({**record, "Name": name_of(record)}))
                 return State(f"{zone_id}/{self.label.replace(' ', '/')}", found)
         return None
 

@@ -64,6 +64,7 @@ class World:
     counter_package: Path | None
     site: provisioning.SiteSpec
     router_code: str = "function handler(event) { return event.request }"
+    headers_code: str = "function handler(event) { return event.response }"
     account_store: MemoryStore = field(default_factory=MemoryStore)
     site_store: MemoryStore = field(default_factory=MemoryStore)
     now: datetime = START
@@ -78,7 +79,10 @@ class World:
     @property
     def site_stack(self) -> provisioning.Stack:
         return provisioning.site_stack(
-            self.site, self.account_store.states(), router_code=self.router_code
+            self.site,
+            self.account_store.states(),
+            router_code=self.router_code,
+            headers_code=self.headers_code,
         )
 
     def advance(self) -> Outcome:

@@ -14,6 +14,7 @@ from sites import provisioning
 from sites.provisioning import Done, Waiting
 from sites.provisioning.outcomes import Outcome
 from sites.provisioning.package import build
+from sites.stacks import edge_code
 from tests.localcloud.conftest import LocalCloud
 from tests.sites.provisioning.conftest import World
 
@@ -43,7 +44,7 @@ def world(local_cloud: LocalCloud, tmp_path: Path) -> World:
             region="us-east-1",
             domains=(f"zone-{uid}.com", f"www.zone-{uid}.com"),
         ),
-        router_code=(settings.BASE_DIR / "lambda_src" / "router" / "router.js").read_text(),
+        **edge_code(),
     )
 
 

@@ -60,6 +60,7 @@ def test_up_without_domains_and_counter(world: World):
         "bucket_policy",
         "distribution",
         "function",
+        "function.headers",
         "key_value_store",
     ]
     assert world.plan().as_text() == NO_CHANGES
@@ -71,7 +72,7 @@ def test_up_without_domains_and_counter(world: World):
 )
 def test_logical_ids_are_short_and_tell_resources_apart(domains: list[str]):
     site = provisioning.SiteSpec("0" * 12, "site", "0" * 12, "us-east-1", tuple(domains))
-    steps = provisioning.site_stack(site, {}, router_code="").steps
+    steps = provisioning.site_stack(site, {}, router_code="", headers_code="").steps
     assert len({step.logical_id for step in steps}) == len(steps)
     assert max(len(step.logical_id) for step in steps) <= 60
 

@@ -164,6 +164,7 @@ def test_headers_change_over_before_the_old_preset_goes(world: World, monkeypatc
     converge(world)
     assert set(world.account_store.rows) == {
         "origin_access_control.s3",
+        "origin_request_policy.router",
         "response_headers_policy.strict",
     }
     world.site = replace(world.site, headers="none")
@@ -173,22 +174,23 @@ def test_headers_change_over_before_the_old_preset_goes(world: World, monkeypatc
         provisioning.account_stack(replace(spec, headers=frozenset()), counter_package=None),
     )
     converge(world)
-    assert set(world.account_store.rows) == {"origin_access_control.s3"}
+    assert set(world.account_store.rows) == {
+        "origin_access_control.s3",
+        "origin_request_policy.router",
+    }
 
 
 def test_a_counter_that_is_off_rests(world: World):
     world.site = replace(world.site, has_counter=False, keeps_counts=True)
     on = replace(world.site, has_counter=True)
-    steps = {
-        step.logical_id for step in provisioning.site_stack(world.site, {}, router_code="").steps
-    }
-    assert steps == {
-        step.logical_id for step in provisioning.site_stack(on, {}, router_code="").steps
-    }
     never = replace(world.site, keeps_counts=False)
-    assert "counter_schema" not in {
-        step.logical_id for step in provisioning.site_stack(never, {}, router_code="").steps
-    }
+    assert ids_of(world.site) == ids_of(on)
+    assert "counter_schema" not in ids_of(never)
+
+
+def ids_of(spec: provisioning.SiteSpec) -> set[str]:
+    stack = provisioning.site_stack(spec, {}, router_code="", headers_code="")
+    return {step.logical_id for step in stack.steps}
 
 
 def strike(client: Any, operation: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cloudadmin.aws import Clients
 from sites.provisioning.resources import AliasRecord
-from sites.provisioning.resources.record_set import find_zone
+from sites.provisioning.resources.record_set import find_zone, name_of
 
 
 @pytest.fixture
@@ -59,3 +59,13 @@ def test_a_record_of_somebody_else_is_not_overwritten(clients: Clients, zone: st
     assert there is not None
     assert not theirs.changes(there)
     assert theirs.delete(clients, there) is None
+
+
+def test_a_wildcard_is_found_however_its_star_is_written(clients: Clients, zone: str):
+    ours = AliasRecord(f"*.preview.{zone}", "A", "d1.cloudfront.net")
+    state = ours.create(clients)
+    there = ours.read(clients, state.physical_id)
+    assert there is not None
+    assert not ours.changes(there)
+    assert name_of({"Name": f"\\052.preview.{zone}."}) == f"*.preview.{zone}"
+    assert ours.delete(clients, there) is None

@@ -1,0 +1,1 @@
+"""The HTTP API for machines (the dashboard is the one for people)."""

@@ -1,0 +1,47 @@
+"""Where a branch is now. Webhooks come in any order, and its repository alone knows the last."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+from deployments.source import SourceRefused
+from deployments.source.git_program import Git, GitFailed
+from deployments.source.remote import parse
+from deployments.source.rules import Limits
+
+# One question, and an answer of a line.
+LIMITS = Limits(seconds=60)
+
+
+def head(url: str, branch: str) -> str:
+    """The commit that ``branch`` leads to, "" when there is no such branch. Raises SourceRefused.
+
+    https://git-scm.com/docs/git-ls-remote
+    """
+    schemes = tuple(settings.CLOUDADMIN_GIT_SCHEMES)
+    name = f"refs/heads/{branch}"
+    try:
+        with tempfile.TemporaryDirectory(prefix="cloudadmin-git-") as work:
+            remote = parse(url, schemes)
+            git = Git(
+                Path(work, "1"),
+                remote,
+                watched=Path(work),
+                schemes=schemes,
+                limits=LIMITS,
+                deadline=time.monotonic() + LIMITS.seconds,
+            )
+            listed = git.output("ls-remote", "--", remote.url, name)
+    except GitFailed as failed:
+        raise SourceRefused(
+            f"{url} cannot be asked for its branches: git says: {failed}."
+        ) from None
+    except SourceRefused as refused:
+        raise SourceRefused(f"{url} cannot be asked for its branches: {refused}") from None
+    # A pattern: it finds branches too whose names end like this one.
+    rows = (line.split("\t") for line in listed.splitlines())
+    return next((row[0] for row in rows if row[1:] == [name]), "")
