@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from cloudadmin import embedded
@@ -22,12 +23,32 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 # Minutes long: begun first, so that no worker is left with them at the end.
 LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
+# They bring whole sites up and down; tracing their lines would take as long as they do.
+UNTRACED = (
+    *LONG,
+    "tests/sites/test_drift.py",
+    "tests/sites/test_orphans.py",
+    "tests/sites/provisioning/test_stack.py",
+    "tests/sites/provisioning/test_update.py",
+)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After the order was shuffled."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    coverage = Coverage.current()
+    if coverage is None or not item.nodeid.startswith(UNTRACED):
+        return (yield)
+    coverage.stop()
+    try:
+        return (yield)
+    finally:
+        coverage.start()
 
 
 @pytest.fixture(scope="session")

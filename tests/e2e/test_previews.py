@@ -63,7 +63,9 @@ def test_a_preview_is_at_its_own_address_until_it_expires(up: Up, host: str, get
             "UPDATE deployments_deployment d SET expires_at = now() FROM sites_site s"
             " WHERE s.id = d.site_id AND s.name = 'eyes' AND d.is_previewed"
         )
-    with Celery(broker=up.run["redis_url"], set_as_current=False) as broker:  # beat does it every few minutes
+    with Celery(
+        broker=up.run["redis_url"], set_as_current=False
+    ) as broker:  # beat does it every few minutes
         broker.send_task("deployments.expire_previews")
     eventually(lambda: get(preview).text != "preview", within=30)
     assert json.loads(up.manage("previews", "eyes", "--json").stdout) == []
