@@ -115,23 +115,24 @@ class Instance:
             else os.environ.get("CLOUDADMIN_DNS_URL")
         )
         self.dashboard = f"http://127.0.0.1:{self._port('web')}/"
+        self._servers = self._servers_needed()
+        self._own_programs = [
+            embedded.web(self._port("web")),
+            embedded.worker(),
+            embedded.beat(self.data_dir),
+        ]
         self._supervisor = Supervisor(
-            data_dir, self._programs(), self._environment(), settings.BASE_DIR
+            data_dir,
+            [*self._servers, *self._own_programs],
+            self._environment(),
+            settings.BASE_DIR,
         )
 
     def start(self, *, demo: bool) -> None:
         """Start everything in order; returns when the dashboard answers and the demo is live."""
         self.say(f"Starting cloudadmin; data and logs are in {self.data_dir}")
         self._run_file.unlink(missing_ok=True)
-        self._supervisor.start()
-        for program in self._supervisor.programs:
-            if program.name == "web":
-                self._manage("migrate", "--verbosity", "0")
-                self._manage("first_run")
-            self._supervisor.start_program(program.name)
-            self._wait_for(program.name)
-        for name in self._supervisor.not_running():
-            raise SupervisionError(f"{name} keeps ending; see {self._supervisor.log_of(name)}")
+        self._run_programs()
         self._write_run_file()
         if demo and self.is_local_cloud:
             self._bring_up_demo()
@@ -149,7 +150,7 @@ class Instance:
 
     # --- what runs ----------------------------------------------------------------------------
 
-    def _programs(self) -> list[embedded.Program]:
+    def _servers_needed(self) -> list[embedded.Program]:
         programs = []
         if not os.environ.get("DATABASE_URL"):
             programs.append(embedded.postgres(self.data_dir / "postgres", self._port("postgres")))
@@ -165,12 +166,22 @@ class Instance:
                     time_scale=self.time_scale,
                 )
             )
-        return [
-            *programs,
-            embedded.web(self._port("web")),
-            embedded.worker(),
-            embedded.beat(self.data_dir),
-        ]
+        return programs
+
+    def _run_programs(self) -> None:
+        self._supervisor.start()
+        self._start_together(self._servers)
+        self._manage("migrate", "--skip-checks", "--verbosity", "0")
+        self._manage("first_run", "--skip-checks")
+        self._start_together(self._own_programs)
+        for name in self._supervisor.not_running():
+            raise SupervisionError(f"{name} keeps ending; see {self._supervisor.log_of(name)}")
+
+    def _start_together(self, programs: list[embedded.Program]) -> None:
+        for program in programs:
+            self._supervisor.start_program(program.name)
+        for program in programs:
+            self._wait_for(program.name)
 
     def _environment(self) -> dict[str, str]:
         environment = {
@@ -225,9 +236,8 @@ class Instance:
     def _bring_up_demo(self) -> None:
         """With the commands that everybody uses; each of them finds what is there already."""
         try:
-            if self._manage("site_status", "demo", "--json", check=False).returncode:
-                self._manage("create_site", "demo")
             self.say("Bringing up the demo site")
+            self._manage("create_site", "demo", check=False)  # it may be there already
             self._manage("provision_site", "demo", "--wait")
             self._manage("deploy_site", "demo", str(DEMO), "--message", "The demo site")
         except SupervisionError as error:

@@ -20,6 +20,8 @@ from supervisor.xmlrpc import SupervisorTransport
 from cloudadmin.embedded import BIN, Program
 
 PR_SET_PDEATHSIG = 1
+# A program counts as running after one; see startsecs.
+STARTING_SECONDS = 5
 
 
 class SupervisionError(Exception):
@@ -43,7 +45,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start supervisord; the programs follow one by one with :meth:`start_program`."""
+        """Start supervisord; the programs follow with :meth:`start_program`."""
         self._write_config()
         with (self.log_dir / "supervisord.out").open("ab") as out:
             self._process = subprocess.Popen(
@@ -58,8 +60,9 @@ class Supervisor:
         self._until_it_answers()
 
     def start_program(self, name: str) -> None:
+        """Returns at once; :meth:`not_running` tells what became of it."""
         try:
-            self._ask("startProcess", name)
+            self._ask("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
             raise SupervisionError(
                 f"{name} did not start ({fault.faultString}); its log is {self.log_of(name)}"
@@ -77,9 +80,13 @@ class Supervisor:
         Path(self._socket).unlink(missing_ok=True)
 
     def not_running(self) -> list[str]:
-        """Programs that are down or circling."""
-        infos = self._ask("getAllProcessInfo")
-        return [info["name"] for info in infos if info["statename"] != "RUNNING"]
+        """Programs that are down or circling; waits for those that have just been started."""
+        deadline = time.monotonic() + STARTING_SECONDS
+        while True:
+            states = {info["name"]: info["statename"] for info in self._ask("getAllProcessInfo")}
+            if "STARTING" not in states.values() or time.monotonic() > deadline:
+                return [name for name, state in states.items() if state != "RUNNING"]
+            time.sleep(0.05)
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -87,7 +94,7 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self.log_dir / f"{name}.log"
 
-    def _ask(self, method: str, *arguments: str) -> Any:
+    def _ask(self, method: str, *arguments: str | bool) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
             return getattr(server.supervisor, method)(*arguments)

@@ -57,9 +57,8 @@ def test_a_data_folder_that_cannot_be_is_said_in_a_sentence(tmp_path, monkeypatc
 @pytest.fixture
 def supervisor(monkeypatch):
     made = mock.create_autospec(Supervisor)
-    made.return_value.programs = []
-    made.return_value.not_running.return_value = []
     monkeypatch.setattr("cloudadmin.instance.Supervisor", made)
+    monkeypatch.setattr(Instance, "_run_programs", lambda _: None)
     return made
 
 
