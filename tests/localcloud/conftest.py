@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,8 +49,9 @@ class LocalCloud:
     def edge_url(self) -> str:
         return f"http://127.0.0.1:{self.edge_port}"
 
-    @property
+    @cached_property
     def clients(self) -> Clients:
+        """One set for all tests: making them costs more than most calls."""
         return Clients(Access(region="us-east-1", endpoint_url=self.aws_endpoint))
 
     def start(self) -> None:

@@ -9,7 +9,7 @@ import json
 import uuid
 import zipfile
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -65,6 +65,29 @@ def _padded(document: dict[str, Any], size: int) -> str:
     return json.dumps(document | {"Id": "x" * (size - len("".join(written.split())))})
 
 
+@lru_cache
+def unchecked_client(endpoint: str, service: Any) -> Any:
+    """One for all worlds: making it costs more than most calls."""
+    client = boto3.client(
+        service,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        endpoint_url=endpoint,
+        config=Config(
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            s3={"addressing_style": "path"},
+        ),
+    )
+
+    def to_local_cloud(request: Any, **_: Any) -> None:
+        request.url = urlunsplit(urlsplit(request.url)._replace(netloc=urlsplit(endpoint).netloc))
+
+    client.meta.events.register("before-send.cloudfront-keyvaluestore", to_local_cloud)
+    return client
+
+
 class World:
     """Things are made when they are first asked for. Calls go out unchecked, and once."""
 
@@ -74,25 +97,7 @@ class World:
         self.domain = f"{self.name}.example"
 
     def client(self, service: Any) -> Any:
-        client = boto3.client(
-            service,
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            endpoint_url=self.endpoint,
-            config=Config(
-                retries={"total_max_attempts": 1},
-                parameter_validation=False,
-                s3={"addressing_style": "path"},
-            ),
-        )
-        if service == "cloudfront-keyvaluestore":
-            client.meta.events.register(f"before-send.{service}", self._to_local_cloud)
-        return client
-
-    def _to_local_cloud(self, request: Any, **_: Any) -> None:
-        netloc = urlsplit(self.endpoint).netloc
-        request.url = urlunsplit(urlsplit(request.url)._replace(netloc=netloc))
+        return unchecked_client(self.endpoint, service)
 
     @cached_property
     def s3(self) -> Any:
