@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 
 from deployments import attempts, operations
 from deployments import manifest as manifests
@@ -16,26 +14,6 @@ from deployments.models import Deployment
 from deployments.source import SourceRefused
 from deployments.source.opening import open_source
 from deployments.upload import UploadError
-from sites.models import Site
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
-
-def receive(site: Site, file: UploadedFile[bytes], *, message: str, creator: User) -> Deployment:
-    """The row and its file. The caller enqueues ``deployments.tasks.deploy_upload`` after commit.
-
-    Raises DeploymentRefused.
-    """
-    deployment = operations.create(
-        site,
-        file.name or "upload.zip",
-        message=message,
-        creator=creator,
-        trigger=Deployment.Trigger.DASHBOARD,
-    )
-    keep(deployment, file.chunks())
-    return deployment
 
 
 def keep(deployment: Deployment, chunks: Iterable[bytes]) -> None:

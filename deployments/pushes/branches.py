@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 from django.conf import settings
 
@@ -12,6 +10,7 @@ from deployments.source import SourceRefused
 from deployments.source.git_program import Git, GitFailed
 from deployments.source.remote import parse
 from deployments.source.rules import Limits
+from deployments.source.workplace import workplace
 
 # One question, and an answer of a line.
 LIMITS = Limits(seconds=60)
@@ -25,12 +24,12 @@ def head(url: str, branch: str) -> str:
     schemes = tuple(settings.CLOUDADMIN_GIT_SCHEMES)
     name = f"refs/heads/{branch}"
     try:
-        with tempfile.TemporaryDirectory(prefix="cloudadmin-git-") as work:
+        with workplace() as work:
             remote = parse(url, schemes)
             git = Git(
-                Path(work, "1"),
+                work / "1",
                 remote,
-                watched=Path(work),
+                watched=work,
                 schemes=schemes,
                 limits=LIMITS,
                 deadline=time.monotonic() + LIMITS.seconds,

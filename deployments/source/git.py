@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from deployments.source.git_program import Git, GitFailed
 from deployments.source.remote import Remote, parse
 from deployments.source.rules import CONTROL, Entries, Limits, SourceRefused
+from deployments.source.workplace import workplace
 
 MAX_DEPTH = 5
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -71,8 +71,8 @@ def clone(
     if ref and not REF.fullmatch(ref):
         raise SourceRefused(f"“{ref}” is no name of a branch, a tag or a commit.")
     try:
-        with tempfile.TemporaryDirectory(prefix="cloudadmin-git-") as work:
-            clone = _Clone(Path(work), schemes, limits, submodules)
+        with workplace() as work:
+            clone = _Clone(work, schemes, limits, submodules)
             git, name, sha = clone.fetch(remote, ref)
             folder = remote.folder.strip("/")
             parts = clone.judge(remote, git, f"{sha}:{folder}", folder)

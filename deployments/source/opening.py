@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from deployments.source import bucket, git, remote, tar_archive, zip_archive
 from deployments.source.compression import COMPRESSED
 from deployments.source.rules import LIMITS, Limits, SourceRefused
 from deployments.source.tree import File, Known, check
+from deployments.source.workplace import workplace
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
@@ -70,8 +70,8 @@ def open_source(
     Raises SourceRefused with a sentence for people.
     """
     text = str(source)
-    with tempfile.TemporaryDirectory(prefix="cloudadmin-source-") as work:
-        root = Path(work, "site")
+    with workplace() as work:
+        root = work / "site"
         root.mkdir()
         commit = git.Commit()
         with _explained(text):

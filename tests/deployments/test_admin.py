@@ -20,6 +20,7 @@ from deployments.rollback import rollback as roll_back
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.models import Site
+from tests.deployments.arrivals import received
 from tests.factories import (
     DeploymentFactory,
     DomainFactory,
@@ -102,9 +103,7 @@ def test_a_second_zip_is_taken_while_the_first_is_under_way(admin_client, site):
 
 
 def test_a_worker_uploads_the_files_and_goes_on(site, monkeypatch):
-    deployment = uploads.receive(
-        site, zipped({"index.html": "hello"}), message="", creator=UserFactory()
-    )
+    deployment = received(site, zipped({"index.html": "hello"}))
     sent = {}
 
     def upload(deployment, manifest, root, on_progress):
@@ -126,9 +125,7 @@ def test_a_worker_uploads_the_files_and_goes_on(site, monkeypatch):
 
 
 def test_a_refused_archive_ends_the_deployment_with_the_reason(site):
-    deployment = uploads.receive(
-        site, zipped({"../outside.html": ""}), message="", creator=UserFactory()
-    )
+    deployment = received(site, zipped({"../outside.html": ""}))
     assert not uploads.run(deployment.pk)
     deployment.refresh_from_db()
     assert deployment.state == Deployment.State.FAILURE
@@ -146,9 +143,7 @@ def test_a_refused_archive_ends_the_deployment_with_the_reason(site):
     ],
 )
 def test_an_upload_that_fails_says_why(site, monkeypatch, error, said):
-    deployment = uploads.receive(
-        site, zipped({"index.html": "hello"}), message="", creator=UserFactory()
-    )
+    deployment = received(site, zipped({"index.html": "hello"}))
     monkeypatch.setattr(
         operations, "upload", mock.create_autospec(operations.upload, side_effect=error)
     )
@@ -159,9 +154,9 @@ def test_an_upload_that_fails_says_why(site, monkeypatch, error, said):
 
 
 def test_files_that_no_worker_had_are_dropped_with_the_next_upload(site):
-    first = uploads.receive(site, zipped({"index.html": ""}), message="", creator=UserFactory())
+    first = received(site, zipped({"index.html": ""}))
     Deployment.objects.filter(pk=first.pk).update(state=Deployment.State.FAILURE)
-    uploads.receive(site, zipped({"index.html": ""}), message="", creator=UserFactory())
+    received(site, zipped({"index.html": ""}))
     assert not uploads.path_of(first).exists()
 
 
