@@ -26,7 +26,6 @@ from tests.factories import (
     DomainFactory,
     InvalidationFactory,
     SiteFactory,
-    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
