@@ -249,9 +249,11 @@ CLOUDADMIN_AWS_PACE = env.float("CLOUDADMIN_AWS_PACE", 0.0 if AWS_ENDPOINT_URL e
 # Where the edge answers in local mode; on AWS every site has its own host name.
 CLOUDADMIN_EDGE_URL: str | None = env.str("CLOUDADMIN_EDGE_URL", "") or RUN.get("edge")
 
-# How long the edge gets to receive the records of a release before the flip names it.
+# How long the edge gets to receive the records of a release before the flip names it: "a few
+# seconds". Where they come later, the older file is shown until then.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/kvs-with-functions.html
 CLOUDADMIN_SETTLE_SECONDS = env.float(
-    "CLOUDADMIN_SETTLE_SECONDS", 0.5 if CLOUDADMIN_EDGE_URL else 10.0
+    "CLOUDADMIN_SETTLE_SECONDS", 0.5 if CLOUDADMIN_EDGE_URL else 5.0
 )
 
 # Every site is compared with what AWS has once in this time (sites/drift_checks.py): deeply, a few
