@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -26,6 +27,8 @@ from tests.deployments.receiver import Receiver, receiving
 from tests.e2e.browser import FLAGS, find_browser
 
 ROOT = Path(__file__).parent.parent.parent
+# Twice AWS's rates, by workers: what test_chaos.py shows is that they are kept to.
+PACE = 2
 
 
 def clean_environment(data_dir: Path) -> dict[str, str]:
@@ -35,9 +38,19 @@ def clean_environment(data_dir: Path) -> dict[str, str]:
     return {**kept, "CLOUDADMIN_DATA_DIR": str(data_dir)}
 
 
+def eventually(condition: Callable[[], object], *, within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
 @dataclass
 class Up:
-    """A running instance, used as a person does: by commands and by HTTP."""
+    """A running instance, used as a person does: by commands and by HTTP.
+
+    What is only looked up, or waited for, is read from its rows: a command costs a second.
+    """
 
     process: subprocess.Popen[str]
     data_dir: Path
@@ -86,12 +99,37 @@ class Up:
         )
         return result
 
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.run["database_url"], connect_timeout=5) as connection:
+            return connection.execute(sql, values).fetchall()
+
     def live_site(self, name: str, *options: str) -> str:
         """Create and provision a site; its host name."""
         self.manage("create_site", name, *options)
         self.manage("provision_site", name, "--wait")
-        host: str = self.status(name)["hosts"][0]
-        return host
+        return self.host(name)
+
+    def host(self, name: str) -> str:
+        """The site's own name, that of its distribution."""
+        ((host,),) = self.query(
+            "SELECT r.attributes ->> 'domain_name' FROM sites_resource r"
+            " JOIN sites_site s ON s.id = r.site_id"
+            " WHERE s.name = %s AND r.logical_id = 'distribution'",
+            name,
+        )
+        return str(host)
+
+    def settle(self, name: str) -> None:
+        """Until nothing of the site is waited for."""
+        eventually(
+            lambda: (
+                not self.query(
+                    "SELECT 1 FROM sites_operation WHERE site_name = %s AND finished_at IS NULL",
+                    name,
+                )
+            ),
+            within=90,
+        )
 
     def visitor(self, host: str) -> httpx.Client:
         return httpx.Client(base_url=self.run["edge"], headers={"Host": host}, timeout=30)
@@ -175,7 +213,11 @@ def github() -> Iterator[Receiver]:
 @pytest.fixture(scope="session")
 def up(github: Receiver) -> Iterator[Up]:
     with passable_folder() as folder:
-        up = start(folder / "data", CLOUDADMIN_GITHUB_API_URL=github.url)
+        up = start(
+            folder / "data",
+            CLOUDADMIN_GITHUB_API_URL=github.url,
+            CLOUDADMIN_AWS_PACE=str(PACE),
+        )
         yield up
         up.stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -74,10 +73,3 @@ def log_in(up: Up, page: Page) -> None:
     page.get_by_label("Password").fill(up.run["admin_password"])
     page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
     page.wait_for_url(lambda url: "login" not in url)
-
-
-def eventually(condition, *, within: float = 30.0):
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)

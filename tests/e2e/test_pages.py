@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cloudadmin.aws import Access, ClientError, Clients
-from tests.e2e.conftest import Up
-from tests.e2e.test_main_job import eventually, log_in
+from tests.e2e.conftest import Up, eventually
+from tests.e2e.test_main_job import log_in
 
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONGEST = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
@@ -57,8 +57,11 @@ def test_a_plan_is_shown_and_applied_and_its_drift_restored(up: Up, phone: Page)
     expect(phone.locator("#site-panel[hx-get]")).to_have_count(0, timeout=CHANGE_SECONDS)
 
     on = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"]))
-    resources = {row["type"]: row["physical_id"] for row in up.status("paged")["resources"]}
-    on.s3.delete_public_access_block(Bucket=resources["bucket"])
+    ((bucket,),) = up.query(
+        "SELECT r.physical_id FROM sites_resource r JOIN sites_site s ON s.id = r.site_id"
+        " WHERE s.name = 'paged' AND r.type = 'bucket'"
+    )
+    on.s3.delete_public_access_block(Bucket=bucket)
     phone.reload()
     told = phone.get_by_text("The bucket can be opened to everybody.")
 
@@ -74,7 +77,7 @@ def test_a_plan_is_shown_and_applied_and_its_drift_restored(up: Up, phone: Page)
     expect(phone.locator(".change .badge-drift")).to_have_text("changed on AWS")
     phone.get_by_role("button", name="Restore").click()
     expect(phone.locator(".summary .badge-drift")).to_have_count(0, timeout=CHANGE_SECONDS)
-    eventually(lambda: is_blocked(on, resources["bucket"]), within=60)
+    eventually(lambda: is_blocked(on, bucket), within=60)
 
 
 def is_blocked(on: Clients, bucket: str) -> bool:
@@ -95,14 +98,20 @@ def test_the_longest_names_fit_on_a_phone(up: Up, phone: Page):
         fits(phone)
 
 
-def test_an_archive_is_deployed_from_the_page_of_its_site(up: Up, phone: Page, tmp_path: Path):
-    """Refused, then let through; published, locked, and looked at on a page of its own."""
-    up.live_site("dropped", "--no-counter")
+def test_an_archive_is_deployed_from_the_page_of_its_site(
+    up: Up, host: str, phone: Page, tmp_path: Path
+):
+    """Refused, then let through; published, and looked at on a page of its own."""
+    ((number,),) = up.query(
+        "SELECT coalesce(max(d.number), 0) FROM deployments_deployment d"
+        " JOIN sites_site s ON s.id = d.site_id WHERE s.name = 'deploys'"
+    )
+    let_through = f"#{number + 2}"
     archive = tmp_path / "shop.zip"
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("index.html", "<title>Shop</title>")
         files.writestr(".env.public", "COLOUR=red")
-    open_site(up, phone, "dropped")
+    open_site(up, phone, "deploys")
     phone.locator("#action-deploy").click()
     dialog = phone.locator("#deploy-dialog")
     dialog.get_by_role("button", name="Deploy").click()
@@ -116,9 +125,10 @@ def test_an_archive_is_deployed_from_the_page_of_its_site(up: Up, phone: Page, t
     expect(phone.get_by_label("Paths to let through")).to_have_value(".env.public")
     phone.set_input_files("[name=file]", archive)
     phone.get_by_role("button", name="Deploy").click()
-    expect(phone.locator("tr.current")).to_contain_text("Published", timeout=CHANGE_SECONDS)
+    current = phone.locator("tr.current", has_text=let_through)
+    expect(current).to_contain_text("Published", timeout=CHANGE_SECONDS)
     fits(phone)
-    phone.get_by_role("link", name="#2", exact=True).click()
+    phone.get_by_role("link", name=let_through, exact=True).click()
     expect(phone.locator(".spans")).to_contain_text("Uploading")
     expect(phone.locator(".paths")).to_contain_text("index.html")
     fits(phone)

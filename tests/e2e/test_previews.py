@@ -8,14 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 from celery import Celery
 
 from cloudadmin.aws import Access, Clients
-from tests.e2e.conftest import Up
+from tests.e2e.conftest import Up, eventually
 from tests.e2e.crawler import write
-from tests.e2e.test_main_job import eventually
 
 BASE = "preview.eyes.test"
 SITE = {"index.html": b"production", "404.html": b"nothing", "maintenance.html": b"back soon"}
@@ -26,7 +24,7 @@ def host(up: Up, tmp_path_factory: pytest.TempPathFactory) -> str:
     route53 = Clients(Access("us-east-1", endpoint_url=up.run["aws_endpoint"])).route53
     route53.create_hosted_zone(Name="eyes.test", CallerReference="eyes.test")
     host = up.live_site("eyes", "--no-counter", "--domain", f"*.{BASE}")
-    eventually(lambda: up.status("eyes")["waits"] == [], within=60)
+    up.settle("eyes")
     up.deploy("eyes", write(tmp_path_factory.mktemp("site"), SITE))
     return host
 
@@ -56,13 +54,11 @@ def test_a_preview_is_at_its_own_address_until_it_expires(up: Up, host: str, get
         assert "noindex" in get(address).headers["x-robots-tag"]
     assert get(host).text == "production"
     assert "x-robots-tag" not in get(host).headers
-    assert up.status("eyes")["deployment"] == 1
 
-    with psycopg.connect(up.run["database_url"]) as connection:
-        connection.execute(
-            "UPDATE deployments_deployment d SET expires_at = now() FROM sites_site s"
-            " WHERE s.id = d.site_id AND s.name = 'eyes' AND d.is_previewed"
-        )
+    assert up.query(
+        "UPDATE deployments_deployment d SET expires_at = now() FROM sites_site s"
+        " WHERE s.id = d.site_id AND s.name = 'eyes' AND d.is_previewed RETURNING d.number"
+    ) == [(done["number"],)]
     with Celery(
         broker=up.run["redis_url"], set_as_current=False
     ) as broker:  # beat does it every few minutes

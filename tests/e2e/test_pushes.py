@@ -7,17 +7,14 @@ that answers as its API.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from tests.deployments.notifications.test_github import GitHub
 from tests.deployments.pushes.origin import Origin, make_origin, pushed, signed
 from tests.deployments.receiver import Receiver
-from tests.e2e.conftest import Up
-from tests.e2e.test_main_job import eventually
+from tests.e2e.conftest import Up, eventually
 
 TOKEN = "ghp_1"
 HOOK = re.compile(r"/hooks/github/[0-9a-f-]{36}")
@@ -40,22 +37,15 @@ class Hook:
 
     def log(self) -> list[tuple[str, str]]:
         """Outcome and reason of each delivery, the first one first."""
-        return self.query("SELECT outcome, reason FROM deployments_delivery ORDER BY id")
+        return self.up.query("SELECT outcome, reason FROM deployments_delivery ORDER BY id")
 
     def deployments(self) -> list[tuple[str, str, bool]]:
-        return self.query(
+        """Those of commits."""
+        return self.up.query(
             "SELECT d.sha, d.state, d.is_published FROM deployments_deployment d"
-            " JOIN sites_site s ON s.id = d.site_id WHERE s.name = 'pushed' ORDER BY d.number"
+            " JOIN sites_site s ON s.id = d.site_id"
+            " WHERE s.name = 'deploys' AND d.sha <> '' ORDER BY d.number"
         )
-
-    def query(self, sql: str) -> list[Any]:
-        with psycopg.connect(self.up.run["database_url"]) as connection:
-            return connection.execute(sql).fetchall()
-
-
-@pytest.fixture(scope="module")
-def pushed_host(up: Up) -> str:
-    return up.live_site("pushed", "--no-counter")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +54,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
 
 
 @pytest.fixture(scope="module")
-def hook(up: Up, pushed_host: str, origin: Origin) -> Hook:
+def hook(up: Up, host: str, origin: Origin) -> Hook:
     """Set up in the dashboard, as a person does, who sees the secret once."""
     with httpx.Client(base_url=up.run["dashboard"], timeout=30, follow_redirects=True) as client:
 
@@ -78,7 +68,7 @@ def hook(up: Up, pushed_host: str, origin: Origin) -> Hook:
 
         post("/login/", username=up.run["admin_user"], password=up.run["admin_password"])
         add = "/deployments/repository/add/"
-        option = re.search(r'<option value="(\d+)"[^>]*>\s*pushed\s*<', client.get(add).text)
+        option = re.search(r'<option value="(\d+)"[^>]*>\s*deploys\s*<', client.get(add).text)
         assert option
         shown = post(
             add,
@@ -96,13 +86,13 @@ def hook(up: Up, pushed_host: str, origin: Origin) -> Hook:
 
 
 def test_a_push_ends_as_a_live_site_and_a_reported_status(
-    up: Up, hook: Hook, pushed_host: str, origin: Origin, github: Receiver
+    up: Up, hook: Hook, host: str, origin: Origin, github: Receiver
 ):
     GitHub(github)
     sha = origin.push({"public/index.html": "pushed", "README": "how it is built"})
     assert hook.send(pushed(sha)) == 202
 
-    with up.visitor(pushed_host) as visitor:
+    with up.visitor(host) as visitor:
         eventually(lambda: visitor.get("/").text == "pushed", within=60)
         assert visitor.get("/README").status_code == 404
     eventually(lambda: hook.deployments() == [(sha, "success", True)])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.conftest import Up
+from tests.e2e.conftest import Up, eventually
 from tests.e2e.crawler import write
-from tests.e2e.test_main_job import eventually
 
 FILES = {
     "index.html": b"start",
