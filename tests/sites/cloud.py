@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from cloudadmin.aws import Clients
+from cloudadmin.aws import Access, Clients
 from sites import operations
 from sites.models import Account, Operation, Site
 from sites.store import record_of
 from tests.factories import SiteFactory
 
 PASSES = 60
+
+
+@lru_cache
+def clients_at(endpoint: str) -> Clients:
+    """One set for all tests: making them costs more than most calls."""
+    return Clients(Access(region="us-east-1", endpoint_url=endpoint))
 
 
 def run(operation: Operation) -> Operation:

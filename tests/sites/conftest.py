@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
-from cloudadmin.aws import Access, Clients
+from cloudadmin.aws import Clients
 from sites import access, tasks
 from sites.models import Account, Operation
 from tests.factories import AccountFactory
-from tests.sites.cloud import run
+from tests.sites.cloud import clients_at, run
 
 
-@pytest.fixture(scope="session")
-def aws(ministack: str) -> Clients:
-    """One set for all tests: making them costs more than most calls."""
-    return Clients(Access(region="us-east-1", endpoint_url=ministack))
+@pytest.fixture(scope="module")
+def emulator(ministack: str) -> str:
+    """Its endpoint URL. It is empty, for what other tests left makes every list longer."""
+    httpx.post(f"{ministack}/_ministack/reset").raise_for_status()
+    return ministack
+
+
+@pytest.fixture(scope="module")
+def aws(emulator: str) -> Clients:
+    return clients_at(emulator)
 
 
 @pytest.fixture
-def account(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> Account:
+def shared_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts have clients by their endpoint alone."""
+    monkeypatch.setattr(access, "_clients", lambda wanted, *_: clients_at(wanted.endpoint_url))
+
+
+@pytest.fixture
+def sent_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK makes no pause before it sends a call again."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+
+
+@pytest.fixture
+def on_emulator(
+    emulator: str, shared_clients: None, monkeypatch: pytest.MonkeyPatch, settings
+) -> None:
     """What is asked for is run at once, to its end."""
-    monkeypatch.setattr(access, "_clients", lambda *_: aws)
+    settings.AWS_ENDPOINT_URL = emulator
     monkeypatch.setattr(tasks.run_operation, "delay", lambda pk: run(Operation.objects.get(pk=pk)))
+
+
+@pytest.fixture
+def account(on_emulator: None) -> Account:
     account: Account = AccountFactory(aws_account_id="000000000000")
     return account

@@ -16,22 +16,19 @@ from django.utils import timezone
 from cloudadmin import embedded
 from cloudadmin.aws import Clients
 from sites import drift, drift_checks, operations, stacks, tasks
-from sites.access import clients_for
 from sites.drift import DriftRefused, Found
 from sites.errors import Refused
-from sites.models import Operation, Resource, Site
+from sites.models import Account, Operation, Resource, Site
 from tests.factories import AccountFactory, OperationFactory, SiteFactory, UserFactory
+from tests.sites import cloud
 from tests.sites.provisioning.conftest import package
 
 pytestmark = pytest.mark.django_db
 
-PASSES = 60
-
 
 @pytest.fixture(autouse=True)
-def _emulator(settings: Any, ministack: str) -> None:
-    settings.AWS_ENDPOINT_URL = ministack
-    settings.CLOUDADMIN_AWS_PACE = 0
+def _on_emulator(on_emulator: None) -> None:
+    """Whatever the account."""
 
 
 def provision(site: Site) -> None:
@@ -39,25 +36,13 @@ def provision(site: Site) -> None:
 
 
 def run(operation: Operation) -> None:
-    """Passes until it ends, as a worker makes them."""
-    for _ in range(PASSES):
-        if operations.run(operation.pk) is None:
-            break
-    operation.refresh_from_db()
-    assert operation.status == Operation.Status.SUCCESS, operation.error_message
+    """To a good end."""
+    assert cloud.run(operation).status == Operation.Status.SUCCESS, operation.error_message
 
 
 @pytest.fixture
-def site() -> Site:
-    """Live, without a counter."""
-    site = SiteFactory(account__aws_account_id="000000000000", has_counter=False)
-    provision(site)
-    return site
-
-
-@pytest.fixture
-def aws(site: Site) -> Clients:
-    return clients_for(site.account)
+def site(account: Account) -> Site:
+    return cloud.live_site(account)
 
 
 def row(site: Site, logical_id: str) -> Resource:
@@ -258,11 +243,11 @@ def test_shared_things_are_told_at_the_site_and_restored_from_there(site: Site, 
     assert check(site) == []
 
 
-def test_the_counter_with_more_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_counter_with_more_memory(
+    account: Account, aws: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(stacks, "counter_package", lambda: package(tmp_path))
-    site = SiteFactory(account__aws_account_id="000000000000")
-    provision(site)
-    aws = clients_for(site.account)
+    site = cloud.live_site(account, has_counter=True)
     name = row(site, "lambda_function").physical_id
     aws.lambda_.update_function_configuration(FunctionName=name, MemorySize=1024)
     aws.lambda_.add_permission(
@@ -307,7 +292,9 @@ def test_the_command(site: Site, aws: Clients, monkeypatch: pytest.MonkeyPatch):
     assert check_drift() == (0, "")
 
 
-def test_the_command_when_it_is_misused_or_aws_is_away(site: Site, settings: Any):
+def test_the_command_when_it_is_misused_or_aws_is_away(
+    site: Site, settings: Any, sent_again_at_once: None
+):
     assert check_drift("--restore")[0] == 2
     code, text = check_drift(site.name, "--accept", "pond", "Depth")
     assert (code, "has no pond" in text) == (1, True)

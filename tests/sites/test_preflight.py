@@ -43,7 +43,7 @@ def zone(cloud: LocalCloud) -> str:
 
 
 @pytest.fixture
-def site(cloud: LocalCloud, zone: str, settings, monkeypatch) -> Site:
+def site(cloud: LocalCloud, zone: str, shared_clients, settings, monkeypatch) -> Site:
     settings.AWS_ENDPOINT_URL = cloud.aws_endpoint
     settings.CLOUDADMIN_DNS_URL = f"{cloud.aws_endpoint}/_localcloud/dns-query"
     settings.CLOUDADMIN_AWS_PACE = 0.0

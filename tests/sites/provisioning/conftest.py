@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from cloudadmin import embedded
-from cloudadmin.aws import Access, Clients
+from cloudadmin.aws import Clients
 from sites import provisioning
 from sites.provisioning.outcomes import Outcome
 from tests.fakes import MemoryStore
@@ -151,10 +151,9 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(20)
 
 
-@pytest.fixture(scope="session")
-def clients(ministack: str) -> Clients:
-    """One set for all tests: making them costs more than most calls."""
-    return Clients(Access(region="us-east-1", endpoint_url=ministack))
+@pytest.fixture(scope="module")
+def clients(aws: Clients) -> Clients:
+    return aws
 
 
 @pytest.fixture

@@ -240,7 +240,7 @@ def test_nothing_is_asked_for_a_plan_that_makes_nothing():
     assert preflight(spec("a.org"), nobody, nobody, gone) == ()
 
 
-def test_an_aws_that_does_not_answer_is_told(clients: Clients):
+def test_an_aws_that_does_not_answer_is_told(sent_again_at_once: None):
     nobody = Clients(Access("us-east-1", role_arn="arn:aws:iam::1:role/x"))
     nobody.access = replace(nobody.access, endpoint_url="http://127.0.0.1:9")
     for each in nobody.__dict__.values():

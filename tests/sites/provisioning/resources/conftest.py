@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cloudadmin.aws import Access, Clients
+from cloudadmin.aws import Clients
+from tests.sites.cloud import clients_at
 from tests.sites.provisioning.judges import JUDGES, Judge
 
 
 @pytest.fixture(scope="session")
 def clients_of(ministack: str, moto: str) -> dict[str, Clients]:
-    """By the name of the judge; made once, for making them costs more than most calls."""
-    return {
-        name: Clients(Access(region="us-east-1", endpoint_url=url))
-        for name, url in (("ministack", ministack), ("moto", moto))
-    }
+    """By the name of the judge."""
+    return {"ministack": clients_at(ministack), "moto": clients_at(moto)}
 
 
 @pytest.fixture(params=JUDGES, ids=str)
