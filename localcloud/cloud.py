@@ -16,7 +16,7 @@ from localcloud.dns.world import PublicDns
 from localcloud.durations import Clock
 from localcloud.edge.app import Edge
 from localcloud.edge.pop import NAMES, Pop
-from localcloud.emulator import Emulator
+from localcloud.emulator import Emulator, answers
 from localcloud.front import App, Front, Protocol
 from localcloud.physics import Rules
 from localcloud.physics.acm import Acm
@@ -32,7 +32,7 @@ from localcloud.propagation import Propagation
 from localcloud.proxy import Proxy
 from localcloud.reader import Reader
 from localcloud.registrar import Registrar
-from localcloud.upstream import Unreachable, Upstream
+from localcloud.upstream import Upstream
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class Cloud:
 
     async def _healthy(self) -> dict[str, bool]:
         ministack, edge, postgres = await asyncio.gather(
-            _answers(self.emulator.port, b"/_ministack/ready"),
-            _answers(self.settings.edge_port, b"/"),
+            answers(self.emulator.port, b"/_ministack/ready"),
+            answers(self.settings.edge_port, b"/"),
             self._postgres_answers(),
         )
         return {"ministack": ministack, "edge": edge, "postgres": postgres}
@@ -140,15 +140,6 @@ class Cloud:
             return False
         await connection.close()
         return True
-
-
-async def _answers(port: int, target: bytes) -> bool:
-    try:
-        response = await Upstream("127.0.0.1", port).request("GET", target, [(b"host", b"health")])
-    except Unreachable:
-        return False
-    response.close()
-    return response.status < 500
 
 
 def server(app: object, bind: str, port: int) -> Server:

@@ -18,6 +18,7 @@ import pytest
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
+from tests.localcloud import http
 
 Found = TypeVar("Found")
 
@@ -73,7 +74,7 @@ class LocalCloud:
     def _ready(self) -> bool:
         assert self.process.poll() is None, (self.data_dir / "log").read_text()
         try:
-            return httpx.get(f"{self.aws_endpoint}/_localcloud/health").status_code == 200
+            return http.get(f"{self.aws_endpoint}/_localcloud/health").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -88,7 +89,7 @@ class LocalCloud:
     def get(self, host: str, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:
         """What a visitor of ``host`` is answered."""
         headers = {"Host": host, **more.pop("headers", {})}
-        return httpx.request(method, self.edge_url + path, headers=headers, **more)
+        return http.request(method, self.edge_url + path, headers=headers, **more)
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,14 @@ from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
+from tests.localcloud import http
 from tests.localcloud.conftest import LocalCloud
 
 
 def ask(cloud: LocalCloud, name: str, kind: str) -> dns.message.Message:
     """What the product does: dnspython for the message, httpx for the way (RFC 8484)."""
     query = dns.message.make_query(name, kind)
-    answered = httpx.post(
+    answered = http.post(
         f"{cloud.aws_endpoint}/_localcloud/dns-query",
         content=query.to_wire(),
         headers={"Content-Type": "application/dns-message"},
@@ -44,7 +45,7 @@ def delegate(
     document: dict[str, Any] = {"domain": domain, "name_servers": list(servers)}
     if records:
         document["records"] = list(records)
-    return httpx.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document)
+    return http.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document)
 
 
 class Domain:

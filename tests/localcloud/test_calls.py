@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-import httpx
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
+from tests.localcloud import http
 from tests.localcloud.conftest import LocalCloud, eventually
 from tests.localcloud.world import World
 
@@ -15,18 +15,18 @@ from tests.localcloud.world import World
 @pytest.fixture
 def log(local_cloud: LocalCloud):
     def entries() -> list:
-        found: list = httpx.get(f"{local_cloud.aws_endpoint}/_localcloud/calls").json()
+        found: list = http.get(f"{local_cloud.aws_endpoint}/_localcloud/calls").json()
         return found
 
-    httpx.delete(f"{local_cloud.aws_endpoint}/_localcloud/calls")
+    http.delete(f"{local_cloud.aws_endpoint}/_localcloud/calls")
     yield entries
     for name in ("faults", "calls"):
-        httpx.delete(f"{local_cloud.aws_endpoint}/_localcloud/{name}")
+        http.delete(f"{local_cloud.aws_endpoint}/_localcloud/{name}")
 
 
 def delay(cloud: LocalCloud, **more) -> None:
     rule = {"operation": "s3.ListBuckets", "kind": "delay", "seconds": 0.2, **more}
-    httpx.post(f"{cloud.aws_endpoint}/_localcloud/faults", json=rule)
+    http.post(f"{cloud.aws_endpoint}/_localcloud/faults", json=rule)
 
 
 def test_when_and_how_long(local_cloud, log):

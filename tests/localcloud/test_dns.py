@@ -10,7 +10,6 @@ import dns.message
 import dns.name
 import dns.opcode
 import dns.rrset
-import httpx
 import pytest
 from dns.name import Name
 from dns.rcode import Rcode
@@ -22,6 +21,7 @@ from localcloud.dns.query import DnsQuery
 from localcloud.dns.world import PublicDns, World
 from localcloud.dns.zone import Zone, name_of, suffixes
 from localcloud.registrar import Delegation
+from tests.localcloud import http
 from tests.localcloud.domain import Domain, ask, rrset, values
 
 
@@ -101,7 +101,7 @@ def test_get_carries_the_query_in_its_address(local_cloud, website):
     wire = dns.message.make_query(website.host, "A", id=0).to_wire()
     given_ = base64.urlsafe_b64encode(wire).rstrip(b"=").decode()
     page = f"{local_cloud.aws_endpoint}/_localcloud/dns-query"
-    answered = httpx.get(page, params={"dns": given_})
+    answered = http.get(page, params={"dns": given_})
     assert answered.headers["content-type"] == "application/dns-message"
     assert answered.headers["cache-control"] == "max-age=60"
     answer = dns.message.from_wire(answered.content)
@@ -122,7 +122,7 @@ def test_get_carries_the_query_in_its_address(local_cloud, website):
 )
 def test_what_is_no_query_is_refused(local_cloud, method, more, status):
     page = f"{local_cloud.aws_endpoint}/_localcloud/dns-query"
-    assert httpx.request(method, page, **more).status_code == status
+    assert http.request(method, page, **more).status_code == status
 
 
 def test_what_no_resolver_answers():

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from cloudadmin.aws import ClientError, error_code
 from localcloud.faults import BadFault, Fault, Faults
+from tests.localcloud import http
 from tests.localcloud.world import LAMBDA_TRUST
 
 
@@ -83,15 +83,15 @@ class Control:
 
     def fault(self, operation: str, kind: str, **more):
         rule = {"operation": operation, "kind": kind, **more}
-        return httpx.post(f"{self.endpoint}/_localcloud/faults", json=rule)
+        return http.post(f"{self.endpoint}/_localcloud/faults", json=rule)
 
     def calls(self) -> list[tuple[int, str, int | None]]:
-        found = httpx.get(f"{self.endpoint}/_localcloud/calls").json()
+        found = http.get(f"{self.endpoint}/_localcloud/calls").json()
         return [(each["number"], each["operation"], each["status"]) for each in found]
 
     def clear(self) -> None:
         for name in ("faults", "calls"):
-            assert httpx.delete(f"{self.endpoint}/_localcloud/{name}").json() == []
+            assert http.delete(f"{self.endpoint}/_localcloud/{name}").json() == []
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_rules_are_listed_counted_and_taken_back(control):
     s3 = control.client("s3", attempts=3)
     s3.list_buckets()
     s3.list_buckets()
-    listed = httpx.get(f"{control.endpoint}/_localcloud/faults").json()
+    listed = http.get(f"{control.endpoint}/_localcloud/faults").json()
     assert [(rule["matched"], rule["fired"]) for rule in listed] == [(4, 2)]
     control.clear()
     s3.list_buckets()
@@ -206,6 +206,6 @@ def test_a_control_call_that_cannot_be_is_told(control):
     assert bad.status_code == 400
     assert "no operation is called" in bad.json()["error"]
     address = f"{control.endpoint}/_localcloud"
-    assert httpx.post(f"{address}/faults", content=b"{").status_code == 400
-    assert httpx.put(f"{address}/faults").status_code == 405
-    assert httpx.post(f"{address}/calls").status_code == 405
+    assert http.post(f"{address}/faults", content=b"{").status_code == 400
+    assert http.put(f"{address}/faults").status_code == 405
+    assert http.post(f"{address}/calls").status_code == 405

@@ -6,15 +6,15 @@ import os
 import socket
 import subprocess
 
-import httpx
 import obstore
 import pytest
 
 from cloudadmin.aws import ClientError, error_code
+from tests.localcloud import http
 
 
 def test_health(local_cloud):
-    health = httpx.get(f"{local_cloud.aws_endpoint}/_localcloud/health").json()
+    health = http.get(f"{local_cloud.aws_endpoint}/_localcloud/health").json()
     assert health == {"ministack": True, "edge": True, "postgres": True}
 
 

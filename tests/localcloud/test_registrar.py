@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from dns.rcode import Rcode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.physics.delegation import MINISTACK, name_servers, to_ministack, to_own
+from tests.localcloud import http
 from tests.localcloud.conftest import LocalCloud
 from tests.localcloud.domain import Domain, ask, delegate, values
 
@@ -70,8 +70,8 @@ def test_of_two_zones_the_first_is_seen_unless_the_registrar_says_otherwise(doma
     delegate(domain.cloud, domain.name, second.name_servers)
     assert values(domain.cloud, domain.name, "TXT") == {'"second"'}
     page = f"{domain.cloud.aws_endpoint}/_localcloud/registrar"
-    assert domain.name in [each["domain"] for each in httpx.get(page).json()]
-    left = httpx.delete(page, params={"domain": domain.name}).json()
+    assert domain.name in [each["domain"] for each in http.get(page).json()]
+    left = http.delete(page, params={"domain": domain.name}).json()
     assert domain.name not in [each["domain"] for each in left]
     assert values(domain.cloud, domain.name, "TXT") == {'"first"'}
     domain.change(
@@ -114,10 +114,10 @@ def test_a_zone_gives_a_part_of_itself_away(domain):
 )
 def test_a_delegation_that_cannot_be_is_refused(local_cloud, document, said):
     page = f"{local_cloud.aws_endpoint}/_localcloud/registrar"
-    refused = httpx.post(page, json=document)
+    refused = http.post(page, json=document)
     assert refused.status_code == 400
     assert said in refused.json()["error"]
-    assert httpx.put(page).status_code == 405
+    assert http.put(page).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_delegation_that_cannot_be_is_refused(local_cloud, document, said):
 def test_a_record_that_cannot_be_is_refused(local_cloud, record):
     refused = delegate(local_cloud, "a.example", ["ns.example"], [record])
     assert refused.status_code == 400
-    assert httpx.get(f"{local_cloud.aws_endpoint}/_localcloud/registrar").json() is not None
+    assert http.get(f"{local_cloud.aws_endpoint}/_localcloud/registrar").json() is not None
 
 
 def test_delegations_are_kept(tmp_path):
@@ -147,6 +147,6 @@ def test_delegations_are_kept(tmp_path):
     cloud.start()
     assert values(cloud, "a.elsewhere.example", "A") == {"192.0.2.1"}
     assert values(cloud, domain.name, "TXT") == {'"first"'}
-    assert httpx.delete(f"{cloud.aws_endpoint}/_localcloud/registrar").json() == []
+    assert http.delete(f"{cloud.aws_endpoint}/_localcloud/registrar").json() == []
     assert ask(cloud, "elsewhere.example", "NS").rcode() == Rcode.NXDOMAIN
     assert cloud.stop() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
@@ -10,13 +9,14 @@ from cloudadmin.aws import Clients
 from sites import access, tasks
 from sites.models import Account, Operation
 from tests.factories import AccountFactory
+from tests.localcloud import http
 from tests.sites.cloud import clients_at, run
 
 
 @pytest.fixture(scope="module")
 def emulator(ministack: str) -> str:
     """Its endpoint URL. It is empty, for what other tests left makes every list longer."""
-    httpx.post(f"{ministack}/_ministack/reset").raise_for_status()
+    http.post(f"{ministack}/_ministack/reset").raise_for_status()
     return ministack
 
 

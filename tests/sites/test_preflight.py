@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import httpx
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -20,6 +19,7 @@ from sites.provisioning import Wait, Waiting
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.log_group import LogGroup
 from sites.store import RowStore
+from tests.localcloud import http
 from tests.localcloud.conftest import LocalCloud
 
 pytestmark = pytest.mark.django_db
@@ -59,12 +59,12 @@ def delegate(cloud: LocalCloud, domain: str, *servers: str, **records: str) -> N
     """To somebody else, who answers with these records of the domain."""
     lines = [{"name": domain, "type": kind, "value": value} for kind, value in records.items()]
     document = {"domain": domain, "name_servers": [*servers], "records": lines}
-    httpx.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document).raise_for_status()
+    http.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document).raise_for_status()
 
 
 def undelegate(cloud: LocalCloud, domain: str) -> None:
     url = f"{cloud.aws_endpoint}/_localcloud/registrar"
-    httpx.delete(url, params={"domain": domain}).raise_for_status()
+    http.delete(url, params={"domain": domain}).raise_for_status()
 
 
 def provision(*options: str) -> str:
@@ -179,7 +179,7 @@ def test_a_record_elsewhere_that_is_right_ends_the_wait(cloud: LocalCloud, site:
         {"name": domain, "type": "CNAME", "value": alias["distribution_domain_name"]},
     ]
     document = {"domain": domain, "name_servers": ["ns1.own.example"], "records": records}
-    httpx.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document).raise_for_status()
+    http.post(f"{cloud.aws_endpoint}/_localcloud/registrar", json=document).raise_for_status()
     assert settled(site).status == Operation.Status.SUCCESS
 
 

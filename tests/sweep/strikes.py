@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.httpsession import URLLib3Session
 
 from cloudadmin.aws import Access, Clients
 from tests.fakes import Killed
+from tests.localcloud import http
 
 TOKENS = frozenset({"CallerReference", "ClientRequestToken", "ClientToken", "IdempotencyToken"})
 
@@ -106,14 +106,14 @@ class StrikingClients(Clients):
             yield self.sent
         finally:
             if strike.mode in BY_CHANCE:
-                fired = sum(rule["fired"] for rule in httpx.get(self.faults).json())
+                fired = sum(rule["fired"] for rule in http.get(self.faults).json())
                 self.sent.struck = ["*"] * fired
-                httpx.delete(self.faults)
+                http.delete(self.faults)
             self.strike = UNDISTURBED
 
     def _fault(self, **rule: Any) -> None:
         rule |= {"operation": "*", "kind": KINDS[self.strike.mode]}
-        httpx.post(self.faults, json=rule).raise_for_status()
+        http.post(self.faults, json=rule).raise_for_status()
 
     def _client(self, service: Any, region: str | None = None) -> Any:
         client = super()._client(service, region)

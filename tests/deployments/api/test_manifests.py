@@ -16,6 +16,7 @@ from deployments.manifest import Manifest
 from deployments.models import Deployment, Scope
 from sites.models.lease import LeaseLost
 from tests.fakes import Killed
+from tests.localcloud import http
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +53,7 @@ def manifest(files: dict[str, bytes], **options) -> dict:
 
 
 def put(upload: dict, content: bytes) -> httpx.Response:
-    return httpx.put(upload["url"], headers=upload["headers"], content=content)
+    return http.put(upload["url"], headers=upload["headers"], content=content)
 
 
 def test_what_is_missing_is_sent_and_published(

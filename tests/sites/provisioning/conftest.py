@@ -23,6 +23,7 @@ from cloudadmin.aws import Clients
 from sites import provisioning
 from sites.provisioning.outcomes import Outcome
 from tests.fakes import MemoryStore
+from tests.localcloud import http
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # Passes until a stack must have converged; between two passes the clock goes on by a minute.
@@ -142,7 +143,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     while time.monotonic() < deadline and process.poll() is None:
         try:
             # Without Docker, for it would run functions there.
-            httpx.post(f"{url}/moto-api/config", json={"lambda": {"use_docker": False}})
+            http.post(f"{url}/moto-api/config", json={"lambda": {"use_docker": False}})
             break
         except httpx.TransportError:
             time.sleep(0.05)

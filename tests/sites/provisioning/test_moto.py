@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
@@ -18,6 +17,7 @@ from botocore.exceptions import ClientError
 from cloudadmin.aws import Access, Clients
 from sites.provisioning import Done, Stack, State
 from sites.provisioning.resources import TYPES
+from tests.localcloud import http
 from tests.sites.provisioning.conftest import World, package
 from tests.sites.provisioning.inventory import inventory
 from tests.sites.provisioning.judges import MOTO
@@ -74,7 +74,7 @@ def answering(answer: dict[str, Any]) -> Any:
 @pytest.fixture
 def clients(moto: str) -> Clients:
     """Of an account in which there is nothing."""
-    httpx.post(f"{moto}/moto-api/reset").raise_for_status()
+    http.post(f"{moto}/moto-api/reset").raise_for_status()
     clients = Clients(Access(region="us-east-1", endpoint_url=moto))
     for (service, method), (_, answer) in UNLISTED.items():
         meta = getattr(clients, service).meta

@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -25,6 +24,7 @@ from cloudadmin.aws import Access, Clients
 from sites.provisioning import resources as r
 from sites.provisioning.permissions import GRANTS
 from sites.provisioning.resources import Resource
+from tests.localcloud import http
 
 ACCOUNT = "123456789012"
 NAME = "cloudadmin-0123456789ab"
@@ -97,13 +97,13 @@ class Guarded:
 @pytest.fixture
 def guarded(moto: str) -> Iterator[Guarded]:
     def ask_for_permissions_after(calls: str) -> None:
-        httpx.post(
+        http.post(
             f"{moto}/moto-api/reset-auth",
             content=calls,
             headers={"Content-Type": "application/octet-stream"},
         ).raise_for_status()
 
-    httpx.post(f"{moto}/moto-api/reset").raise_for_status()
+    http.post(f"{moto}/moto-api/reset").raise_for_status()
     root = Clients(Access(region="us-east-1", endpoint_url=moto))
     guarded = Guarded(UserClients(root, "admin"), UserClients(root, "ours"))
     grant(root, "admin", EVERYTHING)
