@@ -83,7 +83,7 @@ def test_five_changes_among_many_files_cost_five(
     assert first["uploaded"] == MANY
     assert (second["uploaded"], second["unchanged"]) == (5, MANY - 5)
     assert len(up.calls("s3.PutObject")) == 5
-    assert up.calls("s3.List*") == []
+    assert up.calls("s3.ListObject*") == []
     assert len(up.calls("cloudfront-keyvaluestore.*")) <= 3
     request.config.get_terminal_writer().line(
         f"\n{MANY} files: {first['seconds']} s, {first_memory >> 20} MiB at most; "
