@@ -41,13 +41,12 @@ def test_200_visitors_at_once_are_200(up: Up, host: str):
     before = number_in_rds(up)
 
     def visit(number: int) -> int:
-        with up.visitor(host) as visitor:
-            response = visitor.get(COUNT, headers={"User-Agent": f"Mozilla/5.0 visitor {number}"})
-            assert response.status_code == 200, response.text
-            visits: int = response.json()["visits"]
-            return visits
+        response = visitor.get(COUNT, headers={"User-Agent": f"Mozilla/5.0 visitor {number}"})
+        assert response.status_code == 200, response.text
+        visits: int = response.json()["visits"]
+        return visits
 
-    with ThreadPoolExecutor(16) as pool:
+    with up.visitor(host) as visitor, ThreadPoolExecutor(16) as pool:
         shown = list(pool.map(visit, range(200)))
 
     assert number_in_rds(up) == before + 200
