@@ -36,6 +36,8 @@ ROUTER = (Path(__file__).parents[2] / "lambda_src/router/router.js").read_text()
 HOST = "example.com"
 # No path of the pool is another one's clean address, so each has one answer.
 PATHS = [f"{folder}page-{n}.css" for folder in ("", "a/", "ü b/") for n in range(16)]
+# Each is a whole history: 12 in the gate.
+EXAMPLES = settings().max_examples // 4
 contents = st.dictionaries(st.sampled_from(PATHS), st.integers(0, 3), max_size=len(PATHS))
 
 
@@ -166,7 +168,7 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestHistory.settings = settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None)
 
 
 class TightHistory(History):
@@ -187,7 +189,7 @@ class TightHistory(History):
 
 
 TestTightHistory = TightHistory.TestCase
-TestTightHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestTightHistory.settings = settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None)
 
 
 def files(count, salt=""):

@@ -44,6 +44,8 @@ PATHS = [
 ]
 MOVED = "old-address"
 files = st.dictionaries(st.sampled_from(PATHS), st.integers(0, 2), max_size=len(PATHS))
+# Each is a site with all that happens to it: 8 in the gate.
+EXAMPLES = settings().max_examples // 6
 State, Environment = Deployment.State, Deployment.Environment
 
 
@@ -215,5 +217,5 @@ class History(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_every_history() -> None:
     run_state_machine_as_test(
-        History, settings=settings(max_examples=12, stateful_step_count=12, deadline=None)
+        History, settings=settings(max_examples=EXAMPLES, stateful_step_count=12, deadline=None)
     )

@@ -10,7 +10,7 @@ from localcloud.edge.pop import NAMES
 from tests.localcloud.conftest import LocalCloud, Website, eventually
 from tests.localcloud.test_functions import publish, with_router, write
 
-PROPAGATION = 3  # seconds; a busy machine must get a look in between
+PROPAGATION = 1.5  # seconds; a busy machine must get a look in between
 
 
 @pytest.fixture(scope="module")

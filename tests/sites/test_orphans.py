@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -32,8 +33,33 @@ Kind, Status = Operation.Kind, Operation.Status
 OWN = ("bucket", "key_value_store", "function", "function.headers", "distribution")
 
 
+@pytest.fixture(scope="module")
+def standing() -> list[Any]:
+    """The rows of an account with a live site, whose things stand until the last test."""
+    return []
+
+
+@pytest.fixture
+def account(on_emulator: None, standing: list[Any]) -> Account:
+    """The same for all tests: each has its rows anew, and leaves the things as they were."""
+    if standing:
+        for row in deepcopy(standing):
+            type(row).objects.bulk_create([row])
+    else:
+        made: Account = AccountFactory(aws_account_id="000000000000")
+        site = live_site(made)
+        standing += [made, site, *Resource.objects.filter(account=made)]
+    return Account.objects.get(pk=standing[0].pk)
+
+
 @pytest.fixture
 def site(account: Account) -> Site:
+    return account.sites.get()
+
+
+@pytest.fixture
+def own(account: Account) -> Site:
+    """A site whose things may change."""
     return live_site(account)
 
 
@@ -170,12 +196,12 @@ def test_an_operation_that_begins_meanwhile_goes_first(account, site, monkeypatc
     assert not site.resources.filter(logical_id="bucket").exists()
 
 
-def test_a_thing_that_goes_while_it_is_looked_at_is_no_orphan(account, aws, site, monkeypatch):
-    unknown_to_rows(site, "bucket")
+def test_a_thing_that_goes_while_it_is_looked_at_is_no_orphan(account, aws, own, monkeypatch):
+    unknown_to_rows(own, "bucket")
     tags_of = ownership.tags_of
 
     def late(clients: Clients, found: Any) -> Any:
-        if found.owner == site.short_uid:
+        if found.owner == own.short_uid:
             r.Bucket(found.name, found.region, {}).delete(aws, State(found.physical_id))
         return tags_of(clients, found)
 
@@ -188,9 +214,9 @@ def test_an_intent_knows_its_thing(account, site):
     assert not orphans.of_account(account).unknown
 
 
-def test_a_thing_with_the_tags_of_another_is_not_adopted(account, aws, site):
-    row = site.resources.get(logical_id="bucket")
-    (thing,) = unknown_to_rows(site, "bucket")
+def test_a_thing_with_the_tags_of_another_is_not_adopted(account, aws, own):
+    row = own.resources.get(logical_id="bucket")
+    (thing,) = unknown_to_rows(own, "bucket")
     tags = [{"Key": "cloudadmin:site", "Value": str(uuid.uuid4())}]
     aws.s3.put_bucket_tagging(Bucket=row.physical_id, Tagging={"TagSet": tags})
     found = orphans.of_account(account)
@@ -200,8 +226,8 @@ def test_a_thing_with_the_tags_of_another_is_not_adopted(account, aws, site):
         orphans.adopt(account, thing)
 
 
-def test_a_half_made_one_without_tags_is_not_adopted(account, aws, site):
-    (thing,) = unknown_to_rows(site, "bucket")
+def test_a_half_made_one_without_tags_is_not_adopted(account, aws, own):
+    (thing,) = unknown_to_rows(own, "bucket")
     aws.s3.delete_bucket_tagging(Bucket=thing.partition(":")[2])
     assert thing in ids(orphans.of_account(account).unknown)
     with pytest.raises(Refused, match="not ours"):
@@ -305,11 +331,11 @@ def test_no_site_takes_as_its_own_what_is_being_deleted(account, site):
     assert operations.request(site, Kind.PROVISION).status == Status.QUEUED
 
 
-def test_parts_are_forgotten_with_their_thing(account, aws, site):
-    remove(aws, site, "bucket")
+def test_parts_are_forgotten_with_their_thing(account, aws, own):
+    remove(aws, own, "bucket")
     (gone,) = orphans.of_account(account).gone
     assert orphans.forget(account, gone.id) == ["bucket", "bucket_policy"]
-    assert not site.resources.filter(type__startswith="bucket").exists()
+    assert not own.resources.filter(type__startswith="bucket").exists()
     assert OperationEvent.objects.filter(operation__kind=Kind.FORGET).count() == 2
 
 
@@ -319,21 +345,21 @@ def command(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_command_lists_and_acts(account, aws, site):
-    bucket = site.resources.get(logical_id="bucket").physical_id
-    (thing,) = unknown_to_rows(site, "bucket")
+def test_the_command_lists_and_acts(account, aws, own):
+    bucket = own.resources.get(logical_id="bucket").physical_id
+    (thing,) = unknown_to_rows(own, "bucket")
     listed = json.loads(command("--json"))[account.name]["unknown"]
     assert [(each["id"], each["site"], each["can"]) for each in listed] == [
-        (thing, site.name, ["adopt", "delete"])
+        (thing, own.name, ["adopt", "delete"])
     ]
     assert f"--name {bucket}" in command(account.name)
     assert "is bucket of" in command("--adopt", thing)
 
-    unknown_to_rows(site, "key_value_store")
+    unknown_to_rows(own, "key_value_store")
     with pytest.raises(CommandError, match="add --yes"):
-        command("--delete", site.resources.get(logical_id="function").physical_id)
-    remove(aws, site, "distribution")
-    gone = next(iter(ids_of(site, "distribution")))
+        command("--delete", own.resources.get(logical_id="function").physical_id)
+    remove(aws, own, "distribution")
+    gone = next(iter(ids_of(own, "distribution")))
     assert f"! {gone}" in command(account.name)
     assert command("--forget", gone.partition(":")[2]) == "Forgot distribution.\n"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
 from cloudadmin.aws import AnswerGarbled, ClientError, error_code, was_answer_lost
 from tests.fakes import Killed
@@ -25,6 +26,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 @pytest.fixture(scope="module")
 def clients(cloud: LocalCloud) -> StrikingClients:
     return StrikingClients(cloud.aws_endpoint)
+
+
+@pytest.fixture(autouse=True)
+def _sent_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the sweep itself."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
 
 
 @pytest.fixture
