@@ -185,13 +185,35 @@ def zone(clients: Clients, uid: str) -> Iterator[str]:
     clients.route53.delete_hosted_zone(Id=zone_id)
 
 
-@pytest.fixture
-def world(clients: Clients, account_id: str, uid: str, zone: str, tmp_path: Path) -> World:
+def world_of(clients: Clients, uid: str, zone: str, folder: Path) -> World:
+    """With a counter, and everything that domains bring with them."""
     site = provisioning.SiteSpec(
         uid=uid,
         name=f"site-{uid}",
-        account_id=account_id,
+        account_id=clients.sts.get_caller_identity()["Account"],
         region="us-east-1",
         domains=(zone, f"www.{zone}"),
     )
-    return World(clients, package(tmp_path), site)
+    return World(clients, package(folder), site)
+
+
+@pytest.fixture
+def world(clients: Clients, uid: str, zone: str, tmp_path: Path) -> World:
+    return world_of(clients, uid, zone, tmp_path)
+
+
+@pytest.fixture
+def provisioned(world: World) -> World:
+    assert world.converge() == provisioning.Done()
+    return world
+
+
+@pytest.fixture(scope="module")
+def standing(clients: Clients, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Provisioned once for all tests of a module, which leave its things as they are."""
+    uid = uuid.uuid4().hex[:12]
+    zone = f"zone-{uid}.com"
+    clients.route53.create_hosted_zone(Name=zone, CallerReference=uid)
+    world = world_of(clients, uid, zone, tmp_path_factory.mktemp("standing"))
+    assert world.converge() == provisioning.Done()
+    return world

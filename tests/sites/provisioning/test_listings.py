@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from cloudadmin.aws import Clients
 from sites.provisioning import Done
 from sites.provisioning.drift import Drift, look
@@ -39,15 +37,9 @@ def drifted(world: World) -> set[tuple[str, str]]:
     return {(drift.logical_id, drift.path) for drift in drifts(world)}
 
 
-@pytest.fixture
-def provisioned(world: World) -> World:
-    assert world.converge() == Done()
-    return world
-
-
-def test_a_stack_as_it_was_made_has_no_drift(provisioned: World):
-    assert suspected(provisioned) == set()
-    assert drifted(provisioned) == set()
+def test_a_stack_as_it_was_made_has_no_drift(standing: World):
+    assert suspected(standing) == set()
+    assert drifted(standing) == set()
 
 
 def edit_distribution(world: World, **values: Any) -> None:
@@ -201,10 +193,10 @@ class Counting:
         self.calls.append(event_name)
 
 
-def test_one_list_per_service_however_many_resources(provisioned: World):
-    record = records(provisioned)
+def test_one_list_per_service_however_many_resources(standing: World):
+    record = records(standing)
     many = {(n, key): each for n in range(100) for key, each in record.items()}
-    clients = Clients(provisioned.clients.access)
+    clients = Clients(standing.clients.access)
     counting = Counting(clients)
     found, _ = suspects(many, clients)
     assert found == set()

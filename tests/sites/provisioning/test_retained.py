@@ -15,12 +15,6 @@ from sites.provisioning.resources import AliasRecord
 from tests.sites.provisioning.conftest import World
 
 
-@pytest.fixture
-def standing(world: World) -> World:
-    assert world.converge() == Done()
-    return world
-
-
 def test_the_zone_is_the_persons_own(standing: World):
     (zone,) = stays.zones(standing.clients, standing.site_store.records())
     assert standing.site.domains[0] in zone.what
@@ -39,19 +33,19 @@ def test_a_zone_that_is_gone_does_not_stay(standing: World):
     assert [*stays.zones(standing.clients, {name: moved})] == []
 
 
-def test_a_record_that_somebody_changed_stays_and_is_named(standing: World):
-    name = next(name for name in standing.site_store.rows if name.startswith("alias_record.A."))
-    record = standing.site_store.rows[name]
-    assert [*stays.strangers(standing.clients, standing.site_store.records())] == []
+def test_a_record_that_somebody_changed_stays_and_is_named(provisioned: World):
+    name = next(name for name in provisioned.site_store.rows if name.startswith("alias_record.A."))
+    record = provisioned.site_store.rows[name]
+    assert [*stays.strangers(provisioned.clients, provisioned.site_store.records())] == []
 
     theirs = {"distribution_domain_name": "d0somebody.cloudfront.net"}
-    AliasRecord.from_inputs(record.inputs | theirs).update(standing.clients, record.state)
-    (stranger,) = stays.strangers(standing.clients, standing.site_store.records())
+    AliasRecord.from_inputs(record.inputs | theirs).update(provisioned.clients, record.state)
+    (stranger,) = stays.strangers(provisioned.clients, provisioned.site_store.records())
     assert record.inputs["domain_name"] in stranger.what
 
-    assert standing.vanish() == Done()
+    assert provisioned.vanish() == Done()
     zone_id = record.physical_id.partition("/")[0]
-    left = standing.clients.route53.list_resource_record_sets(HostedZoneId=zone_id)
+    left = provisioned.clients.route53.list_resource_record_sets(HostedZoneId=zone_id)
     assert [each["Type"] for each in left["ResourceRecordSets"]] == ["A", "NS", "SOA"]
 
 
@@ -67,13 +61,13 @@ def test_what_is_shared_costs_on(standing: World):
     assert [*stays.shared({}, "local", 0)] == []
 
 
-def test_the_final_snapshot_is_named_before_it_is_made(standing: World):
-    clients, database = standing.clients, f"cloudadmin-{standing.site.uid[::-1]}"
-    (told,) = stays.final_snapshot(standing.account_store.records())
+def test_the_final_snapshot_is_named_before_it_is_made(provisioned: World):
+    clients, database = provisioned.clients, f"cloudadmin-{provisioned.site.uid[::-1]}"
+    (told,) = stays.final_snapshot(provisioned.account_store.records())
     assert "$0.095" in told.as_text()
     assert [*stays.snapshots(clients, database)] == []
 
-    assert standing.vanish() == Done()
+    assert provisioned.vanish() == Done()
     (made,) = stays.snapshots(clients, database)
     assert made.what == told.what
     name = made.what.rpartition(" ")[2]
@@ -82,10 +76,10 @@ def test_the_final_snapshot_is_named_before_it_is_made(standing: World):
     assert [*stays.snapshots(clients, database)] == []
 
 
-def test_nothing_that_is_not_named_stays(standing: World):
-    assert standing.vanish() == Done()
-    uids = {standing.site.uid, standing.site.uid[::-1]}
-    assert [each for each in inventory(standing.clients, {}) if each.owner in uids] == []
+def test_nothing_that_is_not_named_stays(provisioned: World):
+    assert provisioned.vanish() == Done()
+    uids = {provisioned.site.uid, provisioned.site.uid[::-1]}
+    assert [each for each in inventory(provisioned.clients, {}) if each.owner in uids] == []
 
 
 @pytest.mark.parametrize(
