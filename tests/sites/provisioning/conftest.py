@@ -158,11 +158,6 @@ def clients(aws: Clients) -> Clients:
 
 
 @pytest.fixture
-def account_id(clients: Clients) -> str:
-    return clients.sts.get_caller_identity()["Account"]
-
-
-@pytest.fixture
 def uid() -> str:
     return uuid.uuid4().hex[:12]
 
