@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -125,12 +126,21 @@ def changes_context(row: Deployment) -> dict[str, Any]:
     old = publish.manifest_of(before) if before else Manifest({})
     diff = manifests.diff(old, publish.manifest_of(row))
     kinds = (("deleted", diff.deleted), ("changed", diff.changed), ("added", diff.added))
-    paths = [(kind, each) for kind, found in kinds for each in found[:PATHS_SHOWN]]
     return {
         "before": before,
         "is_kept": bool(row.manifest),
         "counts": [(kind, len(found)) for kind, found in kinds],
         "unchanged": len(diff.unchanged),
-        "paths": paths[:PATHS_SHOWN],
+        "paths": _first_of_each(kinds, PATHS_SHOWN),
         "total": sum(len(found) for _, found in kinds),
     }
+
+
+def _first_of_each(kinds: Sequence[tuple[str, Sequence[str]]], room: int) -> list[tuple[str, str]]:
+    """As many paths as there is room for; none of the kinds is crowded out by another."""
+    shown = {}
+    by_length = sorted(kinds, key=lambda each: len(each[1]))
+    for waiting, (kind, found) in zip(range(len(kinds), 0, -1), by_length, strict=True):
+        shown[kind] = found[: room // waiting]
+        room -= len(shown[kind])
+    return [(kind, path) for kind, _ in kinds for path in shown[kind]]

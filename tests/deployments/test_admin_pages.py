@@ -333,6 +333,11 @@ def test_ten_thousand_changes_are_counted_and_the_first_are_listed(admin_client,
     said = admin_client.get(changes).content.decode()
     assert "The first 200 of 10,000" in said
     assert said.count("<li") == 200
+    # What is deleted does not crowd out what is new.
+    old = manifest(**{f"old-{number}": "1" for number in range(300)})
+    DeploymentFactory(site=site, number=row.number - 1, served=True, manifest=old)
+    said = admin_client.get(changes).content.decode()
+    assert (said.count('class="deleted"'), said.count('class="added"')) == (100, 100)
     Deployment.objects.update(manifest=b"")
     assert "not kept any more" in admin_client.get(changes).content.decode()
 
