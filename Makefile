@@ -10,6 +10,8 @@
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# Dozens of processes start; without it each of them compiles our code anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 up: setup
 	@$(PYTHON) manage.py up $(ARGS)

@@ -121,6 +121,7 @@ class Instance:
             embedded.worker(),
             embedded.beat(self.data_dir),
         ]
+        self._http = httpx.Client(timeout=10)
         self._supervisor = Supervisor(
             data_dir,
             [*self._servers, *self._own_programs],
@@ -146,6 +147,7 @@ class Instance:
     def stop(self) -> None:
         self._run_file.unlink(missing_ok=True)
         self._supervisor.stop()
+        self._http.close()
         self._lock.close()
 
     # --- what runs ----------------------------------------------------------------------------
@@ -203,10 +205,10 @@ class Instance:
         checks: dict[str, Callable[[], object]] = {
             "postgres": self._ensure_database,
             "redis": lambda: redis.Redis.from_url(self.redis_url).ping(),
-            "localcloud": lambda: httpx.get(
-                f"{self.aws_endpoint}/_localcloud/health", timeout=10
+            "localcloud": lambda: self._http.get(
+                f"{self.aws_endpoint}/_localcloud/health"
             ).raise_for_status(),
-            "web": lambda: httpx.get(self.dashboard, timeout=10),
+            "web": lambda: self._http.get(self.dashboard),
         }
         if name not in checks:
             return
