@@ -13,6 +13,8 @@ import httpx
 import pytest
 from coverage import Coverage
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
@@ -28,8 +30,8 @@ UNTRACED = (
     *LONG,
     "tests/sites/test_drift.py",
     "tests/sites/test_orphans.py",
-    "tests/sites/provisioning/test_stack.py",
-    "tests/sites/provisioning/test_update.py",
+    "tests/sites/test_preflight.py",
+    "tests/sites/provisioning/test_",
 )
 
 
@@ -37,6 +39,18 @@ UNTRACED = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After the order was shuffled."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+class OneUp(LoadFileScheduling):  # type: ignore[misc]  # it brings no types
+    """Each file runs in one process, and all that share an ``up`` do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shares_up = nodeid.startswith("tests/e2e/") and "/test_restart.py" not in nodeid
+        return "up" if shares_up else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneUp:
+    return OneUp(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,11 +28,11 @@ def whole(undisturbed: Life) -> Sweep:
 
 
 def short(undisturbed: Life) -> Sweep:
-    """A third of the changes killed after, a share of the others, and one seed of chance."""
+    """A sixth of the changes killed after, a share of the others, and one seed of chance."""
     changes, _ = _longest(undisturbed)
     return {
-        f"{Mode.AFTER}, a third": [*spread(Mode.AFTER, changes, 2, every=3)],
-        f"{Mode.LOST}, a half": [*spread(Mode.LOST, changes, 13, every=2)],
+        f"{Mode.AFTER}, a sixth": [*spread(Mode.AFTER, changes, 2, every=6)],
+        f"{Mode.LOST}, a fourth": [*spread(Mode.LOST, changes, 13, every=4)],
         f"{Mode.REFUSED}, a thirteenth": [*spread(Mode.REFUSED, changes, 2, every=13)],
         str(Mode.THROTTLED): [*by_chance(Mode.THROTTLED, 1)],
     }
