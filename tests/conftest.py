@@ -32,6 +32,7 @@ UNTRACED = (
     "tests/sites/test_orphans.py",
     "tests/sites/test_preflight.py",
     "tests/sites/provisioning/test_",
+    "tests/localcloud/",  # what is under test there is a process of its own
 )
 
 

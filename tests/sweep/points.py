@@ -28,13 +28,12 @@ def whole(undisturbed: Life) -> Sweep:
 
 
 def short(undisturbed: Life) -> Sweep:
-    """A sixth of the changes killed after, a share of the others, and one seed of chance."""
+    """A twelfth of the changes killed after, and fewer of the others."""
     changes, _ = _longest(undisturbed)
     return {
-        f"{Mode.AFTER}, a sixth": [*spread(Mode.AFTER, changes, 2, every=6)],
+        f"{Mode.AFTER}, a twelfth": [*spread(Mode.AFTER, changes, 2, every=12)],
         f"{Mode.LOST}, a fourth": [*spread(Mode.LOST, changes, 13, every=4)],
-        f"{Mode.REFUSED}, a thirteenth": [*spread(Mode.REFUSED, changes, 2, every=13)],
-        str(Mode.THROTTLED): [*by_chance(Mode.THROTTLED, 1)],
+        f"{Mode.REFUSED}, a twentieth": [*spread(Mode.REFUSED, changes, 2, every=20)],
     }
 
 

@@ -1,4 +1,4 @@
-"""The short sweep: some changes killed after, some lost, some refused, and some chance.
+"""The short sweep: some changes killed after, some lost, some refused.
 
 ``make sweep`` is the whole one, and says how to run one strike alone.
 """
@@ -44,7 +44,7 @@ def test_an_undisturbed_life_goes_up_there_and_back_and_leaves_nothing(undisturb
     assert undisturbed.is_over
 
 
-@pytest.mark.parametrize("mode", [Mode.AFTER, Mode.LOST, Mode.REFUSED, Mode.THROTTLED])
+@pytest.mark.parametrize("mode", [Mode.AFTER, Mode.LOST, Mode.REFUSED])
 def test_struck_it_ends_the_same(lives: Lives, undisturbed: Life, mode: Mode):
     strikes = [
         strike
