@@ -19,8 +19,8 @@ from xdist.scheduler import LoadFileScheduling
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
 
-# In the gate a third of the examples; HYPOTHESIS_PROFILE=default for all of them.
-settings.register_profile("gate", max_examples=30)
+# In the gate half as many examples; HYPOTHESIS_PROFILE=default for all of them.
+settings.register_profile("gate", max_examples=50)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 # Minutes long: begun first, so that no worker is left with them at the end.
