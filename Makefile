@@ -10,7 +10,7 @@
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
 READY := .venv/.ready
-# Dozens of processes start; without it each of them compiles our code anew.
+# Dozens of processes start, and none should compile our code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 up: setup

@@ -176,12 +176,12 @@ class Instance:
         self._manage("migrate", "--skip-checks", "--verbosity", "0")
         self._manage("first_run", "--skip-checks")
         self._start_together(self._own_programs)
-        for name in self._supervisor.not_running():
-            raise SupervisionError(f"{name} keeps ending; see {self._supervisor.log_of(name)}")
 
     def _start_together(self, programs: list[embedded.Program]) -> None:
         for program in programs:
             self._supervisor.start_program(program.name)
+        for name in self._supervisor.not_running():
+            raise SupervisionError(f"{name} keeps ending; see {self._supervisor.log_of(name)}")
         for program in programs:
             self._wait_for(program.name)
 

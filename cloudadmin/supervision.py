@@ -80,12 +80,12 @@ class Supervisor:
         Path(self._socket).unlink(missing_ok=True)
 
     def not_running(self) -> list[str]:
-        """Programs that are down or circling; waits for those that have just been started."""
+        """Programs that were started and are down or circling; waits for those just started."""
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             states = {info["name"]: info["statename"] for info in self._ask("getAllProcessInfo")}
             if "STARTING" not in states.values() or time.monotonic() > deadline:
-                return [name for name, state in states.items() if state != "RUNNING"]
+                return [n for n, state in states.items() if state not in ("RUNNING", "STOPPED")]
             time.sleep(0.05)
 
     def is_running(self) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -16,11 +16,10 @@ from django.conf import settings
 
 from deployments.manifest import survives
 from deployments.models import DeploySettings
+from sites import tls
 from sites.models import Site
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
     from deployments.manifest import Entry, Manifest
@@ -100,7 +99,7 @@ def check(target: Target, wanted: Expected, host: str = "") -> Mismatch | None:
         base_url=settings.CLOUDADMIN_EDGE_URL or f"https://{own}",
         timeout=10,
         limits=limits,
-        verify=_authorities(),
+        verify=tls.authorities(),
         follow_redirects=True,
         max_redirects=3,
     ) as client:
@@ -119,14 +118,6 @@ def check(target: Target, wanted: Expected, host: str = "") -> Mismatch | None:
                     pool.shutdown(cancel_futures=True)
                     break
     return mismatch
-
-
-@lru_cache
-def _authorities() -> ssl.SSLContext:
-    """Of TLS. httpx would read them anew for each deployment: a twentieth of a second."""
-    import httpx
-
-    return httpx.create_ssl_context()
 
 
 def url_path(path: str) -> str:

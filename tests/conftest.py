@@ -43,13 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class OneUp(LoadFileScheduling):  # type: ignore[misc]  # it brings no types
-    """Each file runs in one process, and all that share an ``up`` do."""
+    """Each file runs in one process, and all files that share an ``up`` in the same.
+
+    The mark xdist_group, which is meant for it, does nothing under pytest 9.2.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         shares_up = nodeid.startswith("tests/e2e/") and "/test_restart.py" not in nodeid
         return "up" if shares_up else super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneUp:
     return OneUp(config, log)
 

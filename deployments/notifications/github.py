@@ -16,6 +16,7 @@ from deployments.models import Deployment, Repository
 from deployments.notifications.answers import Answer
 from deployments.notifications.messages import repository_of
 from deployments.notifications.words import address_of
+from sites import tls
 
 State = Deployment.State
 TIMEOUT = httpx.Timeout(10, connect=5)
@@ -75,6 +76,7 @@ def _client(repository: Repository) -> httpx.Client:
             "X-GitHub-Api-Version": "2022-11-28",
         },
         timeout=TIMEOUT,
+        verify=tls.authorities(),
     )
 
 

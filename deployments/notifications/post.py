@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from deployments.notifications.addresses import AddressRefused, Destination, resolve
 from deployments.notifications.answers import Answer
+from sites import tls
 
 TIMEOUT = httpx.Timeout(10, connect=5)
 READ_AT_MOST = 10_000  # bytes
@@ -49,7 +50,9 @@ def post(address: str, secret: str, message_id: str, body: str) -> Answer:
 def _send(destination: Destination, headers: dict[str, str], body: str) -> Answer:
     # A proxy of the environment would resolve the name again, unjudged.
     with (
-        httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client,
+        httpx.Client(
+            timeout=TIMEOUT, verify=tls.authorities(), trust_env=False, follow_redirects=False
+        ) as client,
         client.stream(
             "POST",
             destination.url,

@@ -22,3 +22,15 @@ def test_a_program_runs_whatever_its_folder_is_called(tmp_path, name):
     finally:
         supervisor.stop()
     assert not supervisor.is_running()
+
+
+def test_a_program_that_ends_at_once_is_told_and_one_not_yet_started_is_not(tmp_path):
+    ends = Program("ends", [sys.executable, "-c", ""])
+    later = Program("later", [sys.executable, "-c", ""])
+    supervisor = Supervisor(tmp_path, [ends, later], {}, tmp_path)
+    supervisor.start()
+    try:
+        supervisor.start_program("ends")
+        assert supervisor.not_running() == ["ends"]
+    finally:
+        supervisor.stop()

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from cloudadmin.instance import DEMO
 from tests.e2e.conftest import ROOT, Up, clean_environment
 
 
@@ -69,7 +70,8 @@ def test_nothing_is_running(tmp_path: Path):
 
 def test_no_aws(up: Up):
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    told = told_to_try_later(
-        "provision_site", "demo", environment=clean_environment(up.data_dir) | nowhere
-    )
-    assert "http://127.0.0.1:9 cannot be reached" in told
+    environment = clean_environment(up.data_dir) | nowhere
+    for work in (["provision_site", "demo"], ["deploy_site", "demo", DEMO]):
+        assert "http://127.0.0.1:9 cannot be reached" in told_to_try_later(
+            *work, environment=environment
+        )

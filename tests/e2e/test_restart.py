@@ -23,7 +23,7 @@ def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(folder: Path
     (site / "index.html").write_text("I was here before.")
 
     first = start(folder / "data", "--no-demo")
-    host = first.live_site("kept", "--no-counter")
+    host = first.live_site("kept")
     first.deploy("kept", site)
     children = psutil.Process(first.process.pid).children(recursive=True)
     assert len(children) >= 7
@@ -35,6 +35,7 @@ def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(folder: Path
     try:
         with second.visitor(host) as visitor:
             assert visitor.get("/").text == "I was here before."
+            assert visitor.get("/_cloudadmin/count").json()["visits"] == 1
         assert "log in as" not in second.output.read_text(), "the password is shown once"
     finally:
         assert second.stop() == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import dns.exception
@@ -14,8 +14,7 @@ import dns.resolver
 from dns.nameserver import Nameserver
 from dns.rdatatype import CNAME
 
-if TYPE_CHECKING:
-    import ssl
+from sites import tls
 
 SECONDS = 3.0
 TYPE = "application/dns-message"
@@ -139,7 +138,7 @@ class OverHttp(Nameserver):
                 content=request.to_wire(),
                 headers={"Content-Type": TYPE},
                 timeout=timeout,
-                verify=_authorities(),
+                verify=tls.authorities(),
             ).raise_for_status()
         except httpx.HTTPError as error:
             raise OSError(str(error)) from error
@@ -147,14 +146,6 @@ class OverHttp(Nameserver):
         if not request.is_response(answer):
             raise OSError(f"{self.url} answered another question")
         return answer
-
-
-@lru_cache
-def _authorities() -> ssl.SSLContext:
-    """Of TLS. httpx would read them anew for each question, which takes longer than its answer."""
-    import httpx
-
-    return httpx.create_ssl_context()
 
 
 def _chain(response: Any) -> tuple[str, ...]:
