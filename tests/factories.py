@@ -20,7 +20,17 @@ from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
 from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
-from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site, VisitCount
+from sites.models import (
+    Account,
+    Domain,
+    Kind,
+    Operation,
+    OperationEvent,
+    Resource,
+    Site,
+    VisitCount,
+    VisitDay,
+)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -178,12 +188,27 @@ class MessageFactory(RowFactory[Message]):
     event = Event.SUCCEEDED
 
 
+class VisitDayFactory(RowFactory[VisitDay]):
+    class Meta:
+        model = VisitDay
+
+    site = SubFactory(SiteFactory)
+    day = LazyFunction(lambda: timezone.now().date())
+    kind = Kind.ALL
+    value = ""
+    pageviews = 3
+    visits = 1
+    visitors = 1
+
+
 class VisitCountFactory(RowFactory[VisitCount]):
     class Meta:
         model = VisitCount
 
     site = SubFactory(SiteFactory)
-    date = LazyFunction(lambda: timezone.now().date())
-    path = "/"
+    hour = LazyFunction(lambda: timezone.now().replace(minute=0, second=0, microsecond=0))
+    kind = Kind.ALL
+    value = ""
     pageviews = 3
     visits = 1
+    visitors = 1

@@ -3,15 +3,26 @@ from sites.models.domain import Domain
 from sites.models.operation import Operation, OperationEvent
 from sites.models.resource import Resource
 from sites.models.site import Site
-from sites.models.visits import VisitCount, VisitCursor
+from sites.models.visits import (
+    ImportedDay,
+    Kind,
+    VisitCount,
+    VisitCursor,
+    VisitDay,
+    VisitImport,
+)
 
 __all__ = [
     "Account",
     "Domain",
+    "ImportedDay",
+    "Kind",
     "Operation",
     "OperationEvent",
     "Resource",
     "Site",
     "VisitCount",
     "VisitCursor",
+    "VisitDay",
+    "VisitImport",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 
 from sites.models.account import Account
 
@@ -63,10 +65,28 @@ class Site(models.Model):
     trailing_slash = models.CharField(
         max_length=20, choices=TrailingSlash, default=TrailingSlash.AUTO
     )
+    injects_snippet = models.BooleanField(
+        "add the counter to every page",
+        default=False,
+        help_text="Each deploy puts the snippet's script into the HTML pages.",
+    )
+    visitors_token = models.CharField(
+        max_length=43,
+        blank=True,
+        editable=False,
+        help_text="Part of the address where everybody may see the statistics; empty: nobody.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["visitors_token"],
+                condition=~Q(visitors_token=""),
+                name="one_site_per_visitors_token",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

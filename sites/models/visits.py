@@ -1,48 +1,145 @@
-"""Visitor statistics, pulled from the counter database (DESIGN section 6)."""
+"""Visitor statistics: what the counters of a site counted (DESIGN section 6).
+
+Hours come from the counter database as absolute values and move together with the cursor. Days are
+their sums, and what was imported besides: hours go after a while, days stay. Times are UTC.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from django.conf import settings
 from django.db import models
 
 from sites.models.account import Account
 from sites.models.site import Site
 
 
-class VisitCount(models.Model):
-    """Hits of one path on one day: absolute values, so that a second pull changes nothing.
+class Kind(models.IntegerChoices):
+    """What ``value`` is; the same numbers as in ``lambda_src/counter/schema.sql``.
 
-    ``pageviews`` counts page loads, ``visits`` the first page of a visitor that day, ``bots`` what
-    said it is a bot; bots are in neither of the other two.
+    Every kind but LEFT_OUT and MINUTE divides the same hits, so one of them is enough for a sum.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="visit_counts")
-    date = models.DateField()
-    path = models.CharField(max_length=500)
+    LEFT_OUT = 0, "Left out"  # the reason; ``pageviews`` tells how many hits, at least
+    PATH = 1, "Page"
+    REFERRER = 2, "Referrer"  # a host; empty: none, or the site itself
+    COUNTRY = 3, "Country"  # ISO 3166-1 alpha-2; empty: unknown
+    DEVICE = 4, "Device"  # desktop, mobile or tablet
+    DEPLOYMENT = 5, "Deployment"  # the release number; empty: unknown
+    MINUTE = 6, "Minute"  # "00" to "59" of the hour
+    ALL = 7, "All"  # empty: the whole site
+
+
+class Sums(models.Model):
+    """``pageviews``: hits of people; ``visits``: those after half an hour of silence; ``visitors``:
+    those that were a visitor's first of the day. ``bots`` are in none of them.
+    """
+
+    kind = models.PositiveSmallIntegerField(choices=Kind)
+    value = models.CharField(max_length=500, blank=True, db_collation="C")
     pageviews = models.PositiveBigIntegerField(default=0)
     visits = models.PositiveBigIntegerField(default=0)
+    visitors = models.PositiveBigIntegerField(default=0)
     bots = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        ordering = ["date", "path"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["site", "date", "path"], name="one_count_per_day_and_path"
-            )
-        ]
+        abstract = True
+
+
+class VisitCount(Sums):
+    """One hour, as the counter database tells it; in partitions by month (visits/partitions.py).
+
+    ``epoch`` numbers the counter databases that one account had after another: see VisitCursor.
+    """
+
+    pk = models.CompositePrimaryKey("site", "kind", "hour", "value", "epoch")
+    site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="visit_counts", db_index=False
+    )
+    hour = models.DateTimeField()
+    epoch = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:
-        return f"{self.date} {self.path}: {self.pageviews}"
+        return f"{self.hour:%Y-%m-%d %H:00} {self.get_kind_display()} {self.value}"
+
+
+class VisitDay(Sums):
+    """One day: the hours of all epochs and what was imported. Kept for ever; not of Kind.MINUTE."""
+
+    pk = models.CompositePrimaryKey("site", "kind", "day", "value")
+    site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="visit_days", db_index=False
+    )
+    day = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.get_kind_display()} {self.value}"
+
+
+class VisitImport(models.Model):
+    """Days of another counter that were brought into VisitDay, and can be taken out again."""
+
+    class Source(models.TextChoices):
+        GOATCOUNTER = "goatcounter", "GoatCounter"
+        PLAUSIBLE = "plausible", "Plausible"
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="visit_imports")
+    source = models.CharField(max_length=20, choices=Source)
+    file_name = models.CharField(max_length=255)
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    first_day = models.DateField()
+    last_day = models.DateField()
+    pageviews = models.PositiveBigIntegerField()
+    days_left = models.PositiveIntegerField(
+        default=0, help_text="Days of the file that were left to our own counter."
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()}: {self.file_name}"
+
+
+class ImportedDay(Sums):
+    """One day of an import: what undoing it takes out of VisitDay."""
+
+    pk = models.CompositePrimaryKey("visit_import", "kind", "day", "value")
+    visit_import = models.ForeignKey(
+        VisitImport, on_delete=models.CASCADE, related_name="imported_days", db_index=False
+    )
+    day = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.get_kind_display()} {self.value}"
 
 
 class VisitCursor(models.Model):
-    """How far the counter database of an account was read: rows and cursor move together."""
+    """How far the counter database of an account was read: rows and cursor move together.
+
+    A counter database that was made anew, or set back to a snapshot, begins a new epoch: what the
+    former one told stays, and what the new one tells is added to it.
+    """
+
+    class Reader(models.TextChoices):
+        DIRECT = "direct", "Direct"  # the worker connects to the database
+        INVOKED = "invoked", "Invoked"  # a counter function reads it for the worker
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="visit_cursor")
     epoch = models.UUIDField(null=True, help_text="Which database the position belongs to.")
+    epoch_number = models.PositiveSmallIntegerField(
+        default=0, help_text="How many databases, or restored ones, were read before this one."
+    )
     position = models.BigIntegerField(
         default=0, help_text="The oldest transaction that the last pull may have missed."
+    )
+    reader = models.CharField(
+        max_length=10,
+        choices=Reader,
+        default=Reader.DIRECT,
+        help_text="How the last pull read, and how the next one tries first.",
     )
     pulled_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)
