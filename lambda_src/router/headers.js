@@ -41,7 +41,23 @@ async function handler(event) {
     delete headers['last-modified'];
     if (status === 503) headers['retry-after'] = { value: '300' };
   }
+  if (head.r && isPage(response)) nameRelease(headers, head.r);
   return response;
+}
+
+// A 304 of S3 or CloudFront may come without its type, and gives what a browser keeps new headers.
+// https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5
+function isPage(response) {
+  const type = response.headers['content-type'];
+  return type ? /^text\/html\b/i.test(type.value) : response.statusCode === 304;
+}
+
+// Which release a page is of: its script can read this header, and tells the counter.
+// https://www.w3.org/TR/server-timing/
+function nameRelease(headers, key) {
+  const own = headers['server-timing'];
+  const release = 'd;desc="' + parseInt(key, 36) + '"';
+  headers['server-timing'] = { value: own ? own.value + ', ' + release : release };
 }
 
 function setAll(headers, json) {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.edge_index import MAX_RELEASE, release_key
 from localcloud.function_runtime import FunctionRuntime
 from sites.provisioning.package import script
 
@@ -98,6 +99,33 @@ def test_a_page_may_have_another_status(more: dict[str, Any], status: int):
     assert response["headers"] == {"cache-control": "no-store"}
     for kept in (206, 304):
         assert pass_on(status=kept, **more)["statusCode"] == kept
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status", "is_page"),
+    [
+        ("text/html; charset=utf-8", 200, True),
+        ("TEXT/HTML", 404, True),
+        ("text/html", 304, True),
+        ("", 304, True),
+        ("", 200, False),
+        ("text/htmlx", 200, False),
+        ("text/css", 304, False),
+    ],
+)
+def test_a_page_says_which_release_it_is_of(content_type: str, status: int, is_page: bool):
+    given = {"content-type": content_type} if content_type else {}
+    for release in (0, 1, 35, 36, MAX_RELEASE):
+        headers = pass_on(given, status, r=release_key(release))["headers"]
+        assert headers.get("server-timing") == (f'd;desc="{release}"' if is_page else None)
+    assert "server-timing" not in pass_on(given, status)["headers"]
+    assert "server-timing" not in pass_on(given, status, to="example.org")["headers"]
+
+
+def test_a_pages_own_timings_stay():
+    own = json.dumps({"server-timing": 'db;dur="5"'})
+    given = {"content-type": "text/html", "x-amz-meta-headers": own}
+    assert pass_on(given, r="000z")["headers"]["server-timing"] == 'db;dur="5", d;desc="35"'
 
 
 @given(

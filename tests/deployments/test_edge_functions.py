@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deployments import edge_rules
-from deployments.edge_index import Index, append, head, head_key
+from deployments.edge_index import Index, append, head, head_key, release_key
 from deployments.redirects import parse
 from sites import provisioning
 from sites.stacks import edge_code
@@ -126,6 +126,16 @@ def test_a_files_headers_stay_through_the_cache_and_a_304(visited: Visited):
     assert (part.status_code, part.text, part.headers["x-own"]) == (206, "ta", "index.html")
     missing = visited.get("/none")
     assert (missing.status_code, missing.text) == (404, "not found")
+
+
+def test_a_page_says_which_release_it_is_of_also_from_the_cache_and_after_a_flip(visited: Visited):
+    for release in (36, 1):
+        visited.name(r=release_key(release))
+        told = f'd;desc="{release}"'
+        page = seen(visited, "/", lambda r, told=told: r.headers.get("server-timing") == told)
+        again = visited.get("/", **{"If-None-Match": page.headers["etag"]})
+        assert (again.status_code, again.headers["server-timing"]) == (304, told)
+        assert visited.get("/").headers["server-timing"] == told
 
 
 def test_redirect_rules_with_country_and_status(visited: Visited):
