@@ -8,7 +8,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ from urllib.parse import unquote
 import zstandard
 
 from deployments import headers as header_files
+from deployments import injection, rule_files
 from deployments import redirects as redirect_files
-from deployments import rule_files
 from deployments.caching import cache_control
 from deployments.caching import survives as survives
 from deployments.content_types import content_type
@@ -90,12 +90,14 @@ class Diff:
 class Manifest:
     """Path (no leading slash) -> entry, and the redirect rules in order. Treat it as a value.
 
-    ``warnings`` are sentences about what was built; they are no part of it.
+    ``warnings`` are sentences about what was built, and ``injects`` says that the pages are those
+    of the folder with the counter's snippet; both are no part of it.
     """
 
     entries: dict[str, Entry]
     redirects: tuple[Redirect, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
+    injects: bool = field(default=False, compare=False)
 
     def object_keys(self) -> set[str]:
         return {object_key(path, entry) for path, entry in self.entries.items()}
@@ -160,31 +162,43 @@ def diff(old: Manifest, new: Manifest) -> Diff:
 
 
 def build(
-    root: Path, *, cache: StatCache | None = None, files: Iterable[File] | None = None
+    root: Path,
+    *,
+    cache: StatCache | None = None,
+    files: Iterable[File] | None = None,
+    injects: bool = False,
 ) -> Manifest:
     """Read every file under ``root`` once, several at a time, except those that ``cache`` knows.
 
     ``files`` are those that :func:`files_of` found. ``_headers`` and ``_redirects`` are followed,
-    not published. Raises SourceRefused and OSError.
+    not published. With ``injects`` pages get the counter's snippet; ``cache`` is of the same
+    choice. Raises SourceRefused and OSError.
     """
     rules = header_files.parse(rule_files.read(root / header_files.FILE_NAME))
     redirects = redirect_files.parse(rule_files.read(root / redirect_files.FILE_NAME))
     followed = {header_files.FILE_NAME, redirect_files.FILE_NAME}
     found = files_of(root) if files is None else files
     wanted = (file for file in found if file.path not in followed)
-    entries = _Reading(root, wanted, rules, cache).run()
+    entries = _Reading(root, wanted, rules, cache, injects).run()
     if cache is not None:
         cache.save()
-    return Manifest(entries, redirects, tuple(_warnings(entries, redirects)))
+    warnings = [*_warnings(entries, redirects), *(_not_injected(entries) if injects else ())]
+    return Manifest(entries, redirects, tuple(warnings), injects)
 
 
 class _Reading:
     """Files, read by one thread, and by more where that is faster."""
 
     def __init__(
-        self, root: Path, files: Iterator[File], rules: Rules, cache: StatCache | None
+        self,
+        root: Path,
+        files: Iterator[File],
+        rules: Rules,
+        cache: StatCache | None,
+        injects: bool,
     ) -> None:
         self.root, self.rules, self.cache = os.fspath(root), rules, cache
+        self.injects = injects
         self.unknown = self._unknown(files)
         self.taking = Lock()
         self.pool = ThreadPoolExecutor(READERS)
@@ -201,11 +215,11 @@ class _Reading:
     def _unknown(self, files: Iterator[File]) -> Iterator[File]:
         """Those that have to be read; the others are entered on the way."""
         for path, stat in files:
-            sha256 = self.cache.get(stat, path) if self.cache else None
-            if sha256 is None:
+            known = self.cache.get(stat, path) if self.cache else None
+            if known is None:
                 yield File(path, stat)
             else:
-                self._enter(path, sha256, stat.st_size)
+                self._enter(path, *known)
 
     def _join(self) -> None:
         with self.taking:
@@ -215,9 +229,9 @@ class _Reading:
     def _read(self) -> None:
         started, cpu = time.monotonic(), time.thread_time()
         for count, (path, stat) in enumerate(self._taken(), start=1):
-            sha256, size = _sha256(os.path.join(self.root, path), stat.st_size)
+            sha256, size = self._sha256(path, stat.st_size)
             if self.cache:
-                self.cache.put(stat, path, sha256)
+                self.cache.put(stat, path, sha256, size)
             self._enter(path, sha256, size)
             # Small files in memory are read faster by one: several wait for the interpreter's lock.
             if size > READ_WHOLE:
@@ -235,6 +249,20 @@ class _Reading:
                 return
             yield file
 
+    def _sha256(self, path: str, size: int) -> tuple[str, int]:
+        """In hex, and how many bytes it is of: those that are sent."""
+        file = os.path.join(self.root, path)
+        is_changed = self.injects and injection.is_page(self._type(path))
+        most = injection.LARGEST if is_changed else READ_WHOLE
+        if size <= most and len(content := read(file, size)) == size:
+            content = injection.inject(content) if is_changed else content
+            return hashlib.sha256(content).hexdigest(), len(content)
+        with open(file, "rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
+
+    def _type(self, path: str) -> str:
+        return self.rules.rules_for(path).content_type or content_type(path)
+
     def _enter(self, path: str, sha256: str, size: int) -> None:
         rule = self.rules.rules_for(path)
         self.entries[path] = Entry(
@@ -244,14 +272,6 @@ class _Reading:
             rule.cache_control or cache_control(path),
             rule.headers,
         )
-
-
-def _sha256(file: str, size: int) -> tuple[str, int]:
-    """In hex, and how many bytes it is of."""
-    if size <= READ_WHOLE and len(content := read(file, size)) == size:
-        return hashlib.sha256(content).hexdigest(), size
-    with open(file, "rb", buffering=0) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
 
 
 def _kind(entry: Entry) -> tuple[str | tuple[str, str], ...]:
@@ -269,3 +289,12 @@ def _warnings(entries: Container[str], redirects: Iterable[Redirect]) -> Iterato
         pages = {path, f"{path}.html", f"{path}/index.html".lstrip("/"), f"{path}index.html"}
         if rule.shows_page and not any(page in entries for page in pages):
             yield f"_redirects: “{rule.source}” shows “{rule.target}”, and there is no such page."
+
+
+def _not_injected(entries: Mapping[str, Entry]) -> Iterator[str]:
+    for path, entry in entries.items():
+        if entry.size > injection.LARGEST and injection.is_page(entry.content_type):
+            yield (
+                f"“{path}” is too large for the counter's snippet to be put into it; put it in by "
+                f"hand: {injection.SNIPPET.decode()}"
+            )

@@ -136,7 +136,7 @@ def upload(
         )
         watch = Watch(deployment, on_progress)
         try:
-            done = upload_objects(store, root, missing, on_progress=watch)
+            done = upload_objects(store, root, missing, injects=manifest.injects, on_progress=watch)
         except Cancelled:
             end(deployment, State.INACTIVE, CANCELLED)
             raise

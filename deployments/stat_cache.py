@@ -1,5 +1,7 @@
 """What files hashed to when they were read last, so that files that did not change are not read.
 
+The hash and the size are those of what is sent, which may be a file with something put into it.
+
 A hash counts as long as the file's size, times, inode and device are those that it had before it
 was read. A file changed in the two seconds before the reading is not remembered: it may change
 again within one tick of the file system's clock, of which FAT's is the slowest, and look the same.
@@ -16,11 +18,12 @@ import time
 from itertools import islice
 from pathlib import Path
 
-MAGIC = b"cloudadmin stat cache 1\n"
+MAGIC = b"cloudadmin stat cache 2\n"
 DIGEST = hashlib.sha256().digest_size
-# Size, mtime and ctime in nanoseconds, inode, device; then the SHA-256 of the content.
+# Size, mtime and ctime in nanoseconds, inode, device; then SHA-256 and size of what is sent.
 STAT = struct.Struct("<QqqQQ")
-RECORD = STAT.size + DIGEST
+SENT = struct.Struct(f"<{DIGEST}sQ")
+RECORD = STAT.size + SENT.size
 RACY = 2_000_000_000
 # More are not written; fewer than a site may have would make every deploy of it read it whole.
 MAX_FILES = 200_000
@@ -42,20 +45,21 @@ class StatCache:
         self._seen: dict[str, bytes] = {}
         self._forgotten: set[str] = set()
 
-    def get(self, file: os.stat_result, path: str) -> str | None:
-        """SHA-256 in hex of the file that ``file`` is the stat of, if it is what it was."""
+    def get(self, file: os.stat_result, path: str) -> tuple[str, int] | None:
+        """What was put for the file that ``file`` is the stat of, if it is what it was."""
         record = self._seen.get(path) or self._known.get(path)
         if record is None or record[: STAT.size] != _packed(file):
             return None
         self._seen[path] = record
-        return record[STAT.size :].hex()
+        digest, size = SENT.unpack_from(record, STAT.size)
+        return digest.hex(), size
 
-    def put(self, file: os.stat_result, path: str, sha256: str) -> None:
-        """``file`` is its stat from before it was read."""
+    def put(self, file: os.stat_result, path: str, sha256: str, size: int) -> None:
+        """``file`` is its stat from before it was read; the hash is in hex."""
         if path in self._forgotten:
             return
         if max(file.st_mtime_ns, file.st_ctime_ns) < self._trusted_before:
-            self._seen[path] = _packed(file) + bytes.fromhex(sha256)
+            self._seen[path] = _packed(file) + SENT.pack(bytes.fromhex(sha256), size)
 
     def forget(self, path: str) -> None:
         """Know nothing of this file, now and when it is opened next."""
@@ -76,12 +80,13 @@ class StatCache:
             return
 
 
-def of(root: Path, folder: Path, *, judges: str = "") -> StatCache:
+def of(root: Path, folder: Path, *, judges: str = "", changes: str = "") -> StatCache:
     """The cache of the files under ``root``; ``folder`` has those of the fifty last used roots.
 
-    ``judges`` names those who let pass what is known here: others begin with an empty one.
+    ``judges`` names those who let pass what is known here, ``changes`` what is done to files
+    before they are sent: others begin with an empty one.
     """
-    named = os.fsencode(root.resolve()) + b"\0" + judges.encode()
+    named = b"\0".join([os.fsencode(root.resolve()), judges.encode(), changes.encode()])
     name = hashlib.sha256(named).hexdigest()[:32]
     try:
         caches = sorted(folder.glob("*.stat"), key=lambda file: file.stat().st_mtime_ns)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 import obstore
 from obstore.exceptions import BaseError
 
+from deployments import injection
 from deployments.manifest import Entry, object_key
 from deployments.source.tree import read
 
@@ -85,23 +86,26 @@ def upload(
     root: Path,
     entries: Mapping[str, Entry],
     *,
+    injects: bool = False,
     on_progress: Callable[[int, int], None] = lambda files, size: None,
 ) -> Uploaded:
-    """Put ``root / path`` under its object key, for each path.
+    """Put ``root / path`` under its object key, for each path; ``injects`` as in the manifest.
 
     ``on_progress`` gets the objects and bytes sent so far, ten times a second and at the end, in
     the caller's own thread; what it raises ends the upload. Raises UploadError at the first object
     that fails, ManifestChanged for a file that is not what its entry says. What was sent until then
     stays, and is right: keys are named after content.
     """
-    return _Upload(store, root, entries).run(on_progress)
+    return _Upload(store, root, entries, injects).run(on_progress)
 
 
 class _Upload:
     """Whatever changes is changed under ``lock``."""
 
-    def __init__(self, store: S3Store, root: Path, entries: Mapping[str, Entry]) -> None:
-        self.store, self.root = store, root
+    def __init__(
+        self, store: S3Store, root: Path, entries: Mapping[str, Entry], injects: bool
+    ) -> None:
+        self.store, self.root, self.injects = store, root, injects
         self.waiting, self.left = iter(entries.items()), len(entries)
         self.pace, self.memory = Pace(), _Memory(IN_MEMORY)
         self.lock, self.ended = threading.Lock(), threading.Event()
@@ -146,10 +150,31 @@ class _Upload:
                 with self.memory.of(done.size):
                     started = time.monotonic()
                     if not self.ended.is_set():
-                        _put(self.store, self.root, path, done)
+                        self._put(path, done)
                     seconds = time.monotonic() - started
         except Exception as error:
             self._fail(error)
+
+    def _put(self, path: str, entry: Entry) -> None:
+        is_changed = self.injects and injection.is_page(entry.content_type)
+        source = _Source(os.path.join(self.root, path), path, entry, is_changed)
+        in_parts = entry.size > PART
+        try:
+            obstore.put(
+                self.store,
+                object_key(path, entry),
+                source.parts() if in_parts else source.whole(),
+                attributes=entry.attributes,
+                use_multipart=in_parts,
+                chunk_size=PART,
+                max_concurrency=PARTS_AT_ONCE,
+            )
+        except (BaseError, OSError) as error:
+            if source.changed is not None:
+                raise source.changed from None
+            raise UploadError(
+                f"“{path}” was not taken by the bucket: {_reason(self.store, error)}"
+            ) from error
 
     def _next(self, done: Entry | None, seconds: float) -> tuple[str, Entry] | None:
         """Count what was sent; the next file, or None for a thread that is not needed."""
@@ -204,27 +229,6 @@ class _Memory:
                 self.freed.notify_all()
 
 
-def _put(store: S3Store, root: Path, path: str, entry: Entry) -> None:
-    source = _Source(os.path.join(root, path), path, entry)
-    in_parts = entry.size > PART
-    try:
-        obstore.put(
-            store,
-            object_key(path, entry),
-            source.parts() if in_parts else source.whole(),
-            attributes=entry.attributes,
-            use_multipart=in_parts,
-            chunk_size=PART,
-            max_concurrency=PARTS_AT_ONCE,
-        )
-    except (BaseError, OSError) as error:
-        if source.changed is not None:
-            raise source.changed from None
-        raise UploadError(
-            f"“{path}” was not taken by the bucket: {_reason(store, error)}"
-        ) from error
-
-
 def _reason(store: S3Store, error: Exception) -> str:
     """What obstore says, less its own insides."""
     told, _, insides = str(error).partition("\n\nDebug source:")
@@ -237,13 +241,15 @@ def _reason(store: S3Store, error: Exception) -> str:
 class _Source:
     """A file, hashed while it is sent: its last part is held back until the hash is right."""
 
-    def __init__(self, file: str, path: str, entry: Entry) -> None:
-        self.file, self.path, self.entry = file, path, entry
+    def __init__(self, file: str, path: str, entry: Entry, is_changed: bool) -> None:
+        """``is_changed``: it may get the counter's snippet, then its entry's size is with that."""
+        self.file, self.path, self.entry, self.is_changed = file, path, entry, is_changed
         self.changed: ManifestChanged | None = None
 
     def whole(self) -> bytes:
         with self._readable():
             content = read(self.file, self.entry.size)
+        content = injection.inject(content) if self.is_changed else content
         self._check(hashlib.sha256(content).hexdigest())
         return content
 

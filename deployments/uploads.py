@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from deployments import attempts, operations
+from deployments import attempts, injection, operations
 from deployments import manifest as manifests
 from deployments.models import Deployment
 from deployments.source import SourceRefused
@@ -71,7 +71,8 @@ def _upload(deployment: Deployment) -> None:
     path = path_of(deployment)
     try:
         with open_source(path, allow=deployment.allowed) as opened:
-            manifest = manifests.build(opened.root, files=opened.files)
+            injects = injection.is_wanted(deployment.site)
+            manifest = manifests.build(opened.root, files=opened.files, injects=injects)
             deployment.write(
                 warnings=[*opened.warnings, *manifest.warnings],
                 allowed=list(opened.allowed),

@@ -16,7 +16,7 @@ from operator import itemgetter
 from django.utils import timezone
 
 from cloudadmin.aws import Clients
-from deployments import headers, operations, redirects
+from deployments import headers, injection, operations, redirects
 from deployments.api import arrivals
 from deployments.api.schemas import FileIn, ManifestIn
 from deployments.caching import cache_control
@@ -38,6 +38,10 @@ SIGNED_FOR = timedelta(minutes=25)
 PAGE = 2_000
 LOOKED_AT = 5_000
 
+NOT_INJECTED = (
+    "The counter's snippet was not put into the pages: a release that is sent by its hashes is "
+    f"published as it is. Let the build put it before “</body>”: {injection.SNIPPET.decode()}"
+)
 RULE_FILES = {
     name: f"“{name}” is followed, not published; send its content as the field “{name[1:]}”."
     for name in (headers.FILE_NAME, redirects.FILE_NAME)
@@ -97,7 +101,7 @@ def hold(deployment: Deployment, manifest: Manifest) -> None:
             lease_until=timezone.now() + HELD_FOR,
             manifest=manifest.to_bytes(),
             files=len(manifest.entries),
-            warnings=list(manifest.warnings),
+            warnings=[NOT_INJECTED] if injection.is_wanted(deployment.site) else [],
         )
         lacking = operations.missing_objects(deployment.site, manifest)
     deployment.write(

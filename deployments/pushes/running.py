@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from deployments import attempts, operations
+from deployments import attempts, injection, operations
 from deployments import manifest as manifests
 from deployments.attempts import Superfluous
 from deployments.models import Deployment, Repository
@@ -47,7 +47,8 @@ def _fetch_and_upload(deployment: Deployment) -> None:
             author=deployment.author or opened.author[:200],
             error_message="",
         )
-        manifest = manifests.build(opened.root, files=opened.files)
+        injects = injection.is_wanted(deployment.site)
+        manifest = manifests.build(opened.root, files=opened.files, injects=injects)
         deployment.write(warnings=[*opened.warnings, *manifest.warnings])
         operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
 

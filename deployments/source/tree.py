@@ -38,7 +38,7 @@ class File(NamedTuple):
 class Known(Protocol):
     """Files that were looked into when they were what they are."""
 
-    def get(self, file: os.stat_result, path: str) -> str | None:
+    def get(self, file: os.stat_result, path: str) -> object | None:
         """Something, if this one is known."""
 
     def forget(self, path: str) -> None:

@@ -230,11 +230,11 @@ def test_what_the_cache_knows_is_not_read_again(tmp_path):
     first = build(root, cache=StatCache(tmp_path / "cache", now=later))
     cache = StatCache(tmp_path / "cache", now=later)
     seen = (root / "b.css").stat()
-    assert cache.get(seen, "b.css") == first.entries["b.css"].sha256
-    cache.put(seen, "b.css", "f" * 64)
+    assert cache.get(seen, "b.css") == (first.entries["b.css"].sha256, 1)
+    cache.put(seen, "b.css", "f" * 64, 7)
     (root / "index.html").write_text("changed")
     second = build(root, cache=cache)
-    assert second.entries["b.css"].sha256 == "f" * 64
+    assert (second.entries["b.css"].sha256, second.entries["b.css"].size) == ("f" * 64, 7)
     assert second.entries["index.html"].sha256 == hashlib.sha256(b"changed").hexdigest()
 
 

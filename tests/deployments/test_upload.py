@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from obstore.store import S3Store
 
+from deployments.injection import inject
 from deployments.manifest import build, object_key
 from deployments.upload import (
     FEWEST,
@@ -87,6 +88,25 @@ def test_a_file_that_changed_is_not_stored(clients, bucket, tmp_path, size):
     file.write_bytes(b"b" * size)
     with pytest.raises(ManifestChanged, match=r"“page.html” changed while it was deployed"):
         upload(clients.object_store(bucket), tmp_path, entries)
+    assert keys(clients, bucket) == set()
+
+
+def test_a_page_is_sent_with_the_snippet(clients, bucket, root):
+    (root / "index.html").write_bytes(b"<html>1</html>")
+    entries = build(root, injects=True).entries
+    upload(clients.object_store(bucket), root, entries, injects=True)
+    for path, content in {**FILES, "index.html": inject(b"<html>1</html>")}.items():
+        key = object_key(path, entries[path])
+        assert clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == content
+
+
+@pytest.mark.parametrize("content", [b"<html>2</html>", inject(b"<html>1</html>")[:-7], b""])
+def test_a_page_that_changed_is_not_stored(clients, bucket, root, content):
+    (root / "index.html").write_bytes(b"<html>1</html>")
+    entry = build(root, injects=True).entries["index.html"]
+    (root / "index.html").write_bytes(content)
+    with pytest.raises(ManifestChanged, match=r"“index.html” changed while it was deployed"):
+        upload(clients.object_store(bucket), root, {"index.html": entry}, injects=True)
     assert keys(clients, bucket) == set()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from deployments import injection, operations, previews, stat_cache
 from deployments import manifest as manifests
-from deployments import operations, previews, stat_cache
 from deployments.management.reporting import Report, report_on
 from deployments.manifest import Manifest
 from deployments.models import Deployment
@@ -77,7 +77,8 @@ class Command(SiteCommand):
         if not source:
             raise CommandError("Name a folder, an archive or a git URL to deploy.")
         started = time.monotonic()
-        cache = _cache(Path(source))
+        injects = injection.is_wanted(site)
+        cache = _cache(Path(source), injects)
         try:
             with open_source(
                 source,
@@ -88,7 +89,9 @@ class Command(SiteCommand):
                 clients=clients_for(site.account),
                 known=cache,
             ) as opened:
-                manifest = manifests.build(opened.root, cache=cache, files=opened.files)
+                manifest = manifests.build(
+                    opened.root, cache=cache, files=opened.files, injects=injects
+                )
                 if options["dry_run"]:
                     self._say_what_would_happen(site, manifest)
                     return
@@ -177,11 +180,13 @@ class Command(SiteCommand):
             raise CommandError(deployment.error_message)
 
 
-def _cache(source: Path) -> StatCache | None:
+def _cache(source: Path, injects: bool) -> StatCache | None:
     """What was unpacked is new each time; a folder's files mostly are those of last time."""
     if not source.is_dir():
         return None
-    return stat_cache.of(source, settings.DATA_DIR / "stat-cache", judges=JUDGES)
+    changes = injection.CHANGES if injects else ""
+    folder = settings.DATA_DIR / "stat-cache"
+    return stat_cache.of(source, folder, judges=JUDGES, changes=changes)
 
 
 def _created(
