@@ -21,6 +21,7 @@ else:
 
 # What the router reads at the edge, live in seconds; all else is a change on AWS.
 AT_THE_EDGE = frozenset({"is_spa", "trailing_slash", "redirects"})
+AT_THE_NEXT_DEPLOY = "injects_snippet"
 
 
 class SettingsForm(Settings):
@@ -35,6 +36,9 @@ class SettingsForm(Settings):
             "trailing_slash": "Each page has one address; the other one redirects to it.",
             "has_counter": "Counts visits without cookies. The first counter of an account needs a "
             "database, which the plan prices.",
+            "injects_snippet": "Each deploy puts the counter's script before “</body>”, in pages "
+            "that lack it; all else in them stays as it is. A release that a client sends by "
+            "its hashes is published as it was sent.",
         }
 
 
@@ -78,6 +82,9 @@ def what_aws_needs(form: Any, formsets: Iterable[Any]) -> SafeString | str:
             changed |= names if names <= AT_THE_EDGE else {"domains"}
     if not changed:
         return ""
+    if changed == {AT_THE_NEXT_DEPLOY}:
+        return "The pages of the next deploy are made so: until then the site serves what it does."
+    changed.discard(AT_THE_NEXT_DEPLOY)
     if changed <= AT_THE_EDGE:
         return "Visitors get it in seconds: it is changed at the edge alone, nothing else on AWS."
     return format_html(

@@ -16,6 +16,7 @@ FIELDS = {
     "headers": "headers",
     "trailing_slash": "trailing_slash",
     "counter": "has_counter",
+    "inject": "injects_snippet",
     "spa": "is_spa",
 }
 
@@ -27,6 +28,11 @@ def add_settings(parser: CommandParser) -> None:
         "--trailing-slash", choices=Site.TrailingSlash.values, help="of the addresses of pages"
     )
     parser.add_argument("--counter", action=BooleanOptionalAction, help="visitor counter")
+    parser.add_argument(
+        "--inject",
+        action=BooleanOptionalAction,
+        help="each deploy puts the counter's snippet into the HTML pages",
+    )
     parser.add_argument(
         "--spa",
         action=BooleanOptionalAction,

@@ -77,6 +77,27 @@ def test_a_change_of_heads_alone_needs_no_operation(site, plans, delay, heads, c
     heads.assert_called_once()
 
 
+@pytest.mark.parametrize(
+    ("option", "has_counter", "said"),
+    [
+        ("--inject", True, "The next deploy puts the counter's snippet into the pages"),
+        ("--inject", False, "has no counter"),
+        ("--no-inject", True, "The next deploy leaves the pages as they are"),
+    ],
+)
+def test_the_snippet_comes_with_the_next_deploy(site, delay, capsys, option, has_counter, said):
+    site.injects_snippet, site.has_counter = option == "--no-inject", has_counter
+    site.save()
+    before = site.injects_snippet
+    for options, after in ((["--plan"], before), ([], not before)):
+        call_command("change_site", "blog", option, *options)
+        assert said in capsys.readouterr().out
+        site.refresh_from_db()
+        assert site.injects_snippet == after
+    assert not Operation.objects.exists()
+    delay.assert_not_called()
+
+
 def test_a_plan_changes_nothing(site, plans, delay, heads, capsys):
     plans(CHANGE)
     call_command("change_site", "blog", "--plan", "--no-counter", "--add-domain", APEX)

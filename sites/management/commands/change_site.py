@@ -61,9 +61,15 @@ class Command(SiteCommand):
         site = Site.objects.select_for_update(of=("self",)).select_related("account").get(name=name)
         if site.state == Site.State.DESTROYING:
             raise CommandError(f"{name} is being destroyed.")
-        if not _write(site, options):
+        changed = _write(site, options)
+        if not changed:
             self.stdout.write(f"{name} is like that already.")
             return None
+        if "injects_snippet" in changed:
+            self.stdout.write(_at_the_next_deploy(site))
+            if changed == ["injects_snippet"]:
+                transaction.set_rollback(bool(options["plan"]))
+                return None
         is_draft = site.state == Site.State.DRAFT
         if is_draft and not options["plan"]:
             self.stdout.write(f"Changed {name}, which is a draft: nothing is on AWS yet.")
@@ -88,8 +94,8 @@ class Command(SiteCommand):
         return drift.restore(site, plan.checksum, only=())
 
 
-def _write(site: Site, options: dict[str, Any]) -> bool:
-    """Whether any row is another one now. Raises CommandError."""
+def _write(site: Site, options: dict[str, Any]) -> list[str]:
+    """The fields and the domains that are others now. Raises CommandError."""
     changed = site_options.set_fields(site, options)
     site_options.save_or_explain(site)
     removed = [site_options.domain_of(site, name) for name in options["remove_domain"]]
@@ -99,7 +105,15 @@ def _write(site: Site, options: dict[str, Any]) -> bool:
     changed += site_options.set_redirects(site, options["redirect"], redirects=True)
     changed += site_options.set_redirects(site, options["no_redirect"], redirects=False)
     site_options.refuse_redirects_to_nowhere(site)
-    return bool(changed or removed or options["add_domain"])
+    return [*changed, *(domain.name for domain in removed), *options["add_domain"]]
+
+
+def _at_the_next_deploy(site: Site) -> str:
+    if not site.injects_snippet:
+        return "The next deploy leaves the pages as they are: without the counter's snippet."
+    if not site.has_counter:
+        return "The site has no counter: its pages get the snippet once it has, with a deploy."
+    return "The next deploy puts the counter's snippet into the pages."
 
 
 def _refuse_unknown_drift(site: Site, plan: provisioning.Plan) -> None:

@@ -96,6 +96,18 @@ def test_what_is_missing_is_sent_and_published(
     assert [upload["path"] for upload in answer["uploads"]] == ["index.html"]
 
 
+@pytest.mark.parametrize("has_counter", [True, False])
+def test_pages_are_published_as_they_are_sent(call, site, bucket, has_counter):
+    site.injects_snippet, site.has_counter = True, has_counter
+    site.save()
+    answer = call("post", "manifests", Scope.DEPLOY, json=manifest(FILES)).json()
+    told = [warning for warning in answer["deployment"]["warnings"] if "visits.js" in warning]
+    assert len(told) == has_counter
+    for upload in answer["uploads"]:
+        assert put(upload, FILES[upload["path"]]).status_code == 200
+    assert call("post", "deployments/1/finalize", Scope.DEPLOY).status_code == 202
+
+
 def test_other_bytes_do_not_fit(call, site, bucket):
     files = {"index.html": b"right"}
     (upload,) = call("post", "manifests", Scope.DEPLOY, json=manifest(files)).json()["uploads"]
