@@ -45,7 +45,7 @@ PARTITIONED = """
         kind      smallint NOT NULL CHECK (kind >= 0),
         hour      timestamptz NOT NULL,
         value     varchar(500) COLLATE "C" NOT NULL,
-        epoch     smallint NOT NULL CHECK (epoch >= 0),
+        epoch     smallint NOT NULL,
         pageviews bigint NOT NULL CHECK (pageviews >= 0),
         visits    bigint NOT NULL CHECK (visits >= 0),
         visitors  bigint NOT NULL CHECK (visitors >= 0),
@@ -129,11 +129,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="visitcursor",
-            name="epoch_number",
-            field=models.PositiveSmallIntegerField(
-                default=0,
-                help_text="How many databases, or restored ones, were read before this one.",
+            name="epoch_numbers",
+            field=models.JSONField(
+                default=dict,
+                help_text="The number of every epoch that was read; VisitCount has it.",
             ),
+        ),
+        migrations.RunSQL(
+            """
+            UPDATE sites_visitcursor SET epoch_numbers = jsonb_build_object(epoch::text, 0)
+            WHERE epoch IS NOT NULL
+            """,
+            migrations.RunSQL.noop,
         ),
         migrations.AddField(
             model_name="visitcursor",
@@ -269,7 +276,7 @@ class Migration(migrations.Migration):
                         ),
                         *sums(),
                         ("hour", models.DateTimeField()),
-                        ("epoch", models.PositiveSmallIntegerField(default=0)),
+                        ("epoch", models.SmallIntegerField(default=0)),
                         ("site", site("visit_counts")),
                     ],
                     options={"abstract": False},

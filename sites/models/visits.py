@@ -6,6 +6,8 @@ their sums, and what was imported besides: hours go after a while, days stay. Ti
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.db import models
 
@@ -48,15 +50,18 @@ class Sums(models.Model):
 class VisitCount(Sums):
     """One hour, as the counter database tells it; in partitions by month (visits/partitions.py).
 
-    ``epoch`` numbers the counter databases that one account had after another: see VisitCursor.
+    ``epoch`` numbers the counter databases that one account had after another. What one of them
+    once told and then forgot, as when it was set back to a snapshot, is in the epoch FORGOTTEN.
     """
+
+    FORGOTTEN = -1
 
     pk = models.CompositePrimaryKey("site", "kind", "hour", "value", "epoch")
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="visit_counts", db_index=False
     )
     hour = models.DateTimeField()
-    epoch = models.PositiveSmallIntegerField(default=0)
+    epoch = models.SmallIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H:00} {self.get_kind_display()} {self.value}"
@@ -119,8 +124,8 @@ class ImportedDay(Sums):
 class VisitCursor(models.Model):
     """How far the counter database of an account was read: rows and cursor move together.
 
-    A counter database that was made anew, or set back to a snapshot, begins a new epoch: what the
-    former one told stays, and what the new one tells is added to it.
+    A counter database that was made anew begins an epoch: what the former one told stays, and what
+    the new one tells is added to it.
     """
 
     class Reader(models.TextChoices):
@@ -129,11 +134,11 @@ class VisitCursor(models.Model):
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="visit_cursor")
     epoch = models.UUIDField(null=True, help_text="Which database the position belongs to.")
-    epoch_number = models.PositiveSmallIntegerField(
-        default=0, help_text="How many databases, or restored ones, were read before this one."
-    )
     position = models.BigIntegerField(
         default=0, help_text="The oldest transaction that the last pull may have missed."
+    )
+    epoch_numbers = models.JSONField(
+        default=dict, help_text="The number of every epoch that was read; VisitCount has it."
     )
     reader = models.CharField(
         max_length=10,
@@ -146,3 +151,8 @@ class VisitCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: {self.position}"
+
+    def number_of(self, epoch: UUID) -> int:
+        """The number of an epoch, the next one for an epoch that is new."""
+        number: int = self.epoch_numbers.setdefault(str(epoch), len(self.epoch_numbers))
+        return number
