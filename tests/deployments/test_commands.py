@@ -12,9 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from deployments import lane, operations, steps
+from deployments.injection import SNIPPET
 from deployments.management import reporting
 from deployments.management.commands import deploy_site
+from deployments.manifest import object_key
 from deployments.models import Deployment
+from deployments.publish import manifest_of
 from deployments.upload import UploadError
 from tests.deployments.world import World, served, wanted
 
@@ -75,6 +78,22 @@ def test_a_deployment_as_lines_of_json(site, folder, monkeypatch):
 def test_a_dry_run_does_nothing(site, folder):
     assert "+ index.html" in run("deploy_site", site.name, folder, "--dry-run")
     assert not Deployment.objects.exists()
+
+
+def test_the_counters_snippet_comes_and_goes_with_the_sites_choice(site, folder, world):
+    (folder / "index.html").write_text("<!doctype html><title>Start</title>")
+    sizes = []
+    for injects in (False, True, True, False):
+        site.injects_snippet = injects
+        site.save()
+        run("deploy_site", site.name, folder)
+        row = Deployment.objects.filter(is_published=True).get()
+        assert served(site, world) == wanted(row)
+        (path,) = manifest_of(row).entries.items()
+        sizes.append(path[1].size)
+        stored = world.objects.get(object_key(*path)).bytes().to_bytes()
+        assert (SNIPPET in stored, len(stored)) == (injects, sizes[-1])
+    assert sizes == [35, 35 + len(SNIPPET), 35 + len(SNIPPET), 35]
 
 
 def test_branch_ref_and_exceptions_are_noted(site, folder):

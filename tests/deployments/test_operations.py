@@ -61,7 +61,7 @@ def test_an_upload_that_died_fails_and_what_it_sent_is_not_sent_again(
 ):
     files = {f"{number}.html": str(number) for number in range(9)}
 
-    def dies(store, root, entries, *, on_progress):
+    def dies(store, root, entries, *, injects, on_progress):
         first = dict(islice(entries.items(), 4))
         upload.upload(store, root, first)
         raise Killed
@@ -106,7 +106,7 @@ def test_sums_are_written_every_second_and_a_cancellation_is_heard(site, monkeyp
 
 
 def test_an_upload_that_is_cancelled_ends_and_leaves_what_it_sent(site, world, begin, monkeypatch):
-    def cancelled(store, root, entries, *, on_progress):
+    def cancelled(store, root, entries, *, injects, on_progress):
         operations.request_cancel(Deployment.objects.get(site=site))
         on_progress(0, 0)
 

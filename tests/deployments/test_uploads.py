@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from deployments import operations, uploads
+from deployments.injection import SNIPPET
 from deployments.models import Deployment
 from sites.models import Site
 from tests.deployments.arrivals import received
@@ -25,14 +26,16 @@ def deployment(site: Site, world: World, settings, tmp_path) -> Deployment:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         member = tarfile.TarInfo("index.html")
-        content = b"<title>Start</title>"
+        content = b"<html>"
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     file = SimpleUploadedFile("shop.tar.gz", data.getvalue())
     return received(site, file)
 
 
-def test_a_tar_is_deployed_by_a_worker(deployment):
+@pytest.mark.parametrize("injects", [False, True])
+def test_a_tar_is_deployed_by_a_worker(deployment, injects):
+    Site.objects.update(injects_snippet=injects)
     assert deployment.trigger == Deployment.Trigger.DASHBOARD
     assert uploads.is_waiting(deployment)
     assert uploads.run(deployment.pk)
@@ -40,6 +43,7 @@ def test_a_tar_is_deployed_by_a_worker(deployment):
         pass
     deployment.refresh_from_db()
     assert (deployment.state, deployment.is_published, deployment.files) == (State.SUCCESS, True, 1)
+    assert deployment.bytes == len(b"<html>") + injects * len(SNIPPET)
     assert not uploads.path_of(deployment).exists()
 
 

@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from deployments import manifest as manifests
 from deployments import operations, pushes, tasks
+from deployments.injection import SNIPPET
 from deployments.models import Delivery, Deployment, Message
 from deployments.pushes import branches
 from deployments.source.opening import open_source
 from deployments.target import target_of
 from deployments.upload import UploadError
 from sites.errors import Refused
+from sites.models import Site
 from tests.deployments.notifications.test_github import GitHub
 from tests.deployments.pushes.origin import pushed
 from tests.factories import DeploymentFactory, ListenerFactory
@@ -179,6 +181,15 @@ def test_what_is_odd_about_the_files_is_kept_as_a_warning(ready, repository, mon
     assert pushes.run(deployment.pk)
     deployment.refresh_from_db()
     assert deployment.warnings == ["“a” is odd."]
+
+
+def test_the_counters_snippet_is_put_into_the_pages_of_a_commit(ready, repository):
+    Site.objects.update(injects_snippet=True)
+    ready.push({"public/index.html": "<html>"})
+    deployment = waiting(repository)
+    assert pushes.run(deployment.pk)
+    deployment.refresh_from_db()
+    assert deployment.bytes == len(b"<html>") + len(SNIPPET)
 
 
 def test_a_push_to_another_branch_overtakes_nobody(ready, repository):
