@@ -6,7 +6,8 @@ from celery import shared_task
 
 from sites import drift_checks, operations
 from sites.models import Account
-from sites.visits.sync import sync_all
+from sites.visits import retention
+from sites.visits.sync import sync
 
 # A message that waits longer than this is dropped; beat finds the row again.
 LONGEST_COUNTDOWN = 30.0
@@ -28,8 +29,21 @@ def requeue_operations() -> None:
 
 @shared_task(name="sites.sync_visits")
 def sync_visits() -> None:
-    for _ in sync_all():
-        pass
+    for pk in Account.objects.values_list("pk", flat=True):
+        # Behind a busy worker they do not pile up: the newest one reads it all.
+        sync_visits_of_account.apply_async((pk,), expires=LONGEST_COUNTDOWN)
+
+
+@shared_task(name="sites.sync_visits_of_account")
+def sync_visits_of_account(pk: int) -> None:
+    account = Account.objects.filter(pk=pk).first()
+    if account:
+        sync(account)
+
+
+@shared_task(name="sites.tidy_visits")
+def tidy_visits() -> None:
+    retention.tidy()
 
 
 @shared_task(name="sites.check_drift")

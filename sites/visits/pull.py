@@ -1,6 +1,6 @@
-"""Pulls what the counters counted into ``VisitCount``: one query for all sites of a database.
+"""Pulls what the counters counted: one query for all sites of a database.
 
-Rows come as absolute values, from a cursor that never skips a row (see ``changed`` in
+Rows come as absolute values, from a position that never skips a row (see ``changed`` in
 ``lambda_src/counter/schema.sql``), and rows and cursor are written in one transaction: a pull that
 is killed, repeated or run twice at once leaves the same numbers.
 """
@@ -9,45 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, NamedTuple
-from uuid import UUID
 
-import psycopg
 from django.db import transaction
 from django.utils import timezone
 
-from sites.models import Account, Site, VisitCount, VisitCursor
-
-CONNECT_SECONDS = 5
-STATEMENT_SECONDS = 60
-BATCH_SIZE = 1000
-
-# A database that was made anew has another epoch, and one that was restored from a snapshot may be
-# behind the cursor: both are read from the start.
-CHANGED_SINCE = """
-    WITH now AS (
-        SELECT id AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position
-        FROM counter.epoch
-    )
-    SELECT now.epoch, now.position, p.site, p.day, p.path, p.pageviews, p.visits, p.bots
-    FROM now LEFT JOIN counter.page p ON p.changed >= CASE
-        WHEN now.epoch = %(epoch)s AND now.position >= %(position)s THEN %(position)s::text::xid8
-        ELSE '0'::xid8
-    END
-"""
-
-
-@dataclass(frozen=True)
-class CounterDatabase:
-    """Where the counter database of an account is; ``tls`` is ``require`` or ``disable``."""
-
-    host: str
-    port: int
-    name: str
-    user: str
-    password: str
-    tls: str = "require"
+from sites.models import Account, VisitCursor
+from sites.visits import rollup
+from sites.visits.readers import Mark, Reader, Unreadable
 
 
 @dataclass(frozen=True)
@@ -58,93 +26,50 @@ class Pulled:
     error: str = ""
 
 
-class Page(NamedTuple):
-    """One row of ``counter.page``."""
+def pull(account: Account, readers: Iterable[Reader]) -> Pulled:
+    """Bring the account's statistics up to date by the first reader that can read.
 
-    site: UUID
-    day: date
-    path: str
-    pageviews: int
-    visits: int
-    bots: int
-
-
-def pull(account: Account, database: CounterDatabase) -> Pulled:
-    """Bring ``VisitCount`` up to date with the counter database of the account.
-
-    Never raises for a database that cannot be read: the reason is in the answer and on the cursor.
+    Never raises for a database that cannot be read: the reasons are in the answer and on the
+    cursor.
     """
     VisitCursor.objects.get_or_create(account=account)
+    problems = []
     with transaction.atomic():
         # Locked while reading: of two at once, the one that read earlier must not write later.
         cursor = VisitCursor.objects.select_for_update().get(account=account)
-        try:
-            epoch, position, pages = _read(database, cursor)
-        except psycopg.Error as error:
-            cursor.error_message = _explain(database, error)
-            cursor.save(update_fields=["error_message"])
-            return Pulled(error=cursor.error_message)
-        _write(account, pages)
-        cursor.epoch, cursor.position = epoch, position
-        cursor.pulled_at, cursor.error_message = timezone.now(), ""
-        cursor.save()
-    return Pulled(rows=len(pages))
+        for reader in readers:
+            try:
+                with transaction.atomic():
+                    rows = _take(cursor, reader)
+            except Unreadable as error:
+                problems.append(str(error))
+                continue
+            cursor.reader, cursor.pulled_at, cursor.error_message = reader.name, timezone.now(), ""
+            cursor.save()
+            return Pulled(rows=rows)
+        cursor.error_message = " ".join(problems)
+        cursor.save(update_fields=["error_message"])
+    return Pulled(error=cursor.error_message)
 
 
-def _read(database: CounterDatabase, cursor: VisitCursor) -> tuple[UUID, int, list[Page]]:
-    """The epoch, the next position and the pages since this one, all of one snapshot."""
-    with psycopg.connect(
-        host=database.host,
-        port=database.port,
-        dbname=database.name,
-        user=database.user,
-        password=database.password,
-        sslmode=database.tls,
-        connect_timeout=CONNECT_SECONDS,
-        options=f"-c statement_timeout={STATEMENT_SECONDS}s",
-        application_name="cloudadmin-pull",
-        autocommit=True,
-    ) as connection:
-        rows: list[tuple[Any, ...]] = connection.execute(
-            CHANGED_SINCE, {"epoch": cursor.epoch, "position": cursor.position}
-        ).fetchall()
-    if not rows:
-        raise psycopg.DataError("it has no epoch")
-    epoch, position, *_ = rows[0]
-    return epoch, position, [Page(*row[2:]) for row in rows if row[2] is not None]
+def not_pulled(account: Account, why: str) -> Pulled:
+    """For a database that could not even be looked for."""
+    VisitCursor.objects.update_or_create(account=account, defaults={"error_message": why})
+    return Pulled(error=why)
 
 
-def _write(account: Account, pages: Iterable[Page]) -> None:
-    uids = {page.site for page in pages}
-    # Sites that were destroyed meanwhile are not there to be counted.
-    sites = dict(Site.objects.filter(account=account, uid__in=uids).values_list("uid", "pk"))
-    VisitCount.objects.bulk_create(
-        [
-            VisitCount(
-                site_id=sites[page.site],
-                date=page.day,
-                path=page.path,
-                pageviews=page.pageviews,
-                visits=page.visits,
-                bots=page.bots,
-            )
-            for page in pages
-            if page.site in sites
-        ],
-        batch_size=BATCH_SIZE,
-        update_conflicts=True,
-        unique_fields=["site", "date", "path"],
-        update_fields=["pageviews", "visits", "bots"],
-    )
-
-
-def _explain(database: CounterDatabase, error: psycopg.Error) -> str:
-    where = f"The counter database at {database.host}:{database.port}"
-    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
-        return f"{where} has no counter tables yet. They come when the counter is provisioned."
-    said = " ".join(str(error).split())
-    return (
-        f"{where} could not be read: {said}."
-        " See whether the instance is available and lets this machine in;"
-        " the next pull tries again and loses nothing."
-    )
+def _take(cursor: VisitCursor, reader: Reader) -> int:
+    """Read, merge, and move the cursor; how many rows were read."""
+    since = Mark(cursor.epoch, cursor.position)
+    rollup.open_stage()
+    mark, rows = since, 0
+    for number, batch in enumerate(reader.read(since)):
+        mark = mark if number else batch.mark
+        rows += len(batch.rows)
+        rollup.stage(batch.rows)
+    assert mark.epoch is not None  # noqa: S101  every batch has one
+    is_whole = mark.epoch != since.epoch or mark.position < since.position
+    rollup.merge(cursor.account, cursor.number_of(mark.epoch), is_whole=is_whole)
+    rollup.close_stage()
+    cursor.epoch, cursor.position = mark
+    return rows

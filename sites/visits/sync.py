@@ -1,30 +1,51 @@
-"""Finds the counter database of an account and pulls it."""
+"""Finds the ways to the counter database of an account and pulls it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from cloudadmin.aws import BotoCoreError, ClientError
 from sites.access import clients_for
-from sites.models import Account, Resource
+from sites.models import Account, Resource, VisitCursor
 from sites.provisioning.stack import is_loopback
-from sites.visits.pull import CounterDatabase, Pulled, pull
+from sites.visits.pull import Pulled, not_pulled, pull
+from sites.visits.readers import CounterDatabase, Direct, Invoked, Reader
+
+# One function may be broken, or busy; that all are is told.
+FUNCTIONS_TRIED = 2
 
 
 def sync(account: Account) -> Pulled:
     """Pull the account's counters now; an account without counter database has nothing to pull."""
+    try:
+        database = _database(account)
+        readers = _readers(account, database) if database else []
+    except (BotoCoreError, ClientError) as error:
+        return not_pulled(
+            account,
+            f"AWS did not let us in to read the counters: {error}."
+            " See whether the account's role still trusts this installation.",
+        )
+    return pull(account, readers) if readers else Pulled()
+
+
+def _readers(account: Account, database: CounterDatabase) -> list[Reader]:
+    """First the one that could read the last time."""
+    functions = Resource.objects.filter(
+        account=account, logical_id="lambda_function", is_ready=True
+    ).order_by("-pk")[:FUNCTIONS_TRIED]
+    client = clients_for(account).lambda_
+    readers: list[Reader] = [
+        Direct(database),
+        *(Invoked(client, function.physical_id) for function in functions),
+    ]
+    cursor = VisitCursor.objects.filter(account=account).first()
+    return sorted(readers, key=lambda reader: cursor is not None and reader.name != cursor.reader)
+
+
+def _database(account: Account) -> CounterDatabase | None:
+    """The password is an IAM token, signed here without a request and good for 15 minutes."""
     row = Resource.objects.filter(account=account, site=None, logical_id="db_instance").first()
     if row is None or not row.is_ready:
-        return Pulled()
-    return pull(account, _database(account, row))
-
-
-def sync_all() -> Iterator[Pulled]:
-    for account in Account.objects.all():
-        yield sync(account)
-
-
-def _database(account: Account, row: Resource) -> CounterDatabase:
-    """The password is an IAM token, signed here without a request and good for 15 minutes."""
+        return None
     at = row.attributes
     token = clients_for(account).rds.generate_db_auth_token(
         DBHostname=at["endpoint_address"], Port=at["endpoint_port"], DBUsername=at["user"]

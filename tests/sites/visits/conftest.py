@@ -1,31 +1,81 @@
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
-from sites.models import Account, Site
-from sites.visits.pull import CounterDatabase
+from sites.models import Account, Kind, Site, VisitCount, VisitDay
+from sites.visits.readers import CounterDatabase, Direct
 from tests.lambda_src.counter.containers import connection, counter_url, environment
 
 __all__ = ["connection", "counter_url", "environment"]
 
+SUMS = ("pageviews", "visits", "visitors", "bots")
+# Yesterday: hours of it are kept, and its visitors are not those of a test that runs at midnight.
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
-def counter_database(url: str) -> CounterDatabase:
+
+def direct(url: str, limit: int = 100_000) -> Direct:
     parts = urlsplit(url)
-    return CounterDatabase(
-        host=parts.hostname or "",
-        port=parts.port or 0,
-        name=parts.path.lstrip("/"),
-        user=parts.username or "",
-        password="",
-        tls="disable",
+    return Direct(
+        CounterDatabase(
+            host=parts.hostname or "",
+            port=parts.port or 0,
+            name=parts.path.lstrip("/"),
+            user=parts.username or "",
+            password="",
+            tls="disable",
+        ),
+        limit,
     )
 
 
+def hit(connection, site, *, path="/", client=None, is_bot=False, now=NOON, device="desktop"):
+    """One hit, as the function counts it."""
+    connection.execute(
+        "SELECT counter.count_hit(%s, %s, %s, %s, %s, '', 'DE', %s, '7', 1, NULL, NULL, %s)",
+        [site.uid, path, client or uuid.uuid4().bytes, uuid.uuid4(), is_bot, device, now],
+    )
+
+
+def source(connection, *sites) -> dict[tuple, tuple[int, ...]]:
+    """What the counter database tells about these sites, by site, day, kind and value."""
+    rows = connection.execute(
+        """
+        SELECT site, (hour AT TIME ZONE 'UTC')::date, kind, value, sum(pageviews)::bigint,
+            sum(visits)::bigint, sum(visitors)::bigint, sum(bots)::bigint
+        FROM counter.count WHERE site = ANY (%s) AND kind <> 6 GROUP BY 1, 2, 3, 4
+        """,
+        [[site.uid for site in sites]],
+    ).fetchall()
+    return {row[:4]: row[4:] for row in rows}
+
+
+def days(*sites) -> dict[tuple, tuple[int, ...]]:
+    """The same of what was pulled."""
+    rows = VisitDay.objects.filter(site__in=sites)
+    return {
+        row[:4]: row[4:]
+        for row in rows.values_list("site__uid", "day", "kind", "value", *SUMS)
+        if any(row[4:])
+    }
+
+
+def hours_by_day(*sites) -> dict[tuple, tuple[int, ...]]:
+    """What the days have to be, taken from the hours."""
+    found: dict[tuple, tuple[int, ...]] = {}
+    for row in VisitCount.objects.filter(site__in=sites).exclude(kind=Kind.MINUTE):
+        key = (row.site.uid, row.hour.date(), row.kind, row.value)
+        sums = found.get(key, (0, 0, 0, 0))
+        found[key] = tuple(a + getattr(row, name) for a, name in zip(sums, SUMS, strict=True))
+    return {key: sums for key, sums in found.items() if any(sums)}
+
+
 @pytest.fixture
-def database(counter_url):
-    return counter_database(counter_url)
+def reader(counter_url) -> Direct:
+    return direct(counter_url)
 
 
 @pytest.fixture

@@ -4,139 +4,190 @@ import dataclasses
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.db import connection as own
 from django.db import connections, transaction
 
-from sites.models import Account, Site, VisitCount, VisitCursor
-from sites.visits import query
+from sites.models import Account, Kind, Site, VisitCount, VisitCursor, VisitDay
 from sites.visits.pull import pull
 from tests.lambda_src.counter.containers import migrated_database
 from tests.localcloud.conftest import eventually
-from tests.sites.visits.conftest import counter_database
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+from tests.sites.visits.conftest import NOON, days, direct, hit, hours_by_day, source
 
 
-def hit(connection, site, *, path="/", client=None, is_bot=False, now=NOON):
-    connection.execute(
-        "SELECT counter.count_hit(%s, %s, %s, %s, %s, %s)",
-        [site.uid, path, client or uuid.uuid4().bytes, uuid.uuid4(), is_bot, now],
-    )
+def total(*sites) -> int:
+    rows = VisitDay.objects.filter(site__in=sites, kind=Kind.ALL)
+    return sum(rows.values_list("pageviews", flat=True))
 
 
-def counts(site) -> dict[tuple[date, str], tuple[int, int, int]]:
-    rows = VisitCount.objects.filter(site=site)
-    return {(r.date, r.path): (r.pageviews, r.visits, r.bots) for r in rows}
-
-
-def test_every_count_arrives(account, site, connection, database):
+def test_every_count_arrives_in_every_kind(account, site, connection, reader):
     for client in (b"alice", b"alice", b"bob"):
         hit(connection, site, client=client)
-    hit(connection, site, path="/about", client=b"alice")
+    hit(connection, site, path="/about", client=b"alice", device="mobile")
     hit(connection, site, path="/about", is_bot=True)
-    hit(connection, site, now=NOON + timedelta(days=1))
+    hit(connection, site, now=NOON + timedelta(hours=13))
 
-    pulled = pull(account, database)
+    assert pull(account, [reader]).error == ""
 
-    assert pulled.error == ""
-    assert counts(site) == {
-        (date(2026, 3, 1), "/"): (3, 2, 0),
-        (date(2026, 3, 1), "/about"): (1, 0, 1),
-        (date(2026, 3, 2), "/"): (1, 1, 0),
+    day, next_day = NOON.date(), (NOON + timedelta(hours=13)).date()
+    assert days(site) == {
+        (site.uid, day, Kind.PATH, "/"): (3, 2, 2, 0),
+        (site.uid, day, Kind.PATH, "/about"): (1, 0, 0, 1),
+        (site.uid, day, Kind.REFERRER, ""): (4, 2, 2, 0),
+        (site.uid, day, Kind.COUNTRY, "DE"): (4, 2, 2, 0),
+        (site.uid, day, Kind.DEVICE, "desktop"): (3, 2, 2, 0),
+        (site.uid, day, Kind.DEVICE, "mobile"): (1, 0, 0, 0),
+        (site.uid, day, Kind.DEPLOYMENT, "7"): (4, 2, 2, 0),
+        (site.uid, day, Kind.ALL, ""): (4, 2, 2, 1),
+    } | {
+        (site.uid, next_day, kind, value): (1, 1, 1, 0)
+        for kind, value in [
+            (Kind.PATH, "/"),
+            (Kind.REFERRER, ""),
+            (Kind.COUNTRY, "DE"),
+            (Kind.DEVICE, "desktop"),
+            (Kind.DEPLOYMENT, "7"),
+            (Kind.ALL, ""),
+        ]
     }
-    assert query.total(site) == 5
+    assert days(site) == source(connection, site) == hours_by_day(site)
+    minutes = VisitCount.objects.filter(site=site, kind=Kind.MINUTE).values_list("value", flat=True)
+    assert list(minutes) == ["00", "00"]
 
 
-def test_a_second_pull_changes_nothing(account, site, connection, database):
+def test_a_second_pull_changes_nothing(account, site, connection, reader):
     hit(connection, site)
-    pull(account, database)
-    before = counts(site)
+    pull(account, [reader])
+    before = days(site)
 
-    pull(account, database)
+    pull(account, [reader])
 
-    assert counts(site) == before
+    assert days(site) == before == hours_by_day(site)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_did_not_change_is_not_read_again(account, site, connection, database):
+def test_what_did_not_change_is_not_read_again(account, site, connection, reader):
     hit(connection, site)
     hit(connection, site, path="/about")
-    assert pull(account, database).rows >= 2
+    assert pull(account, [reader]).rows >= 2
     # Whoever else writes to the server holds the watermark back for as long as they do.
-    eventually(lambda: pull(account, database).rows == 0)
+    eventually(lambda: pull(account, [reader]).rows == 0)
     hit(connection, site)
 
-    assert pull(account, database).rows == 1
-    assert query.total(site) == 3
+    assert pull(account, [reader]).rows == 7
+    assert total(site) == 3
 
 
-def test_a_pull_takes_absolute_values(account, site, connection, database):
+def test_slots_are_summed(account, site, connection, reader):
     hit(connection, site)
-    pull(account, database)
-    VisitCount.objects.filter(site=site).update(pageviews=999)
-    hit(connection, site)
-    pull(account, database)
+    connection.execute(
+        """
+        INSERT INTO counter.count (site, hour, kind, value, slot, pageviews)
+        SELECT site, hour, kind, value, slot + 1, 4 FROM counter.count WHERE site = %s
+        """,
+        [site.uid],
+    )
+    pull(account, [reader])
 
-    assert query.total(site) == 2
+    assert days(site) == source(connection, site)
+    assert total(site) == 5
 
 
-def test_commits_out_of_order_are_not_missed(account, site, connection, counter_url, database):
+def test_commits_out_of_order_are_not_missed(account, site, connection, counter_url, reader):
     """A transaction that began earlier and commits after the pull is found by the next one."""
-    other = Site(uid=uuid.uuid4())  # the total of one site is locked by its slow transaction
+    other = Site(uid=uuid.uuid4())  # the rows of one site are locked by its slow transaction
     hit(connection, other)  # the salt of the day is there
     with psycopg.connect(counter_url) as slow:
         hit(slow, site, path="/slow")
         hit(connection, other, path="/fast")
-        pull(account, database)
-        assert counts(site) == {}
+        pull(account, [reader])
+        assert days(site) == {}
         slow.commit()
 
-    pull(account, database)
+    pull(account, [reader])
 
-    assert counts(site) == {(date(2026, 3, 1), "/slow"): (1, 1, 0)}
+    assert days(site) == source(connection, site)
+    assert total(site) == 1
 
 
-def test_unknown_sites_are_passed_over(account, site, connection, database):
+def test_unknown_sites_are_passed_over(account, site, connection, reader):
     elsewhere = Account.objects.create(name="other", aws_account_id="210987654321")
     foreign = Site.objects.create(name="foreign", account=elsewhere)
     hit(connection, Site(uid=uuid.uuid4()))
     hit(connection, foreign)
     hit(connection, site)
 
-    assert pull(account, database).error == ""
+    assert pull(account, [reader]).error == ""
 
-    assert query.totals([site, foreign]) == {site.pk: 1, foreign.pk: 0}
+    assert (total(site), total(foreign)) == (1, 0)
 
 
-def test_a_new_database_is_read_from_its_start(account, site, connection, database):
+def test_a_new_database_adds_to_the_former_one(account, site, connection, reader):
     hit(connection, site)
-    pull(account, database)
+    pull(account, [reader])
     VisitCursor.objects.update(position=1)  # a position that the other database also has
     with migrated_database() as url, psycopg.connect(url, autocommit=True) as new:
-        hit(new, site, now=NOON + timedelta(days=1))
-        new.execute("UPDATE counter.page SET changed = '0'")
+        hit(new, site)
+        new.execute("UPDATE counter.count SET changed = '0'")
+        assert pull(account, [direct(url)]).rows == 7
+        assert total(site) == 2
+        assert days(site) == hours_by_day(site)
 
-        assert pull(account, counter_database(url)).rows == 1
+        # And back to the former, whose hits are known.
+        hit(connection, site)
+        pull(account, [reader])
+        assert total(site) == 3
+        pull(account, [direct(url)])
+        assert total(site) == 3
+    assert days(site) == hours_by_day(site)
 
-    assert query.total(site) == 2
 
-
-def test_a_database_that_was_set_back_is_read_from_its_start(account, site, connection, database):
-    pull(account, database)
+def set_back(connection, site) -> None:
+    """As when a snapshot is restored that was made before the last of two hits."""
+    connection.execute("UPDATE counter.count SET pageviews = 1 WHERE site = %s", [site.uid])
+    connection.execute("DELETE FROM counter.count WHERE site = %s AND value = '/later'", [site.uid])
     VisitCursor.objects.update(position=2**40)
+
+
+def test_what_a_restored_database_forgot_stays_counted(account, site, connection, reader):
+    hit(connection, site)
+    hit(connection, site, path="/later")
+    pull(account, [reader])
+    before = days(site)
+    set_back(connection, site)
+
+    pull(account, [reader])
+
+    assert days(site) == before == hours_by_day(site)
+    hit(connection, site, path="/later")
+    pull(account, [reader])
+    assert days(site)[site.uid, NOON.date(), Kind.PATH, "/later"] == (2, 2, 2, 0)
+    assert total(site) == 3
+    assert days(site) == hours_by_day(site)
+
+
+def test_a_site_that_was_forgotten_stays_counted(account, site, connection, reader):
+    """Destroyed and provisioned again within the hour."""
+    for _ in range(3):
+        hit(connection, site)
+    pull(account, [reader])
+    connection.execute("DELETE FROM counter.count WHERE site = %s", [site.uid])
     hit(connection, site)
 
-    pull(account, database)
-
-    assert query.total(site) == 1
+    pull(account, [reader])
+    assert total(site) == 3
+    hit(connection, site)
+    pull(account, [reader])
+    assert total(site) == 4
+    assert days(site) == hours_by_day(site)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pulls_at_once_while_hits_arrive(account, site, connection, counter_url, database):
+def test_pulls_at_once_while_hits_arrive(account, site, connection, counter_url, reader):
     """Six pullers against four writers: whatever the interleaving, the last pull has it all."""
     done = threading.Event()
 
@@ -149,8 +200,8 @@ def test_pulls_at_once_while_hits_arrive(account, site, connection, counter_url,
         seen = []
         try:
             while not done.is_set():
-                assert pull(account, database).error == ""
-                seen.append(query.total(site))
+                assert pull(account, [reader]).error == ""
+                seen.append(total(site))
         finally:
             connections.close_all()
         assert seen == sorted(seen), "a total went back"
@@ -162,45 +213,107 @@ def test_pulls_at_once_while_hits_arrive(account, site, connection, counter_url,
             writer.result()
         done.set()
         assert all(puller.result() for puller in pullers)
-    pull(account, database)
+    pull(account, [reader])
 
-    assert query.total(site) == 200
+    assert total(site) == 200
+    assert days(site) == source(connection, site) == hours_by_day(site)
+
+
+class Killed(BaseException):
+    """As SIGKILL is: nobody catches it."""
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rows_and_cursor_move_together(account, site, connection, database):
+def test_a_pull_that_is_killed_at_any_statement_is_done_by_the_next(
+    account, site, connection, reader
+):
+    for step in range(1, 100):
+        hit(connection, site, path=f"/{step}")
+        before = days(site)
+        seen = 0
+
+        def kill(execute, sql, params, many, context):
+            nonlocal seen
+            seen += 1
+            if seen == step:  # noqa: B023  called before the next step
+                raise Killed
+            return execute(sql, params, many, context)
+
+        try:
+            with own.execute_wrapper(kill):
+                pull(account, [reader])
+        except Killed:
+            assert days(site) == before
+        else:
+            break
+        pull(account, [reader])
+        assert days(site) == source(connection, site) == hours_by_day(site)
+        VisitCursor.objects.update(epoch=None, position=0)  # the most work: all is read again
+    else:
+        pytest.fail("it has no end")
+    assert step > 15
+    assert days(site) == source(connection, site)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_and_cursor_move_together(account, site, connection, reader):
     hit(connection, site)
 
     with transaction.atomic():
-        pull(account, database)
+        pull(account, [reader])
         transaction.set_rollback(True)  # as when the process is killed
 
-    assert counts(site) == {}
-    pull(account, database)
-    assert query.total(site) == 1
+    assert days(site) == {}
+    pull(account, [reader])
+    assert total(site) == 1
 
 
-def test_an_unreachable_database_is_explained(account, database):
-    nowhere = dataclasses.replace(database, host="127.0.0.1", port=1)
+def test_hours_of_a_month_without_partition_make_one(account, site, connection, reader):
+    with own.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits"
+            " WHERE inhparent = 'sites_visitcount'::regclass"
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE {name}")
+    hit(connection, site)
 
-    pulled = pull(account, nowhere)
+    assert pull(account, [reader]).error == ""
+
+    assert days(site) == hours_by_day(site) == source(connection, site)
+
+
+def test_days_whose_hours_are_gone_are_taken_whole(account, site, connection, reader):
+    long_ago = NOON - timedelta(days=400)
+    for hour in range(3):
+        hit(connection, site, now=long_ago + timedelta(hours=hour))
+
+    for _ in range(2):
+        VisitCursor.objects.update(epoch=None, position=0)
+        pull(account, [reader])
+        assert days(site) == source(connection, site)
+    assert not VisitCount.objects.filter(site=site).exists()
+
+
+def test_an_unreachable_database_is_explained(account, reader):
+    nowhere = dataclasses.replace(
+        reader, database=dataclasses.replace(reader.database, host="127.0.0.1", port=1)
+    )
+
+    pulled = pull(account, [nowhere])
 
     assert pulled.rows == 0
     assert "127.0.0.1:1 could not be read" in pulled.error
     assert "the next pull tries again" in pulled.error
     assert VisitCursor.objects.get(account=account).error_message == pulled.error
 
-
-def test_a_database_without_the_schema_is_explained(account, database, counter_url):
-    server = urlsplit(counter_url)._replace(path="/postgres").geturl()
-
-    assert "has no counter tables yet" in pull(account, counter_database(server)).error
-
-
-def test_success_clears_the_error(account, database):
-    pull(account, dataclasses.replace(database, port=1))
-    pull(account, database)
-
+    pull(account, [nowhere, reader])
     cursor = VisitCursor.objects.get(account=account)
     assert cursor.error_message == ""
     assert cursor.pulled_at is not None
+
+
+def test_a_database_without_the_schema_is_explained(account, counter_url):
+    server = urlsplit(counter_url)._replace(path="/postgres").geturl()
+
+    assert "has no counter tables yet" in pull(account, [direct(server)]).error
