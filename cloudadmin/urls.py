@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from deployments import webhooks
+from sites.visits import public
 
 admin.autodiscover()  # here and not at start: only who serves pages pays for them
 
 urlpatterns = [
     path("api/", include("deployments.api.urls")),
     path("hooks/github/<uuid:uid>", webhooks.github, name="github-hook"),
+    path("visitors/<str:token>/", public.visitors, name="visitors"),
     path("", admin.site.urls),
 ]

@@ -13,7 +13,8 @@ class DeploymentsConfig(AppConfig):
 
     def ready(self) -> None:
         site_provisioned.connect(self.name_heads_again, dispatch_uid="deployments.heads")
-        autodiscover_modules("notifications")  # hears of deployments from here on
+        # Hear of deployments from here on, and mark them on the line of visits.
+        autodiscover_modules("notifications", "visit_marks")
 
     def name_heads_again(self, site: Any, **_: Any) -> None:
         """The heads of its hosts may be others now. What is marked here is written at once by a

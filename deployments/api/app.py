@@ -21,6 +21,7 @@ from deployments.api import (
     problems,
     publishing,
     site,
+    visitors,
 )
 from deployments.api.access import Bearer
 from deployments.api.problems import ApiError
@@ -88,6 +89,7 @@ MODULES = (
     publishing,
     previews,
     invalidations,
+    visitors,
 )
 # What shares an address has to share a router.
 for router in dict.fromkeys(module.router for module in MODULES):

@@ -15,18 +15,16 @@ from django.utils.safestring import SafeString
 from unfold.views import ChangeList
 
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
-from sites.admin.base import ModelAdmin, TabularInline, ago, badge
-from sites.admin.chart import chart
+from sites.admin.base import TabularInline, ago, badge
 from sites.admin.drift import Accept, CheckDrift, DriftFilter, Unaccept, drift_context, with_drift
 from sites.admin.plan import Provision, Restore
 from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
+from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
 from sites.models import Domain, Operation, Site
 from sites.signals import site_provisioned
 from sites.visits import query
 
-DAYS = 30
-TOP_PATHS = 8
 OPERATIONS_SHOWN = 5
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
@@ -51,7 +49,7 @@ class DomainInline(TabularInline[Domain, Site]):
     verbose_name_plural = "Domains"
 
 
-class SiteAdmin(ModelAdmin[Site]):
+class SiteAdmin(VisitorsMixin):
     actions = None
     list_display: tuple[str, ...] = ("name", "state_badge", "visits", "created")
     list_filter = ("state", DriftFilter, "account")
@@ -93,8 +91,9 @@ class SiteAdmin(ModelAdmin[Site]):
         return format_html("{} {}", state, badge("drift", "Drift")) if site.has_drift else state
 
     @admin.display(description="visits")
-    def visits(self, site: Any) -> str:
-        return f"{site.visits:,}"
+    def visits(self, site: Any) -> SafeString:
+        page = reverse("admin:sites_site_visitors", args=[site.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', page, f"{site.visits:,}")
 
     @admin.display(description="created", ordering="created_at")
     def created(self, site: Site) -> SafeString | str:
@@ -118,7 +117,7 @@ class SiteAdmin(ModelAdmin[Site]):
                 wrap(partial(self._act, action)),
                 name=f"sites_site_{action.slug}",
             )
-            for action in (*self.site_actions, *self.drift_actions)
+            for action in (*self.site_actions, *self.drift_actions, *self.visitor_actions)
         ]
         panel = path("<int:pk>/panel/", self._panel, name="sites_site_panel")
         return [panel, *actions, *super().get_urls()]
@@ -156,9 +155,7 @@ class SiteAdmin(ModelAdmin[Site]):
             "is_refreshed": running is not None,
             "may_act": request.user.has_perm("sites.change_site"),
             **drift_context(site, request.user),
-            "visits": query.total(site),
-            "chart": chart(query.daily(site, DAYS)),
-            "top_paths": query.top_paths(site, DAYS, TOP_PATHS),
+            **visits_context(site),
             "site_actions": [
                 action
                 for action in self.site_actions

@@ -1,26 +1,73 @@
-"""Questions about visits, one query each. Days are UTC days; bots are in none of the answers."""
+"""Questions about visits, one query each. Times are UTC; bots are in ``bots`` and nowhere else.
+
+``sites`` of None means all sites. Whole days are answered from ``VisitDay``, which also has what
+was imported; hours from ``VisitCount``, as long as they are kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, Func, OuterRef, QuerySet, Subquery, Sum, Window
+from django.db.models.functions import TruncMonth
 
-from sites.models import Site, VisitCount
+from sites.models import Kind, Site, VisitCount, VisitDay
+from sites.visits.ranges import Range, Step, midnight
+from sites.visits.retention import kept_since
+
+__all__ = ["Point", "Range", "Row", "SiteRow", "Sums"]
+
+MINUTE, LIVE = timedelta(minutes=1), 60
+MEASURES = ("pageviews", "visits", "visitors", "bots")
+# A page and a deployment are seen; people come from a place, with a device.
+MEASURE = {Kind.PATH: "pageviews", Kind.DEPLOYMENT: "pageviews", Kind.LEFT_OUT: "pageviews"}
 
 
-class Day(NamedTuple):
-    date: date
+class Sums(NamedTuple):
+    pageviews: int = 0
+    visits: int = 0
+    visitors: int = 0
+    bots: int = 0
+
+
+class Point(NamedTuple):
+    """``at`` is where the hour, day, month or minute begins."""
+
+    at: datetime
+    pageviews: int = 0
+    visits: int = 0
+    visitors: int = 0
+    bots: int = 0
+
+
+class Row(NamedTuple):
+    """``share`` is a part of 1, of what MEASURE has for the kind, or of the visits."""
+
+    value: str
     pageviews: int
     visits: int
+    visitors: int
+    bots: int
+    share: float
 
 
-class PathCount(NamedTuple):
-    path: str
+class SiteRow(NamedTuple):
+    site_id: int
+    name: str
     pageviews: int
     visits: int
+    visitors: int
+    bots: int
+    share: float
+
+
+class SumOver(Func):
+    """The sum of an aggregate over all groups, which Sum refuses to be."""
+
+    function = "SUM"
+    window_compatible = True
 
 
 def total(site: Site) -> int:
@@ -31,42 +78,105 @@ def total(site: Site) -> int:
 def totals(sites: Iterable[Site]) -> dict[int, int]:
     """The total of every site by its primary key, 0 for a site without visits."""
     keys = [site.pk for site in sites]
-    sums = VisitCount.objects.filter(site__in=keys).values_list("site").annotate(Sum("pageviews"))
-    return dict.fromkeys(keys, 0) | dict(sums.order_by())
+    days = VisitDay.objects.filter(site__in=keys, kind=Kind.ALL)
+    return dict.fromkeys(keys, 0) | dict(days.values_list("site").annotate(Sum("pageviews")))
 
 
-def daily(site: Site, days: int) -> list[Day]:
-    """The last ``days`` days, today last, quiet days included."""
-    counts = {
-        row["date"]: Day(**row)
-        for row in _last(site, days)
-        .values("date")
-        .annotate(pageviews=Sum("pageviews"), visits=Sum("visits"))
-        .order_by()
+def first_day(site: Site | None = None) -> date | None:
+    """The first day that was counted or imported, of one site or of all."""
+    days = VisitDay.objects.filter(kind=Kind.ALL, **({"site": site} if site else {}))
+    return days.order_by("day").values_list("day", flat=True).first()
+
+
+def sums(sites: Sequence[Site] | None, range: Range) -> Sums:
+    found = _rows(sites, range, Kind.ALL).aggregate(**_sums())
+    return Sums(**{name: value or 0 for name, value in found.items()})
+
+
+def series(sites: Sequence[Site] | None, range: Range, step: Step | None = None) -> list[Point]:
+    """The line of the range, quiet hours, days or months included; none of the time to come."""
+    step = step or step_of(range)
+    rows = _hours(sites, range, Kind.ALL) if step is Step.HOUR else _rows(sites, range, Kind.ALL)
+    at: Any = {Step.HOUR: F("hour"), Step.DAY: F("day"), Step.MONTH: TruncMonth("day")}[step]
+    found = {
+        _moment(row["at"]): [row[name] for name in MEASURES]
+        for row in rows.values(at=at).annotate(**_sums())
     }
-    first = _today() - timedelta(days=days - 1)
-    every_day = (first + timedelta(days=n) for n in range(days))
-    return [counts.get(day, Day(day, 0, 0)) for day in every_day]
+    now = datetime.now(UTC)
+    return [Point(at, *found.get(at, ())) for at in range.moments(step) if at <= now]
 
 
-def top_paths(site: Site, days: int, limit: int = 10) -> list[PathCount]:
-    """The most viewed paths of the last ``days`` days."""
-    rows = (
-        _last(site, days)
-        .values("path")
-        .annotate(pageviews=Sum("pageviews"), visits=Sum("visits"))
-        .filter(pageviews__gt=0)
-        .order_by("-pageviews", "path")[:limit]
-    )
-    return [PathCount(**row) for row in rows]
+def step_of(range: Range) -> Step:
+    """What its line is drawn by: of hours that are gone, the days are left."""
+    is_gone = range.first < kept_since(Kind.ALL, datetime.now(UTC).date())
+    return Step.DAY if range.is_short and is_gone else range.step
 
 
-def _last(site: Site, days: int) -> QuerySet[VisitCount]:
-    today = _today()
-    return VisitCount.objects.filter(
-        site=site, date__gt=today - timedelta(days=days), date__lte=today
-    )
+def top(
+    sites: Sequence[Site] | None, range: Range, kind: Kind, limit: int | None = 10, offset: int = 0
+) -> list[Row]:
+    """What was counted most, the most first; ``limit`` of None gives all of it."""
+    rows = _ranked(_rows(sites, range, kind).values("value"), MEASURE.get(kind, "visits"))
+    ordered = rows.order_by("-rank", "-pageviews", "value")
+    return [Row(**_shared(row)) for row in ordered[_part(limit, offset)]]
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def by_site(range: Range, limit: int | None = 10, offset: int = 0) -> list[SiteRow]:
+    """The sites that were visited most, the most first."""
+    name = Site.objects.filter(pk=OuterRef("site_id")).values("name")
+    rows = _ranked(_rows(None, range, Kind.ALL).values("site_id"), "visits")
+    ordered = rows.annotate(name=Subquery(name)).order_by("-rank", "-pageviews", "site_id")
+    return [SiteRow(**_shared(row)) for row in ordered[_part(limit, offset)]]
+
+
+def live(site: Site) -> list[Point]:
+    """The last 60 minutes, this one last."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    minutes = [now - n * MINUTE for n in reversed(range(LIVE))]
+    hours = {at.replace(minute=0) for at in minutes}
+    rows = VisitCount.objects.filter(site=site, kind=Kind.MINUTE, hour__in=hours)
+    found = {
+        row["hour"] + int(row["value"]) * MINUTE: [row[name] for name in MEASURES]
+        for row in rows.values("hour", "value").annotate(**_sums())
+    }
+    return [Point(at, *found.get(at, ())) for at in minutes]
+
+
+def left_out(site: Site, range: Range) -> list[Row]:
+    """Why hits were not counted; ``pageviews`` has how many, at least."""
+    return top([site], range, Kind.LEFT_OUT, limit=None)
+
+
+def _rows(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:
+    if not range.is_whole_days:
+        return _hours(sites, range, kind)
+    days = VisitDay.objects.filter(kind=kind, day__range=(range.first, range.last))
+    return days if sites is None else days.filter(site__in=sites)
+
+
+def _hours(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:
+    hours = VisitCount.objects.filter(kind=kind, hour__gte=range.since, hour__lt=range.until)
+    return hours if sites is None else hours.filter(site__in=sites)
+
+
+def _sums() -> dict[str, Sum]:
+    return {name: Sum(name) for name in MEASURES}
+
+
+def _ranked(groups: QuerySet[Any], measure: str) -> QuerySet[Any]:
+    """Without what bots alone asked for; ``rank`` orders them, ``whole`` is the sum of it."""
+    groups = groups.annotate(**_sums()).filter(pageviews__gt=0)
+    return groups.annotate(rank=F(measure), whole=Window(SumOver(F(measure))))
+
+
+def _part(limit: int | None, offset: int) -> slice:
+    return slice(offset, None if limit is None else offset + limit)
+
+
+def _shared(row: dict[str, Any]) -> dict[str, Any]:
+    rank, whole = row.pop("rank"), row.pop("whole")
+    return {**row, "share": float(rank / whole) if whole else 0.0}
+
+
+def _moment(at: date | datetime) -> datetime:
+    return at if isinstance(at, datetime) else midnight(at)

@@ -1,4 +1,4 @@
-"""What the pages are made of: charts, waits, values, and what is to be copied."""
+"""What the pages are made of: waits, values, and what is to be copied."""
 
 from __future__ import annotations
 
@@ -6,29 +6,12 @@ import html
 import json
 import re
 from collections import Counter
-from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sites.admin.chart import HEIGHT, WIDTH, chart
 from sites.admin.values import change, copyable, value
 from sites.admin.waits import readable
-
-counts = st.integers(min_value=0, max_value=10**12)
-days = st.lists(st.tuples(counts, counts).map(lambda pair: (max(pair), min(pair))), max_size=60)
-
-
-@given(days)
-def test_bars_stay_inside_the_chart(pairs):
-    start = date(2026, 1, 1)
-    drawn = chart([(start + timedelta(days=n), *pair) for n, pair in enumerate(pairs)])
-    assert [(bar.pageviews, bar.visits) for bar in drawn.bars] == pairs
-    for bar in drawn.bars:
-        assert 0 <= bar.visits_height <= bar.height <= HEIGHT
-        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
-    if drawn.highest:
-        assert max(bar.height for bar in drawn.bars) == HEIGHT
 
 
 def test_a_wait_without_times_is_readable():

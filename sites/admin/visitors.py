@@ -1,0 +1,228 @@
+"""Visitors: the statistics of one site and of all of them, what was left out, exports, the public
+page."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from sites.admin.actions import SiteAction, SiteForm
+from sites.admin.base import ModelAdmin
+from sites.models import Kind, Site, VisitCursor
+from sites.visits import exports, query
+from sites.visits.breakdowns import BREAKDOWNS, BY_SLUG, SITES, reason_of
+from sites.visits.marks import marks
+from sites.visits.ranges import NAMES, Range
+from sites.visits.report import Panel, Shown, asked, panel, panels, report, sum_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+ROWS_SHOWN = 100
+PAGES_SHOWN = 8
+SITES_SHOWN = 20
+PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
+# Of all sites together, whose pages and releases have little to do with each other.
+SHARED = tuple(each for each in BREAKDOWNS if each.kind not in (Kind.PATH, Kind.DEPLOYMENT))
+CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+SNIPPET = '<script src="/_cloudadmin/visits.js" defer></script>'
+NUMBER = "You are visitor <span data-visits></span>."
+BADGE = '<noscript><img src="/_cloudadmin/visits.svg" alt="Visits"></noscript>'
+
+
+class PublicPageAction(SiteAction):
+    """Has its button on the page of the visitors, and leads back there."""
+
+    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
+        return False
+
+    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
+        response = super().view(request, site, model_admin)
+        is_done = isinstance(response, HttpResponseRedirect)
+        return redirect("admin:sites_site_visitors", site.pk) if is_done else response
+
+
+class MakePublic(PublicPageAction):
+    slug, title, icon = "publish-visitors", "Make a public page", "public"
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        return {
+            "says": [
+                "The page shows visits, pages, referrers, countries and devices of this site, and "
+                "nothing else of cloudadmin. Whoever has its address may look, without a login; "
+                "search engines are told to stay away.",
+                "Its address cannot be guessed. You can withdraw it at any time.",
+            ]
+        }
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        token = secrets.token_urlsafe()
+        # Of two at once, the first one's address stays.
+        Site.objects.filter(pk=site.pk, visitors_token="").update(visitors_token=token)
+        return f"The visitors of {site.name} have a public page."
+
+
+class Withdraw(PublicPageAction):
+    slug, title, icon = "withdraw-visitors", "Withdraw the public page", "public_off"
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        return {
+            "says": [
+                "Its address answers “not here” from now on, also when you make a public page "
+                "again: that one gets another address."
+            ]
+        }
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        Site.objects.filter(pk=site.pk).update(visitors_token="")
+        return f"The public page of {site.name} is withdrawn."
+
+
+class VisitorsMixin(ModelAdmin[Site]):
+    """The pages, for the admin of sites. Seen by who may see sites."""
+
+    class Media:
+        css: ClassVar = {"all": ["sites/visitors.css"]}
+        js: ClassVar = ["sites/visitors.js"]
+
+    visitor_actions: ClassVar[tuple[SiteAction, ...]] = (MakePublic(), Withdraw())
+
+    def get_urls(self) -> list[URLPattern]:
+        one, all_sites = "<int:pk>/visitors/", "visitors/"
+        pages = (
+            (all_sites, self._all_visitors, "sites_visitors"),
+            (f"{all_sites}<slug:name>.<slug:ending>", self._export, "sites_visitors_export"),
+            (one, self._visitors, "sites_site_visitors"),
+            (f"{one}left-out/", self._left_out, "sites_site_left_out"),
+            (f"{one}<slug:slug>/", self._breakdown, "sites_site_visitors_by"),
+            (f"{one}<slug:name>.<slug:ending>", self._export, "sites_site_visitors_export"),
+        )
+        wrap = self.admin_site.admin_view
+        return [path(at, wrap(page), name=name) for at, page, name in pages] + super().get_urls()
+
+    def _visitors(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The page; with ``?part``, its last hour alone, which asks for itself again."""
+        context = self._context(request, "Visitors", self._site_to_see(request, pk))
+        site: Site = context["site"]
+        context["minutes"] = query.live(site)
+        context["lately"] = sum_of(context["minutes"])
+        context["cursor"] = VisitCursor.objects.filter(account=site.account_id).first()
+        if "part" in request.GET:
+            return TemplateResponse(request, "sites/visitors_live.html", context)
+        if context["first_day"]:
+            range = context["asked"].range
+            context["report"] = report([site], range, is_compared=context["asked"].is_compared)
+            context["panels"] = panels([site], range)
+            context["marks"] = marks([site], range)
+        address = site.visitors_token and reverse("visitors", args=[site.visitors_token])
+        context |= {
+            "public_url": address and request.build_absolute_uri(address),
+            "may_act": request.user.has_perm("sites.change_site"),
+        }
+        return TemplateResponse(request, "sites/visitors.html", context)
+
+    def _all_visitors(self, request: HttpRequest) -> HttpResponse:
+        """The page; with ``?part``, the breakdowns, for which all rows of all sites are read."""
+        self._require_view(request)
+        context = self._context(request, "Visitors of all sites")
+        range = context["asked"].range
+        if "part" in request.GET:
+            context["panels"] = panels(None, range, SHARED)
+            return TemplateResponse(request, "sites/visitors_panels.html", context)
+        failed = VisitCursor.objects.exclude(error_message="").select_related("account")
+        context["failed_pulls"] = failed
+        if context["first_day"]:
+            context["report"] = report(None, range, is_compared=context["asked"].is_compared)
+            context["panel"] = _sites_panel(range, context["asked"].words)
+        return TemplateResponse(request, "sites/visitors_all.html", context)
+
+    def _breakdown(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
+        """All rows of one breakdown, a hundred at a time."""
+        breakdown = BY_SLUG.get(slug)
+        if breakdown is None:
+            raise Http404
+        site = self._site_to_see(request, pk)
+        context = self._context(request, breakdown.title, site)
+        number = request.GET.get("page", "")
+        page = int(number) if PAGE_NUMBER.fullmatch(number) else 1
+        context["number"] = page
+        context["panel"] = panel([site], context["asked"].range, breakdown, ROWS_SHOWN, page)
+        return TemplateResponse(request, "sites/visitors_by.html", context)
+
+    def _left_out(self, request: HttpRequest, pk: int) -> HttpResponse:
+        site = self._site_to_see(request, pk)
+        context = self._context(request, "Left out", site)
+        range = context["asked"].range
+        context["reasons"] = [(row, reason_of(row.value)) for row in query.left_out(site, range)]
+        context["sums"] = query.sums([site], range)
+        return TemplateResponse(request, "sites/left_out.html", context)
+
+    def _export(
+        self, request: HttpRequest, name: str, ending: str, pk: int | None = None
+    ) -> HttpResponse:
+        self._require_view(request)
+        site = get_object_or_404(Site, pk=pk) if pk else None
+        if ending not in CONTENT_TYPES:
+            raise Http404
+        try:
+            found = exports.export(name, site, asked(request.GET, query.first_day(site)).range)
+        except ValueError as error:
+            raise Http404 from error
+        return HttpResponse(
+            found.as_csv() if ending == "csv" else found.as_json(),
+            content_type=CONTENT_TYPES[ending],
+            headers={"Content-Disposition": f'attachment; filename="{found.file_name}.{ending}"'},
+        )
+
+    def _context(
+        self, request: HttpRequest, title: str, site: Site | None = None
+    ) -> dict[str, Any]:
+        """What all of the pages show: the range, and where to choose another one."""
+        first_day = query.first_day(site)
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": Site._meta,
+            "original": site,
+            "site": site,
+            "first_day": first_day,
+            "asked": asked(request.GET, first_day),
+            "ranges": NAMES,
+            "snippets": (SNIPPET, NUMBER, BADGE),
+        }
+
+    def _site_to_see(self, request: HttpRequest, pk: int) -> Site:
+        self._require_view(request)
+        return get_object_or_404(Site.objects.select_related("account"), pk=pk)
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+
+def visits_context(site: Site) -> dict[str, Any]:
+    """For the site's page: the number that it shows, its last 30 days, its first pages."""
+    context: dict[str, Any] = {"visits": query.total(site)}
+    if not site.has_counter:
+        return context
+    about = asked({}, None)
+    return context | {
+        "asked": about,
+        "report": report([site], about.range, is_compared=False),
+        "top_pages": panel([site], about.range, BY_SLUG["pages"], PAGES_SHOWN),
+        "marks": marks([site], about.range),
+    }
+
+
+def _sites_panel(range: Range, words: str) -> Panel:
+    rows = query.by_site(range, SITES_SHOWN + 1)
+    pages = {row: reverse("admin:sites_site_visitors", args=[row.site_id]) for row in rows}
+    shown = [Shown(row.name, f"{pages[row]}?range={words}", row) for row in rows[:SITES_SHOWN]]
+    return Panel(SITES, shown, len(rows) > SITES_SHOWN)
