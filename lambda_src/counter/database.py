@@ -1,4 +1,4 @@
-"""The counter database: one kept connection, its IAM token, and the schema."""
+"""The counter database: one kept connection with its IAM token, and one statement."""
 
 from __future__ import annotations
 
@@ -6,49 +6,54 @@ import contextlib
 import hashlib
 import hmac
 import os
-import re
 import socket
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import quote
 
 import pg8000.native
+from hit import Hit
 
-SCHEMA = Path(__file__).parent / "schema.sql"
-COUNT_HIT = (
-    "SELECT pageviews, counted FROM counter.count_hit(:site, :path, :client, :hit, :is_bot, :now)"
-)
+COUNT_HIT = """
+    SELECT pageviews, counted, reason FROM counter.count_hit(
+        :site, :path, :client, :hit, :is_bot, :referrer, :country, :device, :deployment,
+        :slots, :left_out, :left_out_counts, NULL)
+"""
 CONNECT_SECONDS = 2.0
 STATEMENT_SECONDS = 2.0
-MIGRATE_SECONDS = 30.0
 # Networks forget a silent TCP connection after about this long (350 s in a VPC); a frozen container
 # is silent, and the first word on a forgotten connection would be answered by a timeout.
 IDLE_SECONDS = 300.0
-MIGRATION_LOCK = 0x636F756E746572  # "counter"
+
+Connection = pg8000.native.Connection
 
 
 class Counter:
     """One connection with one prepared statement, kept for the life of the container."""
 
     def __init__(self) -> None:
-        self._connection: pg8000.native.Connection | None = None
+        self._connection: Connection | None = None
         self._statement: pg8000.native.PreparedStatement | None = None
         self._used_at = 0.0
 
-    def count(self, **hit: object) -> tuple[int, bool]:
-        """Run ``count_hit``; once more on a new connection when the old one was broken.
+    def count(self, hit: Hit, left_out: Mapping[str, int] | None) -> tuple[int, bool, str]:
+        """Run ``count_hit``: all pageviews, whether this one is new among them, why not.
 
-        The id of the hit makes that safe: it is counted once.
+        Once more on a new connection when the old one was broken. The id of the hit makes that
+        safe: it is counted once. What was left out has no id and is not told again.
         """
         try:
-            return self._count(hit)
+            return self._count(hit, left_out)
         except (pg8000.native.Error, OSError) as error:
             if not _is_broken(error):
                 raise
-        return self._count(hit)
+        visits, counted, reason = self._count(hit, None)
+        if reason == "again":  # the first time it was counted, and the answer was lost
+            return visits, not hit.is_bot, ""
+        return visits, counted, reason
 
-    def _count(self, hit: dict[str, object]) -> tuple[int, bool]:
+    def _count(self, hit: Hit, left_out: Mapping[str, int] | None) -> tuple[int, bool, str]:
         # Wall clock: the monotonic one may stand still while the container is frozen.
         if time.time() - self._used_at > IDLE_SECONDS:
             self.close()
@@ -56,12 +61,18 @@ class Counter:
             if self._statement is None:
                 self._connection = connect(STATEMENT_SECONDS)
                 self._statement = self._connection.prepare(COUNT_HIT)
-            [(visits, counted)] = self._statement.run(now=None, **hit)
+            [(visits, counted, reason)] = self._statement.run(
+                **{name: value for name, value in hit._asdict().items() if name != "left_out"},
+                site=os.environ["SITE_UID"],
+                slots=int(os.environ.get("SLOTS", "1")),
+                left_out=None if left_out is None else [*left_out],
+                left_out_counts=None if left_out is None else [*left_out.values()],
+            )
         except BaseException:
             self.close()  # nobody knows what it would say next
             raise
         self._used_at = time.time()
-        return visits, counted
+        return int(visits), counted, reason
 
     def close(self) -> None:
         connection, self._connection, self._statement = self._connection, None, None
@@ -69,7 +80,7 @@ class Counter:
             close(connection)
 
 
-def connect(statement_seconds: float) -> pg8000.native.Connection:
+def connect(statement_seconds: float) -> Connection:
     """A connection in autocommit, with its own IAM token, that gives up on a silent server."""
     env = os.environ
     host, port, user = env["DATABASE_HOST"], int(env["DATABASE_PORT"]), env["DATABASE_USER"]
@@ -77,7 +88,7 @@ def connect(statement_seconds: float) -> pg8000.native.Connection:
     try:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = pg8000.native.Connection(
+        connection = Connection(
             user,
             host=host,
             database=env["DATABASE_NAME"],
@@ -95,7 +106,7 @@ def connect(statement_seconds: float) -> pg8000.native.Connection:
     return connection
 
 
-def close(connection: pg8000.native.Connection) -> None:
+def close(connection: Connection) -> None:
     with contextlib.suppress(pg8000.native.Error, OSError):  # it may be gone already
         connection.close()
 
@@ -107,6 +118,17 @@ def _is_broken(error: BaseException) -> bool:
         # https://www.postgresql.org/docs/current/errcodes-appendix.html
         return str(error.args[0].get("C", "")).startswith(("08", "57P"))
     return not isinstance(error.__cause__ or error, TimeoutError)
+
+
+def logged(error: BaseException) -> str:
+    """An error in words that hold nothing of a visitor, whoever wrote them."""
+    name = type(error).__name__
+    if isinstance(error, pg8000.native.DatabaseError):
+        # Not the detail, which may quote a row.
+        return f"{name}: {error.args[0].get('C', '')} {error.args[0].get('M', '')}"
+    if isinstance(error, pg8000.native.InterfaceError | OSError):
+        return f"{name}: {error}"
+    return name
 
 
 def iam_token(host: str, port: int, user: str, now: datetime) -> str:
@@ -138,62 +160,3 @@ def iam_token(host: str, port: int, user: str, now: datetime) -> str:
     for part in (*scope.split("/"), f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return f"{host}:{port}/?{encoded}&X-Amz-Signature={key.hex()}"
-
-
-def migrate() -> dict[str, int]:
-    """Apply the versions of ``schema.sql`` that are missing, all or none, one caller at a time."""
-    versions = _versions()
-    connection = connect(MIGRATE_SECONDS)
-    try:
-        connection.run("BEGIN")
-        connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
-        current = _version(connection)
-        for number in sorted(number for number in versions if number > current):
-            connection.run(versions[number])
-            connection.run("INSERT INTO counter.schema_version VALUES (:number)", number=number)
-        connection.run("COMMIT")
-        return {"version": max(current, *versions)}
-    finally:
-        close(connection)
-
-
-def version() -> dict[str, int]:
-    """The version of the tables, 0 without tables, and the latest that this code brings."""
-    connection = connect(STATEMENT_SECONDS)
-    try:
-        return {"version": _version(connection), "latest": max(_versions())}
-    finally:
-        close(connection)
-
-
-def _versions() -> dict[int, str]:
-    pieces = re.split(r"^-- version (\d+)$", SCHEMA.read_text(), flags=re.MULTILINE)
-    return {int(number): sql for number, sql in zip(pieces[1::2], pieces[2::2], strict=True)}
-
-
-def _version(connection: pg8000.native.Connection) -> int:
-    [(exists,)] = connection.run("SELECT to_regclass('counter.schema_version') IS NOT NULL")
-    if not exists:
-        return 0
-    [(number,)] = connection.run("SELECT coalesce(max(version), 0) FROM counter.schema_version")
-    current: int = number
-    return current
-
-
-def forget() -> dict[str, int]:
-    """Delete what was counted for this site, in the order of locks that counting uses."""
-    connection = connect(MIGRATE_SECONDS)
-    deleted = 0
-    try:
-        connection.run("BEGIN")
-        tables = ("visitor", "page", "total") if _version(connection) else ()
-        for table in tables:
-            connection.run(
-                f"DELETE FROM counter.{table} WHERE site = :site",  # noqa: S608
-                site=os.environ["SITE_UID"],
-            )
-            deleted += connection.row_count
-        connection.run("COMMIT")
-        return {"deleted": deleted}
-    finally:
-        close(connection)

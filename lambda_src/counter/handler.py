@@ -1,123 +1,113 @@
-"""The visitor counter: a Lambda function behind the site's own domain.
+"""The visitor counter: a Lambda function behind the site's own domain, below ``/_cloudadmin/``.
 
-``GET /_cloudadmin/count?p=<path>`` counts a pageview and answers ``{"visits": N, "counted": true}``
-with all pageviews of the site so far; ``/_cloudadmin/visits.json`` answers them without counting;
-``/_cloudadmin/visits.js`` is the snippet that puts them on a page. Invoked directly, the function
-takes ``{"action": "migrate" | "version" | "forget"}``.
+``count?p=&h=&r=&d=&o=`` counts a pageview (path, id of the hit, referrer, release, own) and answers
+``{"visits": N, "counted": true, "reason": ""}``, with all pageviews of the site so far;
+``visits.json`` answers them without counting, ``visits.svg`` as a picture; ``visits.js`` is the
+snippet that counts and puts them on a page, and ``me`` the page where a browser opts out.
+Invoked directly, the function takes ``{"action": ...}``: see ``actions.py``.
 
 Counting is one round trip: everything that must be exact under concurrency (the limit of five a
-minute, first visits, sums) happens in ``counter.count_hit`` of ``schema.sql``. No address, user
-agent or cookie is stored; a visitor is a hash with a salt of the day, a stranger again at midnight
-UTC.
+minute, what is counted once, sums) happens in ``counter.count_hit`` of ``schema.sql``. No address,
+user agent or cookie is stored or logged; a visitor is a hash with a salt of the day, a stranger
+again at midnight UTC.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
-import re
-import uuid
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
-import database
+import actions
+from badge import badge
+from database import Counter, logged
+from hit import NOBODY, BadRequest, Event, Hit, read
+from left_out import LeftOut
 
 HERE = Path(__file__).parent
-SNIPPET = (HERE / "visits.js").read_text()
-BOTS = re.compile(
-    "|".join(
-        re.escape(line)
-        for line in (HERE / "bots.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
-)
-counter = database.Counter()
+FILES = {
+    "visits.js": ("visits.js", "text/javascript"),
+    "me": ("me.html", "text/html"),
+    "me.css": ("me.css", "text/css"),
+    "me.js": ("me.js", "text/javascript"),
+}
+ROOT = "/_cloudadmin/"
+NEVER, SECONDS, HOUR = "no-store", "public, max-age=10", "public, max-age=3600"
+counter = Counter()
+left_out = LeftOut()
 log = logging.getLogger(__name__)
 
-Event = dict[str, Any]
 Response = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """``visits`` is None while the database is away."""
+
+    visits: int | None
+    counted: bool = False
+    reason: str = ""
 
 
 def handler(event: Event, context: object) -> dict[str, Any]:
     """Answer a function URL request (event version 2.0) or a direct invocation."""
-    if "requestContext" in event:
-        return respond(event)
-    action = ACTIONS.get(event.get("action", ""))
-    if action is None:
-        raise ValueError(f"action is one of {', '.join(ACTIONS)}, not {event.get('action')!r}")
-    return action()
+    return respond(event) if "requestContext" in event else actions.run(event)
 
 
 def respond(event: Event) -> Response:
-    method = event["requestContext"]["http"]["method"]
-    if method in ("GET", "HEAD"):
-        match event["rawPath"]:
-            case "/_cloudadmin/count":
-                return count(event, _client(event))
-            case "/_cloudadmin/visits.json":
-                return count(event, None, "public, max-age=10")
-            case "/_cloudadmin/visits.js":
-                return _answer(200, SNIPPET, "public, max-age=3600", "text/javascript")
-    return _answer(404, json.dumps({"error": "not found"}), "no-store")
+    name = event["rawPath"].removeprefix(ROOT)
+    if event["requestContext"]["http"]["method"] in ("GET", "HEAD"):
+        match name:
+            case "count":
+                return count(event)
+            case "visits.json":
+                return _number(ask(NOBODY), SECONDS)
+            case "visits.svg":
+                return picture(event)
+        if name in FILES and event["rawPath"].startswith(ROOT):
+            file, content_type = FILES[name]
+            return _answer(200, (HERE / file).read_text(), HOUR, content_type)
+    return _answer(404, json.dumps({"error": "not found"}), NEVER)
 
 
-def count(event: Event, client: bytes | None, cache_control: str = "no-store") -> Response:
-    """The number, one higher when the client is counted; 503 when the database is away."""
+def count(event: Event) -> Response:
+    """Count a hit; 400 with the reason in words when it cannot be read."""
     try:
-        visits, counted = counter.count(
-            site=os.environ["SITE_UID"],
-            path=page_path(event),
-            client=client,
-            hit=str(uuid.uuid4()),
-            is_bot=bool(BOTS.search(_header(event, "user-agent").lower())),
-        )
-    except Exception as error:  # whatever happened, the page must not suffer
-        log.warning("not counted: %s: %s", type(error).__name__, error)
-        return _answer(503, json.dumps({"visits": None, "counted": False}), "no-store")
-    return _answer(200, json.dumps({"visits": visits, "counted": counted}), cache_control)
+        hit = read(event, time.time())
+    except BadRequest as error:
+        return _answer(400, json.dumps({"error": str(error)}), NEVER)
+    return _number(ask(hit), NEVER)
 
 
-def page_path(event: Event) -> str:
-    """The page that is counted: ``p`` of the query, else the path of the Referer.
+def picture(event: Event) -> Response:
+    label = parse_qs(event.get("rawQueryString", "")).get("label", [""])[0]
+    visits = ask(NOBODY).visits
+    status, kept = (503, NEVER) if visits is None else (200, SECONDS)
+    return _answer(status, badge(visits, label), kept, "image/svg+xml")
 
-    Decoded, without query, fragment, control characters and ``index.html``; at most 500 characters.
-    """
-    given = parse_qs(event.get("rawQueryString", "")).get("p", [""])[0]
+
+def ask(hit: Hit) -> Answer:
+    """Count what is to be counted, and say how many there are; whatever happens, say something."""
+    if hit.left_out:
+        left_out.add(hit.left_out)
+    told = left_out.take()
     try:
-        path = given or urlsplit(_header(event, "referer")).path
-    except ValueError:  # a Referer such as "http://["
-        path = ""
-    path = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
-    path = "".join(character for character in path if character.isprintable())
-    path = "/" + path.lstrip("/")
-    return re.sub(r"/index\.html$", "/", path)[:500]
+        visits, counted, reason = counter.count(hit, told)
+    except Exception as error:  # the page must not suffer
+        log.warning("not counted: %s", logged(error))
+        return Answer(None)
+    if reason and told is None:
+        left_out.add(reason)
+    return Answer(visits, counted, reason or hit.left_out)
 
 
-def _client(event: Event) -> bytes | None:
-    """A digest that tells visitors apart, or None for whom is not to be counted."""
-    address = _header(event, "cloudfront-viewer-address").rpartition(":")[0].strip("[]")
-    address = address or _header(event, "x-forwarded-for").rpartition(",")[2].strip()
-    address = address or event["requestContext"]["http"].get("sourceIp", "")
-    declined = (
-        event["requestContext"]["http"]["method"] == "HEAD"
-        or _header(event, "dnt") == "1"
-        or _header(event, "sec-gpc") == "1"
-        or "prefetch" in _header(event, "sec-purpose") + _header(event, "purpose")
-        or _header(event, "sec-fetch-site") == "cross-site"
-    )
-    if declined:
-        return None
-    known = "\n".join((os.environ["SITE_UID"], address, _header(event, "user-agent")))
-    return hashlib.sha256(known.encode(errors="replace")).digest()
-
-
-def _header(event: Event, name: str) -> str:
-    value: str = event.get("headers", {}).get(name, "")
-    return value
+def _number(answer: Answer, kept: str) -> Response:
+    """503 when the database is away."""
+    if answer.visits is None:
+        return _answer(503, json.dumps({"visits": None, "counted": False}), NEVER)
+    return _answer(200, json.dumps(answer._asdict()), kept)
 
 
 def _answer(
@@ -132,10 +122,3 @@ def _answer(
         },
         "body": body,
     }
-
-
-ACTIONS: dict[str, Callable[[], dict[str, int]]] = {
-    "migrate": database.migrate,
-    "version": database.version,
-    "forget": database.forget,
-}

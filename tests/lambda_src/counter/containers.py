@@ -8,16 +8,18 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COUNTER = Path(__file__).parents[3] / "lambda_src" / "counter"
-MODULES = ("handler", "database")
+MODULES = ("handler", "actions", "badge", "database", "hit", "left_out")
 
 
 def container() -> ModuleType:
@@ -55,6 +57,58 @@ def request(
         },
         "requestContext": {"http": {"method": method, "path": path, "sourceIp": "127.0.0.1"}},
     }
+
+
+class Told(NamedTuple):
+    """What ``counter.count_hit`` answers."""
+
+    pageviews: int
+    counted: bool
+    reason: str
+
+
+def count_hit(
+    connection: psycopg.Connection,
+    site: uuid.UUID | str,
+    *,
+    client: bytes | None = b"alice",
+    hit: uuid.UUID | None = None,
+    is_bot: bool = False,
+    path: str = "/",
+    referrer: str = "",
+    country: str = "",
+    device: str = "desktop",
+    deployment: str = "",
+    slots: int = 1,
+    left_out: dict[str, int] | None = None,
+    now: datetime = NOON,
+) -> Told:
+    """One call of the SQL function, at a time of its own."""
+    told = None if left_out is None else ([*left_out], [*left_out.values()])
+    asked = [
+        *(site, path, client, hit or hit_id(now), is_bot, referrer, country, device, deployment),
+        *(slots, *(told or (None, None)), now),
+    ]
+    row = connection.execute(
+        "SELECT * FROM counter.count_hit(" + ", ".join(["%s"] * len(asked)) + ")", asked
+    ).fetchone()
+    assert row
+    return Told(*row)
+
+
+def hit_id(at: datetime) -> uuid.UUID:
+    """A UUIDv7, as the snippet makes it."""
+    return uuid.UUID(f"{int(at.timestamp() * 1000):012x}7{uuid.uuid4().hex[13:]}")
+
+
+def sums(connection: psycopg.Connection, site: uuid.UUID | str) -> dict[tuple[int, str], list[int]]:
+    """``(kind, value)``: pageviews, visits, visitors, bots, of all hours and slots."""
+    rows = connection.execute(
+        """SELECT kind, value, sum(pageviews), sum(visits), sum(visitors), sum(bots)
+        FROM counter.count WHERE site = %s GROUP BY kind, value""",
+        [site],
+    ).fetchall()
+    return {(kind, value): [int(number) for number in numbers] for kind, value, *numbers in rows}
 
 
 def lambda_environment(counter_url: str, site_uid: str) -> dict[str, str]:

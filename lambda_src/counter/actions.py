@@ -1,0 +1,145 @@
+"""What the function does when it is invoked directly: for who may, not for visitors.
+
+``migrate``, ``version`` and ``forget`` take nothing, ``export`` what :func:`export` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from database import STATEMENT_SECONDS, Connection, close, connect
+
+HERE = Path(__file__).parent
+SCHEMA, EXPORT = HERE / "schema.sql", HERE / "export.sql"
+LONG_SECONDS = 30.0
+MIGRATION_LOCK = 0x636F756E746572  # "counter"
+# In the order of locks that counting uses. What was counted once goes with its day.
+DELETE = (
+    "DELETE FROM counter.visitor WHERE site = :site",
+    """DELETE FROM counter.count WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM counter.count WHERE site = :site ORDER BY kind FOR UPDATE))""",
+    "DELETE FROM counter.total WHERE site = :site",
+)
+# Lambda answers with 6 MB at most.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_BYTES = 5_000_000
+
+Action = dict[str, Any]
+
+
+def run(asked: Action) -> dict[str, Any]:
+    """Raises ValueError for an action that there is not."""
+    match asked.get("action"):
+        case "migrate":
+            return migrate()
+        case "version":
+            return version()
+        case "forget":
+            return forget()
+        case "export":
+            return export(asked)
+    raise ValueError(
+        f"action is one of migrate, version, forget, export, not {asked.get('action')!r}"
+    )
+
+
+def migrate() -> dict[str, int]:
+    """Apply the versions of ``schema.sql`` that are missing, all or none, one caller at a time."""
+    versions = _versions()
+    connection = connect(LONG_SECONDS)
+    try:
+        connection.run("BEGIN")
+        connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
+        current = _version(connection)
+        for number in sorted(number for number in versions if number > current):
+            connection.run(versions[number])
+            connection.run("INSERT INTO counter.schema_version VALUES (:number)", number=number)
+        connection.run("COMMIT")
+        return {"version": max(current, *versions)}
+    finally:
+        close(connection)
+
+
+def version() -> dict[str, int]:
+    """The version of the tables, 0 without tables, and the latest that this code brings."""
+    connection = connect(STATEMENT_SECONDS)
+    try:
+        return {"version": _version(connection), "latest": max(_versions())}
+    finally:
+        close(connection)
+
+
+def forget() -> dict[str, int]:
+    """Delete what was counted for this site."""
+    connection = connect(LONG_SECONDS)
+    deleted = 0
+    try:
+        connection.run("BEGIN")
+        for statement in DELETE if _version(connection) else ():
+            connection.run(statement, site=os.environ["SITE_UID"])
+            deleted += connection.row_count
+        connection.run("COMMIT")
+        return {"deleted": deleted}
+    finally:
+        close(connection)
+
+
+def export(asked: Action) -> dict[str, Any]:
+    """What changed since a position, of all sites: ``export.sql``.
+
+    ``asked`` has ``epoch`` and ``position`` of the reader (null: from the start), ``after``, the
+    key ``[site, hour, kind, value]`` at which the last page ended, or null, and ``limit``. The
+    answer has ``epoch``, ``position``, ``rows`` of ``[site, hour, kind, value, pageviews, visits,
+    visitors, bots]`` and ``more``: whether there may be another page.
+    """
+    after = asked.get("after") or [None] * 4
+    limit = asked.get("limit")
+    connection = connect(LONG_SECONDS)
+    try:
+        found = connection.run(
+            re.sub(r"%\((\w+)\)s", r":\1", EXPORT.read_text()),
+            epoch=asked.get("epoch"),
+            position=asked.get("position"),
+            limit=limit,
+            **dict(zip(("site", "hour", "kind", "value"), after, strict=True)),
+        )
+    finally:
+        close(connection)
+    epoch, position, *_ = found[0]
+    rows = [_row(row) for row in found if row[2] is not None]
+    page = rows[: _fitting(rows)]
+    more = len(page) < len(rows) or len(rows) == limit
+    return {"epoch": str(epoch), "position": position, "rows": page, "more": more}
+
+
+def _row(found: list[Any]) -> list[Any]:
+    _, _, site, hour, *rest = found
+    return [str(site), hour.isoformat(), *rest]
+
+
+def _fitting(rows: list[list[Any]]) -> int:
+    """How many of the rows an answer has room for."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(json.dumps(row)) + 2
+        if size > MAX_BYTES:
+            return number
+    return len(rows)
+
+
+def _versions() -> dict[int, str]:
+    pieces = re.split(r"^-- version (\d+)$", SCHEMA.read_text(), flags=re.MULTILINE)
+    return {int(number): sql for number, sql in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def _version(connection: Connection) -> int:
+    [(exists,)] = connection.run("SELECT to_regclass('counter.schema_version') IS NOT NULL")
+    if not exists:
+        return 0
+    [(number,)] = connection.run("SELECT coalesce(max(version), 0) FROM counter.schema_version")
+    current: int = number
+    return current

@@ -1,0 +1,32 @@
+-- What changed since a position, for a reader that keeps it: the sums over the slots of every key
+-- that has a slot which changed, in the order of keys, after one of them and at most "limit" (NULL:
+-- all). Every row begins with the database's epoch and the snapshot's position; when nothing
+-- changed there is one row, with a site of NULL.
+--
+-- A reader that wants another page gives the same position again, and the last key; it keeps the
+-- position of the first page, since what changed while it read has changed after that. A position
+-- of another epoch, or one of the future, as after a restore, means nothing: all is read.
+-- Placeholders are psycopg's.
+WITH now AS (
+    SELECT id AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position
+    FROM counter.epoch
+), changed AS (
+    SELECT DISTINCT c.site, c.hour, c.kind, c.value
+    FROM now JOIN counter.count c ON c.changed >= CASE
+        WHEN now.epoch = %(epoch)s::uuid AND now.position >= %(position)s::bigint
+        THEN %(position)s::text::xid8 ELSE '0'::xid8
+    END
+    WHERE %(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
+        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C")
+    ORDER BY c.site, c.hour, c.kind, c.value
+    LIMIT %(limit)s::bigint
+)
+SELECT now.epoch, now.position, s.*
+FROM now LEFT JOIN (
+    SELECT c.site, c.hour, c.kind, c.value, sum(c.pageviews)::bigint AS pageviews,
+        sum(c.visits)::bigint AS visits, sum(c.visitors)::bigint AS visitors,
+        sum(c.bots)::bigint AS bots
+    FROM changed JOIN counter.count c USING (site, hour, kind, value)
+    GROUP BY c.site, c.hour, c.kind, c.value
+) s ON true
+ORDER BY s.site, s.hour, s.kind, s.value
