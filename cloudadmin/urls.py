@@ -11,6 +11,6 @@ admin.autodiscover()  # here and not at start: only who serves pages pays for th
 urlpatterns = [
     path("api/", include("deployments.api.urls")),
     path("hooks/github/<uuid:uid>", webhooks.github, name="github-hook"),
-    path("visitors/<str:token>/", public.visitors, name="visitors"),
+    path("visitors/<slug:token>/", public.visitors, name="visitors"),
     path("", admin.site.urls),
 ]

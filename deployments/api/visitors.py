@@ -22,9 +22,18 @@ LARGEST = 2**31 - 1
 
 router = Router(tags=["visitors"])
 
-Breakdown = StrEnum(
-    "Breakdown", {name.replace("-", "_").upper(): name for name in (*BY_SLUG, "left-out")}
-)
+
+class Breakdown(StrEnum):
+    """What visits are divided by, and the reasons for which hits were left out."""
+
+    PAGES = "pages"
+    REFERRERS = "referrers"
+    COUNTRIES = "countries"
+    DEVICES = "devices"
+    DEPLOYMENTS = "deployments"
+    LEFT_OUT = "left-out"
+
+
 Words = Annotated[
     str,
     Query(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -20,9 +21,7 @@ SHOWN = tuple(each for each in BREAKDOWNS if each.kind != Kind.DEPLOYMENT)
 @require_safe
 @cache_control(public=True, max_age=60)
 def visitors(request: HttpRequest, token: str) -> HttpResponse:
-    site = Site.objects.filter(visitors_token=token).first() if token else None
-    if site is None:
-        raise Http404
+    site = get_object_or_404(Site, visitors_token=token)
     first_day = query.first_day(site)
     about = asked(request.GET, first_day)
     serving = site.domains.filter(redirects=False).exclude(name__startswith="*.")
@@ -30,6 +29,7 @@ def visitors(request: HttpRequest, token: str) -> HttpResponse:
         "name": str(serving.first() or site),
         "asked": about,
         "ranges": NAMES,
+        "first_day": first_day,
         "report": report([site], about.range, is_compared=about.is_compared),
         "panels": panels([site], about.range, SHOWN),
     }

@@ -134,7 +134,7 @@ def live(site: Site) -> list[Point]:
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     minutes = [now - n * MINUTE for n in reversed(range(LIVE))]
     hours = {at.replace(minute=0) for at in minutes}
-    rows = VisitCount.objects.filter(site=site, kind=Kind.MINUTE, hour__in=hours)
+    rows: QuerySet[Any] = VisitCount.objects.filter(site=site, kind=Kind.MINUTE, hour__in=hours)
     found = {
         row["hour"] + int(row["value"]) * MINUTE: [row[name] for name in MEASURES]
         for row in rows.values("hour", "value").annotate(**_sums())
@@ -165,8 +165,9 @@ def _sums() -> dict[str, Sum]:
 
 def _ranked(groups: QuerySet[Any], measure: str) -> QuerySet[Any]:
     """Without what bots alone asked for; ``rank`` orders them, ``whole`` is the sum of it."""
-    groups = groups.annotate(**_sums()).filter(pageviews__gt=0)
-    return groups.annotate(rank=F(measure), whole=Window(SumOver(F(measure))))
+    seen = groups.annotate(**_sums()).filter(pageviews__gt=0)
+    ranked: QuerySet[Any] = seen.annotate(rank=F(measure), whole=Window(SumOver(F(measure))))
+    return ranked
 
 
 def _part(limit: int | None, offset: int) -> slice:

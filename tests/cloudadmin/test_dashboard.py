@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -15,7 +17,7 @@ from tests.factories import (
     OperationFactory,
     SiteFactory,
     UserFactory,
-    VisitCountFactory,
+    VisitDayFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +30,7 @@ def fill(count: int) -> None:
         live = SiteFactory(account=account, live=True, serving=True)
         DeploymentFactory(site=live, number=1, current=True)
         DeploymentFactory(site=live, number=2, state="failure", error_message="Taken back.")
-        VisitCountFactory(site=live)
+        VisitDayFactory(site=live)
         OperationFactory(
             site=live,
             status=Operation.Status.IN_PROGRESS,
@@ -46,7 +48,8 @@ def test_home_without_sites_leads_to_the_first_one(admin_client):
 def test_home_says_what_is_going_on(admin_client):
     fill(1)
     VisitCursor.objects.create(account=AccountFactory(), error_message="The database is away.")
-    VisitCountFactory(site=Site.objects.get(state="live"), path="/b", pageviews=1234)
+    yesterday = timezone.now().date() - timedelta(days=1)
+    VisitDayFactory(site=Site.objects.get(state="live"), day=yesterday, pageviews=1234)
     page = admin_client.get(HOME).content.decode()
     for said in ("No more distributions.", "Taken back.", "certificate", "The database is away."):
         assert said in page

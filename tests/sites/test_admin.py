@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from cloudadmin.aws import ClientError
 from sites import farewell, tasks
-from sites.models import Account, Domain, Operation, Site
+from sites.models import Account, Domain, Kind, Operation, Site
 from sites.provisioning.costs import HOSTED_ZONE
 from sites.provisioning.retained import Retained
 from tests.factories import (
@@ -24,7 +24,7 @@ from tests.factories import (
     ResourceFactory,
     SiteFactory,
     UserFactory,
-    VisitCountFactory,
+    VisitDayFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_list_takes_the_same_queries_for_more_sites(
             site = SiteFactory(account=account, live=True, serving=True)
             DomainFactory(site=site)
             DeploymentFactory(site=site, current=True)
-            VisitCountFactory(site=site)
+            VisitDayFactory(site=site)
 
     fill(2)
     with django_assert_max_num_queries(16) as few:
@@ -117,7 +117,8 @@ def test_page_of_a_draft_offers_provision_and_its_deletion(admin_client):
 
 def test_page_shows_everything_that_is_known(admin_client):
     site = SiteFactory(live=True, serving=True)
-    VisitCountFactory(site=site, path="/prices/", pageviews=4321)
+    VisitDayFactory(site=site, pageviews=4321)
+    VisitDayFactory(site=site, kind=Kind.PATH, value="/prices/", pageviews=4321)
     done = OperationFactory(site=site, status="failure", error_message="Denied by AWS.")
     OperationEventFactory(operation=done, message="+ bucket made")
     now = timezone.now()
@@ -156,7 +157,7 @@ def test_page_takes_the_same_queries_for_more_rows(admin_client, django_assert_n
             done = OperationFactory(site=site, status="success", creator=UserFactory())
             OperationEventFactory(operation=done)
             ResourceFactory(site=site, logical_id=f"record_set.{number}")
-            VisitCountFactory(site=site, path=f"/{number}")
+            VisitDayFactory(site=site, kind=Kind.PATH, value=f"/{number}")
         return len(numbers)
 
     fill(range(1, 3))

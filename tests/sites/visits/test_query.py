@@ -214,7 +214,7 @@ def test_answers_agree_with_each_other_and_with_the_rows(site, quiet, rows, word
         for (which, ago, kind, value), sums in rows.items():
             add_day((site, quiet)[which], ago, kind, value, *sums)
         asked = Range.parse(words, first_day=query.first_day())
-        in_range = Counter()
+        in_range: Counter[tuple] = Counter()
         for (which, ago, kind, _), sums in rows.items():
             if today() - ago * DAY >= asked.first:
                 in_range.update({(which, kind, n): each for n, each in enumerate(sums)})
