@@ -177,6 +177,10 @@ class Clients:
         return client
 
     @cached_property
+    def cloudwatch(self) -> Any:
+        return self._client("cloudwatch")
+
+    @cached_property
     def iam(self) -> IAMClient:
         client: IAMClient = self._client("iam")
         return client

@@ -30,6 +30,13 @@ async def main() -> int:
         help="how much of AWS's usual time things take; 0: at once, 1: its minutes",
     )
     parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=0,
+        help="how many functions run at once before Lambda answers 429; 0: a new account says 10, "
+        "and runs what this machine can",
+    )
+    parser.add_argument(
         "--bind", default="127.0.0.1", help="the address to listen on; nobody is asked who they are"
     )
     given = parser.parse_args()

@@ -40,6 +40,7 @@ class Settings:
     """``propagation``: seconds until a change has reached every point of presence.
 
     ``time_scale``: how much of AWS's usual time other things take; 0: at once, 1: all of it.
+    ``concurrency``: how many functions the account may run at once; 0: see ``physics.lambda_``.
     """
 
     data_dir: Path
@@ -48,6 +49,7 @@ class Settings:
     postgres_url: str
     propagation: float
     time_scale: float = 0
+    concurrency: int = 0
     bind: str = "127.0.0.1"
 
 
@@ -62,7 +64,7 @@ class Server(uvicorn.Server):
 class Cloud:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.emulator = Emulator(settings.data_dir)
+        self.emulator = Emulator(settings.data_dir, settings.concurrency)
         self.clock = Clock(settings.time_scale)
         self.rds = Rds(settings.postgres_url, self.clock)
         self.registrar = Registrar(settings.data_dir / "registrar.json")
@@ -116,7 +118,7 @@ class Cloud:
                 "cloudfront": CloudFront(propagation, self.clock, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
                 "iam": Iam(reader, self.clock),
-                "lambda": Lambda(propagation, self.clock),
+                "lambda": Lambda(propagation, self.clock, self.settings.concurrency),
                 "rds": self.rds,
                 "route53": OwnNameServers(Route53(reader, self.clock), self.registrar),
                 "s3": S3(propagation, self.clock),

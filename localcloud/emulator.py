@@ -31,10 +31,13 @@ def free_port() -> int:
 
 
 class Emulator:
-    """MiniStack with all of its state under ``data_dir``, on a free loopback port."""
+    """MiniStack with all of its state under ``data_dir``, on a free loopback port.
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+    ``concurrency``: how many functions run at once; 0: as many as the memory suffices for.
+    """
+
+    def __init__(self, data_dir: Path, concurrency: int = 0) -> None:
+        self.data_dir, self.concurrency = data_dir, concurrency
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: asyncio.subprocess.Process | None = None
@@ -66,6 +69,7 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",  # never reach for a daemon that happens to run
             "LOG_LEVEL": "WARNING",
+            **({"LAMBDA_ACCOUNT_CONCURRENCY": str(self.concurrency)} if self.concurrency else {}),
         }
 
     async def _until_ready(self) -> None:

@@ -24,6 +24,7 @@ def site_spec(site: Site) -> provisioning.SiteSpec:
         region=site.account.region,
         domains=domains,
         has_counter=site.has_counter,
+        counter_slots=site.counter_slots,
         price_class=site.price_class,
         headers=site.headers,
         leaving=_leaving(site, domains),

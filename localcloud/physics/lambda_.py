@@ -25,9 +25,10 @@ EDGE = re.compile(r"/20\d\d-\d\d-\d\d/functions/[^/]+(?:/(?:url|policy(?:/[^/]+)
 
 # A zip of 50 MiB in base64; https://github.com/motdotla/node-lambda/issues/123 has AWS's words.
 REQUEST_BYTES = 69_905_067
-# What a new account may run at once, and what it must keep for functions without a reservation.
+# What a new account may run at once, and what an account must keep for functions without a
+# reservation: all of it, in a new one.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-CONCURRENCY = UNRESERVED = 10
+CONCURRENCY, UNRESERVED = 10, 100
 
 # By the clock's words: what a description says for as long, and what cannot be done.
 STATES: Mapping[str, Mapping[str, str]] = {
@@ -54,7 +55,11 @@ BEGINS = {
 
 
 class Lambda:
-    def __init__(self, propagation: Propagation, clock: Clock) -> None:
+    """``concurrency``: what the account may run at once, which the emulator holds it to; 0: what a
+    new account says it may, and nobody counts."""
+
+    def __init__(self, propagation: Propagation, clock: Clock, concurrency: int = 0) -> None:
+        self.concurrency = concurrency
         self.propagation = propagation
         self.iam = propagation.reader.iam
         self.clock = clock
@@ -90,8 +95,28 @@ class Lambda:
                     self._refuse_role, str(call.document["Role"]), bool(network.get("SubnetIds"))
                 )
             case "PutFunctionConcurrency":
-                return _refuse_reservation(call.document.get("ReservedConcurrentExecutions", 0))
+                asked = call.document.get("ReservedConcurrentExecutions", 0)
+                return await asyncio.to_thread(self._refuse_reservation, name, asked)
         return None
+
+    def _refuse_reservation(self, name: str, asked: int) -> Answer | None:
+        limit = free = CONCURRENCY
+        if self.concurrency:
+            client: Any = self.propagation.reader.lambda_
+            settings = client.get_account_settings()["AccountLimit"]
+            own = client.get_function_concurrency(FunctionName=name)
+            limit = settings["ConcurrentExecutions"]
+            free = settings["UnreservedConcurrentExecutions"] + own.get(
+                "ReservedConcurrentExecutions", 0
+            )
+        kept = min(limit, UNRESERVED)
+        if free - asked >= kept:
+            return None
+        return json_error(
+            "InvalidParameterValueException",
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            f"UnreservedConcurrentExecution below its minimum value of [{kept}].",
+        )
 
     def _refuse_role(self, arn: str, is_in_vpc: bool) -> Answer | None:
         name = arn.rpartition("/")[2]
@@ -122,10 +147,10 @@ class Lambda:
         )
 
     def _as_it_is_now(self, operation: str, name: str, answer: Answer) -> Answer:
-        if operation == "GetAccountSettings":
+        if operation == "GetAccountSettings" and not self.concurrency:
             limits = {
                 "ConcurrentExecutions": CONCURRENCY,
-                "UnreservedConcurrentExecutions": UNRESERVED,
+                "UnreservedConcurrentExecutions": CONCURRENCY,
             }
             return _with(answer, "AccountLimit", limits)
         if operation not in (*BEGINS, "GetFunction", "GetFunctionConfiguration"):
@@ -153,16 +178,6 @@ def _conflict(what: str, name: str) -> Answer:
     )
     message = f"The operation cannot be performed at this time. {why}"
     return json_error("ResourceConflictException", message, 409)
-
-
-def _refuse_reservation(asked: int) -> Answer | None:
-    if CONCURRENCY - asked >= UNRESERVED:
-        return None
-    return json_error(
-        "InvalidParameterValueException",
-        "Specified ReservedConcurrentExecutions for function decreases account's "
-        f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED}].",
-    )
 
 
 def _with(answer: Answer, part: str, more: Mapping[str, Any]) -> Answer:

@@ -16,6 +16,7 @@ FIELDS = {
     "headers": "headers",
     "trailing_slash": "trailing_slash",
     "counter": "has_counter",
+    "counter_slots": "counter_slots",
     "inject": "injects_snippet",
     "spa": "is_spa",
 }
@@ -28,6 +29,12 @@ def add_settings(parser: CommandParser) -> None:
         "--trailing-slash", choices=Site.TrailingSlash.values, help="of the addresses of pages"
     )
     parser.add_argument("--counter", action=BooleanOptionalAction, help="visitor counter")
+    parser.add_argument(
+        "--counter-slots",
+        type=int,
+        metavar="1-16",
+        help="for a site with hundreds of hits a second: how many it counts at once",
+    )
     parser.add_argument(
         "--inject",
         action=BooleanOptionalAction,

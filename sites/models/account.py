@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 
@@ -28,6 +28,28 @@ class Account(models.Model):
         help_text="The role to assume; empty for the credentials of the process.",
     )
     external_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    counter_host = models.CharField(
+        "counter database",
+        max_length=255,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z",
+                "The endpoint of a database is a host name alone, without its port.",
+            )
+        ],
+        help_text="Endpoint of an RDS PostgreSQL that is there already, in this account and "
+        "region, with IAM authentication; empty to have one made.",
+    )
+    counter_port = models.PositiveIntegerField(
+        default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    counter_database = models.CharField(max_length=63, default="cloudadmin_counter")
+    counter_user = models.CharField(
+        max_length=63,
+        default="cloudadmin",
+        help_text="It owns the database, or may create a schema in it, and has the role rds_iam.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -51,6 +51,11 @@ class Site(models.Model):
     )
     state = models.CharField(max_length=20, choices=State, default=State.DRAFT, editable=False)
     has_counter = models.BooleanField("visitor counter", default=True)
+    counter_slots = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(16)],
+        help_text="Rows that share the counter's number. More take more hits at once.",
+    )
     is_spa = models.BooleanField(
         "single-page application",
         default=False,

@@ -223,12 +223,14 @@ COUNTER_GRANTS = (
             "lambda",
             "AddPermission CreateFunction CreateFunctionUrlConfig DeleteFunction "
             "DeleteFunctionUrlConfig GetFunction GetFunctionUrlConfig GetPolicy InvokeFunction "
-            "ListTags RemovePermission TagResource UpdateFunctionCode UpdateFunctionConfiguration "
-            "UpdateFunctionUrlConfig",
+            "ListTags PutFunctionConcurrency RemovePermission TagResource UpdateFunctionCode "
+            "UpdateFunctionConfiguration UpdateFunctionUrlConfig",
         ),
         (f"arn:aws:lambda:*:*:function:{NAME}",),
         LAMBDAS,
     ),
+    # To tell what a function turned away; nothing that is made needs it.
+    Grant("Throttles", ("cloudwatch:GetMetricStatistics",)),
     # Asked of whoever puts a function into a VPC.
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     Grant(

@@ -58,6 +58,9 @@ COUNTER_HEADERS = (
 # CloudFront adds it to what a function sees when a policy asks for it, and S3 does not mind it.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
 ROUTER_HEADERS = ("CloudFront-Viewer-Country",)
+# One execution for each slot, and these: a hit takes some milliseconds, so five take hundreds a
+# second. db.t4g.micro has about 80 connections for all sites.
+SPARE_EXECUTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class SiteSpec:
     ``name`` is the site's own, ``headers`` a preset of ``response_headers_policy``, or "none".
     ``leaving`` are domains that were taken from the site while records of ours still lead to it.
     ``keeps_counts``: the counter has counted, so without ``has_counter`` it rests, numbers and all.
+    ``counter_slots``: the rows that share one number; more of them take more hits at once.
     """
 
     uid: str
@@ -104,6 +108,7 @@ class SiteSpec:
     headers: str = "standard"
     leaving: tuple[str, ...] = ()
     keeps_counts: bool = False
+    counter_slots: int = 1
 
     @property
     def prefix(self) -> str:
@@ -347,11 +352,14 @@ def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
             "DATABASE_USER": database["user"],
             "DATABASE_AUTH": "iam",
             "DATABASE_TLS": "disable" if is_local else "require",
+            "SLOTS": str(spec.counter_slots),
         },
         tags=spec.tags,
         # Beside the database: the same subnets, and its security group, which admits its own.
         subnet_ids=[] if is_local else database["subnet_ids"],
         security_group_ids=[] if is_local else database["security_group_ids"],
+        # Each has one connection: the second fence before the database, behind the token bucket.
+        reserved_concurrency=SPARE_EXECUTIONS + spec.counter_slots,
     )
 
 

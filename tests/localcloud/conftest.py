@@ -39,6 +39,7 @@ class LocalCloud:
     data_dir: Path
     propagation: float = 0
     time_scale: float = 0
+    concurrency: int = 0
     aws_port: int = field(default_factory=embedded.free_port)
     edge_port: int = field(default_factory=embedded.free_port)
 
@@ -65,6 +66,7 @@ class LocalCloud:
                     *("--postgres-url", os.environ["DATABASE_URL"]),
                     *("--propagation", str(self.propagation)),
                     *("--time-scale", str(self.time_scale)),
+                    *("--concurrency", str(self.concurrency)),
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,

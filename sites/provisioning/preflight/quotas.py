@@ -11,6 +11,8 @@ from sites.provisioning.plan import Create, Plan
 from sites.provisioning.preflight.findings import Finding
 from sites.provisioning.preflight.look import Look
 from sites.provisioning.resources.base import listed
+from sites.provisioning.resources.lambda_function import UNRESERVED
+from sites.provisioning.stack import SPARE_EXECUTIONS
 
 # A new account has ten; a function of ours answers in milliseconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -112,13 +114,21 @@ def _limit(look: Look, quota: Quota) -> int | None:
 
 
 def _concurrency(look: Look) -> Iterator[Finding]:
-    limit = look.clients.lambda_.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    """Never blocks: without a reservation, counters share what the account has."""
+    settings = look.clients.lambda_.get_account_settings()["AccountLimit"]
+    limit, free = settings["ConcurrentExecutions"], settings["UnreservedConcurrentExecutions"]
     if limit <= FEW_EXECUTIONS:
-        yield Finding(
-            "quota",
-            "concurrent executions",
-            f"Lambda runs {limit} functions at once in this account, as in every new one; the "
-            "counters of all its sites share them.",
-            "Ask for more in AWS's Service Quotas (lambda L-B99A9384) when there are many visitors "
-            "at the same time; until then pages show their last number.",
-        )
+        said = f"Lambda runs {limit} functions at once in this account, as in every new one; the "
+        said += "counters of all its sites share them, and none is reserved for one of them."
+    elif free - UNRESERVED <= SPARE_EXECUTIONS:
+        said = f"Lambda runs {limit} functions at once in this account and has reserved "
+        said += f"{limit - free}; AWS keeps the other {free}, so none is reserved for this counter."
+    else:
+        return
+    yield Finding(
+        "quota",
+        "concurrent executions",
+        said,
+        "Ask for more in AWS's Service Quotas (lambda L-B99A9384) when there are many visitors "
+        "at the same time; until then pages show their last number.",
+    )

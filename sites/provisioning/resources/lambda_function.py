@@ -11,12 +11,20 @@ from sites.provisioning.resources.base import Resource, State
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
 
+RESERVED = "ReservedConcurrentExecutions"
+# What AWS keeps for functions without a reservation. A new account runs ten at once in all, so it
+# has nothing to reserve.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+UNRESERVED = 100
+
 
 @dataclass(frozen=True)
 class LambdaFunction(Resource):
     """``code_sha256`` is Lambda's own digest of the zip: base64.
 
     ``timeout`` is in seconds, ``memory_size`` in MB. Without subnets it is outside of any VPC.
+    ``reserved_concurrency`` is how many run at once, at most and for certain; 0 leaves that open.
+    An account without room for it does without: it is no difference then, and comes when there is.
     """
 
     type = "lambda_function"
@@ -37,6 +45,7 @@ class LambdaFunction(Resource):
     handler: str = "handler.handler"
     timeout: int = 5
     memory_size: int = 256
+    reserved_concurrency: int = 0
 
     @property
     def label(self) -> str:
@@ -54,6 +63,7 @@ class LambdaFunction(Resource):
             "SubnetIds": self.subnet_ids,
             "SecurityGroupIds": self.security_group_ids,
             "Tags": self.tags,
+            **({RESERVED: self.reserved_concurrency} if self.reserved_concurrency else {}),
         }
 
     def _read(self, clients: Clients, known_id: str) -> State | None:
@@ -67,12 +77,16 @@ class LambdaFunction(Resource):
             "Tags": {
                 key: value for key, value in function.get("Tags", {}).items() if key in self.tags
             },
+            **function.get("Concurrency", {}),
         }
+        properties = {key: found.get(key) for key in self.desired()}
+        if not self._can_reserve(clients, found):
+            properties.pop(RESERVED, None)
         state, update = config.get("State", "Active"), config.get("LastUpdateStatus", "Successful")
         reason = config.get("StateReason") or config.get("LastUpdateStatusReason") or ""
         return State(
             self.name,
-            {key: found.get(key) for key in self.desired()},
+            properties,
             {"arn": config["FunctionArn"]},
             aws_status=state if state != "Active" or update == "Successful" else update,
             # An idle function of a VPC wakes up at its next call.
@@ -80,6 +94,11 @@ class LambdaFunction(Resource):
             waiting_for="Lambda to get the function ready, which takes up to a minute",
             failure=f"Lambda gave up: {reason}" if "Failed" in (state, update) else "",
         )
+
+    def _can_reserve(self, clients: Clients, found: Any) -> bool:
+        if not self.reserved_concurrency or RESERVED in found:
+            return True
+        return room_to_reserve(clients) >= self.reserved_concurrency
 
     def _create(self, clients: Clients) -> str | State:
         try:
@@ -96,8 +115,13 @@ class LambdaFunction(Resource):
             return State("", ready=False, waiting_for="IAM to let Lambda use the new role")
         return self.name
 
+    def create(self, clients: Clients) -> State:
+        return self._until_whole(super().create(clients))
+
     def update(self, clients: Clients, current: State) -> State:
-        state = super().update(clients, current)
+        return self._until_whole(super().update(clients, current))
+
+    def _until_whole(self, state: State) -> State:
         if not state.ready or not self.changes(state):
             return state
         return replace(state, ready=False, waiting_for="the next look, to make the next change")
@@ -108,6 +132,10 @@ class LambdaFunction(Resource):
         if "CodeSha256" in changes:
             clients.lambda_.update_function_code(
                 FunctionName=self.name, S3Bucket=self.bucket_name, S3Key=self.key
+            )
+        elif RESERVED in changes:
+            clients.lambda_.put_function_concurrency(
+                FunctionName=self.name, ReservedConcurrentExecutions=self.sent()[RESERVED]
             )
         elif all(path.startswith("Tags") for path in changes):
             clients.lambda_.tag_resource(
@@ -130,6 +158,12 @@ class LambdaFunction(Resource):
             "Environment": {"Variables": wanted["Environment"]},
             "VpcConfig": {name: [*wanted[name]] for name in network},
         }
+
+
+def room_to_reserve(clients: Clients) -> int:
+    """How many executions at once the account has left to reserve."""
+    limit = clients.lambda_.get_account_settings()["AccountLimit"]
+    return limit["UnreservedConcurrentExecutions"] - UNRESERVED
 
 
 def _role_is_too_new(error: ClientError) -> bool:

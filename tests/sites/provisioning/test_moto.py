@@ -26,6 +26,10 @@ from tests.sites.provisioning.judges import MOTO
 UNLISTED: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("cloudfront", "list_origin_request_policies"): ({}, {"OriginRequestPolicyList": {}}),
     ("cloudfront", "list_response_headers_policies"): ({}, {"ResponseHeadersPolicyList": {}}),
+    ("lambda_", "get_account_settings"): (
+        {},
+        {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}},
+    ),
     ("lambda_", "list_function_url_configs"): ({"FunctionName": "any"}, {"FunctionUrlConfigs": []}),
 }
 # The zone is the person's own, and counters cannot be counted again.

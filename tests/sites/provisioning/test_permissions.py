@@ -25,6 +25,7 @@ from tests.sites.provisioning.conftest import World
 SERVICES = {
     "acm": ("acm", "acm"),
     "cloudfront": ("cloudfront", "cloudfront"),
+    "cloudwatch": ("cloudwatch", "cloudwatch"),
     "iam": ("iam", "iam"),
     "keyvaluestore": ("cloudfront-keyvaluestore", "cloudfront-keyvaluestore"),
     "lambda_": ("lambda", "lambda"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,6 +71,25 @@ def test_names_of_one_certificate_are_counted(clients: Clients):
     (finding,) = quotas(Look(clients, FakeDns({})), plan(*domains), domains)
     assert not finding.blocks
     assert "11 names of one certificate are needed" in finding.said
+
+
+@pytest.mark.parametrize(
+    ("limit", "unreserved", "said"),
+    [
+        (10, 10, "runs 10 functions at once in this account, as in every new one"),
+        (1000, 104, "has reserved 896; AWS keeps the other 104"),
+        (1000, 105, ""),
+    ],
+)
+def test_an_account_without_room_to_reserve_is_told_and_not_stopped(limit, unreserved, said):
+    def settings() -> Any:
+        limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+        return {"AccountLimit": limits}
+
+    clients: Any = SimpleNamespace(lambda_=SimpleNamespace(get_account_settings=settings))
+    found = [*quotas(Look(clients, FakeDns({})), plan(lambda_function=1), ())]
+    assert [said in finding.said for finding in found] == ([True] if said else [])
+    assert not any(finding.blocks for finding in found)
 
 
 # --- Permissions ------------------------------------------------------------------------------

@@ -110,6 +110,60 @@ def test_read_tells_that_lambda_gave_up(stub: Stubber, clients):
     assert state.failure == "Lambda gave up: no address left in the subnet"
 
 
+RESERVING = replace(FUNCTION, reserved_concurrency=5)
+WHOLE: dict[str, Any] = {
+    "State": "Active",
+    "CodeSha256": "sha",
+    "Role": FUNCTION.role_arn,
+    "Runtime": FUNCTION.runtime,
+    "Handler": FUNCTION.handler,
+    "Timeout": FUNCTION.timeout,
+    "MemorySize": FUNCTION.memory_size,
+}
+
+
+def room(stub: Stubber, unreserved: int) -> None:
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": unreserved}
+    stub.add_response("get_account_settings", {"AccountLimit": limit})
+
+
+@pytest.mark.parametrize(("unreserved", "is_wanted"), [(10, False), (104, False), (105, True)])
+def test_executions_are_reserved_where_the_account_has_room(
+    stub: Stubber, clients, unreserved, is_wanted
+):
+    stub.add_response("get_function", configuration(**WHOLE))
+    room(stub, unreserved)
+    found = RESERVING.read(clients)
+    assert found is not None
+    expected = {"ReservedConcurrentExecutions": (None, 5)} if is_wanted else {}
+    assert RESERVING.changes(found) == expected
+
+
+@pytest.mark.parametrize("reserved", [0, 5, 7])
+def test_what_is_reserved_is_compared_without_asking_for_room(stub: Stubber, clients, reserved):
+    concurrency = {"Concurrency": {"ReservedConcurrentExecutions": reserved}}
+    stub.add_response("get_function", {**configuration(**WHOLE), **concurrency})
+    found = RESERVING.read(clients)
+    assert found is not None
+    assert bool(RESERVING.changes(found)) == (reserved != 5)
+
+
+def test_a_function_that_is_made_at_once_waits_for_its_reservation(stub: Stubber, clients):
+    stub.add_response("create_function", {})
+    stub.add_response("get_function", configuration(**WHOLE))
+    room(stub, 1000)
+    made = RESERVING.create(clients)
+    assert (made.ready, made.waiting_for) == (False, "the next look, to make the next change")
+    stub.add_response(
+        "put_function_concurrency",
+        {},
+        {"FunctionName": "f", "ReservedConcurrentExecutions": 5},
+    )
+    concurrency = {"Concurrency": {"ReservedConcurrentExecutions": 5}}
+    stub.add_response("get_function", {**configuration(**WHOLE), **concurrency})
+    assert RESERVING.update(clients, made).ready
+
+
 def test_schema_waits_until_the_database_answers(stub: Stubber, clients):
     stub.add_response("invoke", unreachable())
     state = CounterSchema("f").create(clients)
