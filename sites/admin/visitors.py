@@ -4,26 +4,23 @@ page."""
 from __future__ import annotations
 
 import re
-import secrets
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from sites.admin.actions import SiteAction, SiteForm
+from sites.admin.actions import SiteAction
 from sites.admin.base import ModelAdmin
+from sites.admin.visitors_actions import Import, MakePublic, UndoImport, Withdraw
 from sites.models import Kind, Site, VisitCursor
-from sites.visits import exports, query
+from sites.visits import exports, query, throttling
 from sites.visits.breakdowns import BREAKDOWNS, BY_SLUG, SITES, reason_of
 from sites.visits.marks import marks
 from sites.visits.ranges import NAMES, Range
 from sites.visits.report import Panel, Shown, asked, panel, panels, report, sum_of
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 ROWS_SHOWN = 100
 PAGES_SHOWN = 8
@@ -37,54 +34,6 @@ NUMBER = "You are visitor <span data-visits></span>."
 BADGE = '<noscript><img src="/_cloudadmin/visits.svg" alt="Visits"></noscript>'
 
 
-class PublicPageAction(SiteAction):
-    """Has its button on the page of the visitors, and leads back there."""
-
-    def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
-        return False
-
-    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
-        response = super().view(request, site, model_admin)
-        is_done = isinstance(response, HttpResponseRedirect)
-        return redirect("admin:sites_site_visitors", site.pk) if is_done else response
-
-
-class MakePublic(PublicPageAction):
-    slug, title, icon = "publish-visitors", "Make a public page", "public"
-
-    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        return {
-            "says": [
-                "The page shows visits, pages, referrers, countries and devices of this site, and "
-                "nothing else of cloudadmin. Whoever has its address may look, without a login; "
-                "search engines are told to stay away.",
-                "Its address cannot be guessed. You can withdraw it at any time.",
-            ]
-        }
-
-    def act(self, site: Site, form: SiteForm, user: User) -> str:
-        token = secrets.token_urlsafe()
-        # Of two at once, the first one's address stays.
-        Site.objects.filter(pk=site.pk, visitors_token="").update(visitors_token=token)
-        return f"The visitors of {site.name} have a public page."
-
-
-class Withdraw(PublicPageAction):
-    slug, title, icon = "withdraw-visitors", "Withdraw the public page", "public_off"
-
-    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        return {
-            "says": [
-                "Its address answers “not here” from now on, also when you make a public page "
-                "again: that one gets another address."
-            ]
-        }
-
-    def act(self, site: Site, form: SiteForm, user: User) -> str:
-        Site.objects.filter(pk=site.pk).update(visitors_token="")
-        return f"The public page of {site.name} is withdrawn."
-
-
 class VisitorsMixin(ModelAdmin[Site]):
     """The pages, for the admin of sites. Seen by who may see sites."""
 
@@ -92,7 +41,10 @@ class VisitorsMixin(ModelAdmin[Site]):
         css: ClassVar = {"all": ["sites/visitors.css"]}
         js: ClassVar = ["sites/visitors.js"]
 
-    visitor_actions: ClassVar[tuple[SiteAction, ...]] = (MakePublic(), Withdraw())
+    visitor_actions: ClassVar[tuple[SiteAction, ...]] = (
+        *(MakePublic(), Withdraw()),
+        *(Import(), UndoImport()),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         one, all_sites = "<int:pk>/visitors/", "visitors/"
@@ -124,6 +76,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         address = site.visitors_token and reverse("visitors", args=[site.visitors_token])
         context |= {
             "public_url": address and request.build_absolute_uri(address),
+            "imports": site.visit_imports.all(),
             "may_act": request.user.has_perm("sites.change_site"),
         }
         return TemplateResponse(request, "sites/visitors.html", context)
@@ -157,7 +110,11 @@ class VisitorsMixin(ModelAdmin[Site]):
         return TemplateResponse(request, "sites/visitors_by.html", context)
 
     def _left_out(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The page; with ``?part``, what AWS says of hits that never reached the counter."""
         site = self._site_to_see(request, pk)
+        if "part" in request.GET:
+            told = {"throttled": throttling.throttling(site)}
+            return TemplateResponse(request, "sites/visitors_throttled.html", told)
         context = self._context(request, "Left out", site)
         range = context["asked"].range
         context["reasons"] = [(row, reason_of(row.value)) for row in query.left_out(site, range)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from sites.models import Kind, VisitCursor
+from sites.models import Kind, VisitCursor, VisitDay, VisitImport
+from sites.visits import throttling
 from sites.visits.breakdowns import BREAKDOWNS, REASONS
 from tests.factories import (
     DeploymentFactory,
@@ -182,6 +185,17 @@ def test_every_reason_is_explained(admin_client, site, reason):
     assert (REASONS[reason].title if reason in REASONS else reason) in content
 
 
+def test_what_lambda_turned_away_is_asked_for_after_the_page(admin_client, site, monkeypatch):
+    told = mock.create_autospec(throttling.throttling, return_value="12 were turned away.")
+    monkeypatch.setattr(throttling, "throttling", told)
+    assert "AWS is asked" in admin_client.get(page(site, "left_out")).content.decode()
+    told.assert_not_called()
+    assert "12 were" in admin_client.get(page(site, "left_out"), {"part": 1}).content.decode()
+    told.return_value = ""
+    content = admin_client.get(page(site, "left_out"), {"part": 1}).content.decode()
+    assert "turned no hit away" in content
+
+
 # --- All sites ------------------------------------------------------------------------------------
 
 
@@ -254,7 +268,7 @@ def test_a_viewer_sees_but_does_not_publish(client, site):
     user.user_permissions.add(Permission.objects.get(codename="view_site"))
     client.force_login(user)
     assert "Make a public page" not in client.get(page(site)).content.decode()
-    for slug in ("publish-visitors", "withdraw-visitors"):
+    for slug in ("publish-visitors", "withdraw-visitors", "import-visitors", "undo-import"):
         assert client.post(page(site, slug)).status_code == 403
 
 
@@ -274,3 +288,44 @@ def test_a_public_page_is_made_and_withdrawn_by_post(admin_client, site):
     admin_client.post(page(site, "withdraw-visitors"))
     site.refresh_from_db()
     assert site.visitors_token == ""
+
+
+# --- Imports --------------------------------------------------------------------------------------
+
+GOATCOUNTER = (
+    "2Path,Event,System,Session,Bot,Referrer,Referrer scheme,Screen size,Location,FirstVisit,Date\n"
+    "/old,false,,1,0,,o,,DE,true,2020-05-17T12:00:00Z\n"
+)
+
+
+def upload(content):
+    return SimpleUploadedFile("goatcounter.csv", content.encode())
+
+
+def test_a_file_of_another_counter_is_imported_and_taken_out_again(admin_client, site):
+    address = page(site, "import-visitors")
+    assert 'enctype="multipart/form-data"' in admin_client.get(address).content.decode()
+    response = admin_client.post(address, {"file": upload(GOATCOUNTER)}, follow=True)
+    content = response.content.decode()
+    assert "Imported 1 pageview from 2020-05-17" in content
+    assert "goatcounter.csv" in content
+    assert VisitDay.objects.filter(site=site, kind=Kind.PATH, value="/old").exists()
+
+    row = VisitImport.objects.get()
+    undo = page(site, "undo-import")
+    asked = admin_client.get(undo, {"visit_import": row.pk}).content.decode()
+    assert "is taken out of the statistics" in asked
+    other = SiteFactory()
+    admin_client.post(page(other, "undo-import"), {"visit_import": row.pk})
+    assert VisitImport.objects.exists()
+    admin_client.post(undo, {"visit_import": row.pk})
+    assert not VisitDay.objects.exists()
+    again = admin_client.post(undo, {"visit_import": row.pk}).content.decode()
+    assert "There is no such import" in again
+
+
+@pytest.mark.parametrize("content", ["no counter wrote this", GOATCOUNTER + "/old,torn"])
+def test_a_file_that_cannot_be_read_is_refused_whole(admin_client, site, content):
+    response = admin_client.post(page(site, "import-visitors"), {"file": upload(content)})
+    assert "goatcounter.csv" in response.content.decode()
+    assert not VisitDay.objects.exists()
