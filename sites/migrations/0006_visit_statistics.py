@@ -36,8 +36,15 @@ def site(related_name):
     )
 
 
-# Django makes no partitioned tables. A partition is a month, as in sites/visits/partitions.py.
-PARTITIONED = """
+NUMBERS = """
+    pageviews bigint NOT NULL CHECK (pageviews >= 0),
+    visits    bigint NOT NULL CHECK (visits >= 0),
+    visitors  bigint NOT NULL CHECK (visitors >= 0),
+    bots      bigint NOT NULL CHECK (bots >= 0)
+"""
+
+# Django makes no partitioned tables. Here a partition is a month, as in sites/visits/partitions.py.
+HOURS = f"""
     ALTER TABLE sites_visitcount RENAME TO sites_visitcount_by_path;
 
     CREATE TABLE sites_visitcount (
@@ -46,10 +53,7 @@ PARTITIONED = """
         hour      timestamptz NOT NULL,
         value     varchar(500) COLLATE "C" NOT NULL,
         epoch     smallint NOT NULL,
-        pageviews bigint NOT NULL CHECK (pageviews >= 0),
-        visits    bigint NOT NULL CHECK (visits >= 0),
-        visitors  bigint NOT NULL CHECK (visitors >= 0),
-        bots      bigint NOT NULL CHECK (bots >= 0),
+        {NUMBERS},
         PRIMARY KEY (site_id, kind, hour, value, epoch)
     ) PARTITION BY RANGE (hour);
 
@@ -71,6 +75,71 @@ PARTITIONED = """
         END LOOP;
     END $$;
 """
+
+# The rows of all hits have a partition of their own: of many sites, they are read by day. The room
+# in the pages is for updates that leave the indexes alone.
+# https://www.postgresql.org/docs/current/storage-hot.html
+DAYS = f"""
+    CREATE TABLE sites_visitday (
+        site_id   bigint NOT NULL REFERENCES sites_site (id) DEFERRABLE INITIALLY DEFERRED,
+        kind      smallint NOT NULL CHECK (kind >= 0),
+        day       date NOT NULL,
+        value     varchar(500) COLLATE "C" NOT NULL,
+        {NUMBERS},
+        PRIMARY KEY (site_id, kind, day, value)
+    ) PARTITION BY LIST (kind);
+    CREATE TABLE sites_visitday_all PARTITION OF sites_visitday
+        FOR VALUES IN (7) WITH (fillfactor = 80);
+    CREATE TABLE sites_visitday_divided PARTITION OF sites_visitday
+        DEFAULT WITH (fillfactor = 80);
+    CREATE INDEX sites_visitday_all_day ON sites_visitday_all (day);
+"""
+
+# Whatever is written to the days, also what goes with a site that is deleted, is written to the
+# days of all sites in the same statement. Changes are sums that may be negative, hence no checks.
+# Locks are taken in one order by everybody.
+# https://www.postgresql.org/docs/current/sql-createtrigger.html
+OVERALL = """
+    CREATE TABLE sites_overallday (
+        kind      smallint NOT NULL,
+        day       date NOT NULL,
+        value     varchar(500) COLLATE "C" NOT NULL,
+        pageviews bigint NOT NULL,
+        visits    bigint NOT NULL,
+        visitors  bigint NOT NULL,
+        bots      bigint NOT NULL,
+        PRIMARY KEY (kind, day, value)
+    ) WITH (fillfactor = 80);
+"""
+ON_CHANGE = """
+    CREATE FUNCTION sites_visitday_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO sites_overallday AS o (kind, day, value, pageviews, visits, visitors, bots)
+        SELECT kind, day, value, sum(pageviews), sum(visits), sum(visitors), sum(bots)
+        FROM ({changes}) AS changes
+        WHERE kind IN (0, 2, 3, 4, 7)
+        GROUP BY day, kind, value ORDER BY day, kind, value
+        ON CONFLICT (kind, day, value) DO UPDATE SET
+            pageviews = o.pageviews + excluded.pageviews,
+            visits = o.visits + excluded.visits,
+            visitors = o.visitors + excluded.visitors,
+            bots = o.bots + excluded.bots;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER overall_{event} AFTER {event} ON sites_visitday REFERENCING {tables}
+        FOR EACH STATEMENT EXECUTE FUNCTION sites_visitday_{event}();
+"""
+CAME = "SELECT kind, day, value, pageviews, visits, visitors, bots FROM came"
+WENT = """
+    SELECT kind, day, value, -pageviews AS pageviews, -visits AS visits, -visitors AS visitors,
+           -bots AS bots
+    FROM went
+"""
+CHANGES = {
+    "insert": ("NEW TABLE AS came", CAME),
+    "update": ("NEW TABLE AS came OLD TABLE AS went", f"{CAME} UNION ALL {WENT}"),
+    "delete": ("OLD TABLE AS went", WENT),
+}
 
 # The hits of a path on a day, which is what was known so far, are those of its first hour.
 MOVED = """
@@ -153,28 +222,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
-            name="VisitDay",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "site",
-                        "kind",
-                        "day",
-                        "value",
-                        blank=True,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                *sums(),
-                ("day", models.DateField()),
-                ("site", site("visit_days")),
-            ],
-            options={"abstract": False},
-        ),
-        migrations.CreateModel(
             name="VisitImport",
             fields=[
                 (
@@ -254,9 +301,60 @@ class Migration(migrations.Migration):
             options={"abstract": False},
         ),
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunSQL(PARTITIONED), migrations.RunSQL(MOVED)],
+            database_operations=[
+                migrations.RunSQL(HOURS),
+                migrations.RunSQL(DAYS),
+                migrations.RunSQL(OVERALL),
+                *(
+                    migrations.RunSQL(ON_CHANGE.format(event=event, tables=tables, changes=changes))
+                    for event, (tables, changes) in CHANGES.items()
+                ),
+                migrations.RunSQL(MOVED),
+            ],
             state_operations=[
                 migrations.DeleteModel(name="VisitCount"),
+                migrations.CreateModel(
+                    name="VisitDay",
+                    fields=[
+                        (
+                            "pk",
+                            models.CompositePrimaryKey(
+                                "site",
+                                "kind",
+                                "day",
+                                "value",
+                                blank=True,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        *sums(),
+                        ("day", models.DateField()),
+                        ("site", site("visit_days")),
+                    ],
+                    options={"abstract": False},
+                ),
+                migrations.CreateModel(
+                    name="OverallDay",
+                    fields=[
+                        (
+                            "pk",
+                            models.CompositePrimaryKey(
+                                "kind",
+                                "day",
+                                "value",
+                                blank=True,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        *sums(),
+                        ("day", models.DateField()),
+                    ],
+                    options={"abstract": False},
+                ),
                 migrations.CreateModel(
                     name="VisitCount",
                     fields=[

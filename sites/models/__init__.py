@@ -6,6 +6,7 @@ from sites.models.site import Site
 from sites.models.visits import (
     ImportedDay,
     Kind,
+    OverallDay,
     VisitCount,
     VisitCursor,
     VisitDay,
@@ -19,6 +20,7 @@ __all__ = [
     "Kind",
     "Operation",
     "OperationEvent",
+    "OverallDay",
     "Resource",
     "Site",
     "VisitCount",

@@ -6,6 +6,7 @@ their sums, and what was imported besides: hours go after a while, days stay. Ti
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -74,6 +75,21 @@ class VisitDay(Sums):
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="visit_days", db_index=False
     )
+    day = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.get_kind_display()} {self.value}"
+
+
+class OverallDay(Sums):
+    """One day of all sites together, of the kinds that mean something there.
+
+    The database itself keeps it: triggers on VisitDay write what each statement changed there.
+    """
+
+    KINDS: ClassVar = (Kind.LEFT_OUT, Kind.REFERRER, Kind.COUNTRY, Kind.DEVICE, Kind.ALL)
+
+    pk = models.CompositePrimaryKey("kind", "day", "value")
     day = models.DateField()
 
     def __str__(self) -> str:

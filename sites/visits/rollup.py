@@ -160,8 +160,9 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         partitions.ensure([day for (day,) in cursor.fetchall()])
         cursor.execute(FORGOTTEN)
         cursor.execute(HOURS, values)
-        cursor.execute(DAYS)
+        # The oldest days first, as everybody who writes several takes the locks of OverallDay.
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
+        cursor.execute(DAYS)
 
 
 def _midnight(day: date) -> datetime:

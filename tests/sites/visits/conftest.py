@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.db.models import Sum
 
-from sites.models import Account, Kind, Site, VisitCount, VisitDay
+from sites.models import Account, Kind, OverallDay, Site, VisitCount, VisitDay
 from sites.visits.readers import CounterDatabase, Direct
 from tests.lambda_src.counter.containers import connection, counter_url, environment
 
@@ -71,6 +72,15 @@ def hours_by_day(*sites) -> dict[tuple, tuple[int, ...]]:
         sums = found.get(key, (0, 0, 0, 0))
         found[key] = tuple(a + getattr(row, name) for a, name in zip(sums, SUMS, strict=True))
     return {key: sums for key, sums in found.items() if any(sums)}
+
+
+def overall() -> tuple[dict, dict]:
+    """The days of all sites together, and what they have to be."""
+    kept = OverallDay.objects.values_list("kind", "day", "value", *SUMS)
+    rows = VisitDay.objects.filter(kind__in=OverallDay.KINDS)
+    summed = rows.values_list("kind", "day", "value").annotate(*map(Sum, SUMS))
+    one, other = ({row[:3]: row[3:] for row in found if any(row[3:])} for found in (kept, summed))
+    return one, other
 
 
 @pytest.fixture

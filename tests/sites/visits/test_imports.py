@@ -18,7 +18,7 @@ from sites.visits import imports
 from sites.visits.imports import goatcounter, plausible
 from sites.visits.imports.tables import Counted
 from tests.factories import VisitDayFactory
-from tests.sites.visits.conftest import days
+from tests.sites.visits.conftest import days, overall
 
 HEADER = (
     "2Path,Title,Event,UserAgent,Browser,System,Session,Bot,Referrer,Referrer scheme,Screen size,"
@@ -259,7 +259,10 @@ def test_an_import_is_added_and_taken_out_again(site):
         0,
     )
     assert days(site)[site.uid, date(2026, 2, 1), Kind.PATH, "/"] == (12, 3, 2, 1)
+    kept, summed = overall()
+    assert kept == summed
     imports.undo(made)
+    assert overall() == ({}, {})
     assert days(site) == before
     assert not ImportedDay.objects.exists()
 

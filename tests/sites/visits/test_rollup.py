@@ -13,10 +13,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sites.models import Account, Kind, Site, VisitCount, VisitDay
+from sites.models import Account, Kind, OverallDay, Site, VisitCount, VisitDay
 from sites.visits.pull import pull
+from tests.factories import VisitDayFactory
 from tests.lambda_src.counter.containers import migrated_database
-from tests.sites.visits.conftest import NOON, days, direct, hit, hours_by_day, source
+from tests.sites.visits.conftest import NOON, days, direct, hit, hours_by_day, overall, source
 
 
 class Killed(BaseException):
@@ -40,6 +41,11 @@ def killed_at(step):
             yield
     except Killed:
         pass
+
+
+def assert_overall() -> None:
+    kept, summed = overall()
+    assert kept == summed
 
 
 PATHS = st.sampled_from(["/", "/about", "/ä?“"])
@@ -109,6 +115,7 @@ def test_any_sequence_of_hits_and_syncs_ends_with_the_same_sums(counter_url, act
         closed = (NOON - timedelta(hours=24 * 130)).date()
         kept = {key: sums for key, sums in days(site).items() if key[1] != closed}
         assert hours_by_day(site) == kept
+        assert_overall()
     finally:
         counter.close()
 
@@ -172,9 +179,25 @@ def test_nothing_that_was_read_is_lost_when_a_counter_begins_again(databases, ac
                     for key, sums in (before | source(sessions[urls[0]], site)).items():
                         assert all(a >= b for a, b in zip(after[key], sums, strict=True))
                     before = after
+        assert_overall()
     finally:
         for session in sessions.values():
             session.close()
+
+
+def test_all_sites_together_are_the_sum_of_each(account, site):
+    other = VisitDayFactory(value="", pageviews=5).site
+    day = VisitDayFactory(site=site, pageviews=3)
+    VisitDayFactory(site=site, kind=Kind.PATH, value="/")
+    assert_overall()
+    [whole] = OverallDay.objects.values_list("kind", "day", "pageviews", "visits")
+    assert whole == (Kind.ALL, day.day, 8, 2)
+
+    VisitDay.objects.filter(pk=day.pk).update(pageviews=7)
+    assert OverallDay.objects.get().pageviews == 12
+    other.delete()
+    assert OverallDay.objects.get().pageviews == 7
+    assert_overall()
 
 
 def test_no_row_is_negative(db):
