@@ -181,6 +181,10 @@ class Clients:
         return self._client("cloudwatch")
 
     @cached_property
+    def ec2(self) -> Any:
+        return self._client("ec2")
+
+    @cached_property
     def iam(self) -> IAMClient:
         client: IAMClient = self._client("iam")
         return client

@@ -12,6 +12,8 @@ def account_spec(account: Account, site: Site | None = None) -> provisioning.Acc
         account_id=account.aws_account_id,
         region=account.region,
         headers=_headers_in_use(account, site),
+        has_database=not account.counter_host or own_database(account) is not None,
+        let_in=_let_in(account),
     )
 
 
@@ -25,12 +27,49 @@ def site_spec(site: Site) -> provisioning.SiteSpec:
         domains=domains,
         has_counter=site.has_counter,
         counter_slots=site.counter_slots,
+        database=_database(site.account),
         price_class=site.price_class,
         headers=site.headers,
         leaving=_leaving(site, domains),
         # Without an id it may have counted too: the create was sent, and nobody saw its end.
         keeps_counts=site.resources.filter(type="counter_schema").exists(),
     )
+
+
+def own_database(account: Account) -> Resource | None:
+    """The row of the database that was made for the account's counters."""
+    return account.resources.filter(site=None, logical_id="db_instance").first()
+
+
+def _database(account: Account) -> provisioning.Database | None:
+    if not account.counter_host:
+        return None
+    known = account.counter_instance
+    return provisioning.Database(
+        host=account.counter_host,
+        port=account.counter_port,
+        name=account.counter_database,
+        user=account.counter_user,
+        resource_id=known["resource_id"],
+        subnet_ids=tuple(known["subnet_ids"]),
+        security_group_ids=tuple(known["security_group_ids"]),
+    )
+
+
+def _let_in(account: Account) -> tuple[str, ...]:
+    """The security groups that functions of before are in: until they change over, they are let
+    into the account's own database."""
+    own = account.resources.filter(site=None, logical_id="security_group").first()
+    database = own_database(account)
+    if database is None:
+        return ()
+    functions = Resource.objects.filter(
+        account=account,
+        type="lambda_function",
+        inputs__environment__DATABASE_HOST=database.attributes.get("endpoint_address"),
+    )
+    groups = {group for row in functions for group in row.inputs["security_group_ids"]}
+    return tuple(sorted(groups - {own.physical_id if own else ""}))
 
 
 def _leaving(site: Site, domains: tuple[str, ...]) -> tuple[str, ...]:

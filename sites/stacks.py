@@ -26,7 +26,7 @@ def of_account(account: Account, site: Site | None = None) -> provisioning.Stack
     """What the sites of an account share; ``site`` is about to be provisioned."""
     counted = (
         account.sites.filter(has_counter=True).exists()
-        or account.resources.filter(site=None, logical_id="db_instance").exists()
+        or account.resources.filter(site=None, logical_id="artifact").exists()
     )
     return provisioning.account_stack(
         account_spec(account, site), counter_package=counter_package() if counted else None

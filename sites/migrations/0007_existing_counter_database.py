@@ -23,6 +23,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='account',
+            name='counter_instance',
+            field=models.JSONField(blank=True, default=dict, editable=False, help_text='What AWS said of that database when it was named: resource_id, subnet_ids, security_group_ids.'),
+        ),
+        migrations.AddField(
+            model_name='account',
             name='counter_port',
             field=models.PositiveIntegerField(default=5432, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)]),
         ),

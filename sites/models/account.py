@@ -50,6 +50,13 @@ class Account(models.Model):
         default="cloudadmin",
         help_text="It owns the database, or may create a schema in it, and has the role rds_iam.",
     )
+    counter_instance = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="What AWS said of that database when it was named: resource_id, subnet_ids, "
+        "security_group_ids.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

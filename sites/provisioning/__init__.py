@@ -1,6 +1,6 @@
 """From what should be to what is, in five stages:
 
-1 desired   stack.py            SiteSpec -> ordered resources
+1 desired   specs.py, stack.py  SiteSpec -> ordered resources
 2 current   resources/*.read    ask AWS what exists
 3 plan      plan.py             desired and current -> changes; show; raise_if_unsafe; checksum
 4 apply     engine.py           create, update, delete in order; record after each one
@@ -18,11 +18,13 @@ from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting
 from sites.provisioning.plan import Plan
 from sites.provisioning.records import Record, Store
 from sites.provisioning.resources.base import State
-from sites.provisioning.stack import AccountSpec, SiteSpec, account_stack, site_stack
+from sites.provisioning.specs import AccountSpec, Database, SiteSpec
+from sites.provisioning.stack import account_stack, site_stack
 from sites.provisioning.steps import Stack
 
 __all__ = [
     "AccountSpec",
+    "Database",
     "Done",
     "Failed",
     "Outcome",

@@ -69,7 +69,8 @@ SITE_GRANTS = (
             *_actions("iam", "ListPolicies ListRoles SimulatePrincipalPolicy"),
             *_actions("lambda", "GetAccountSettings ListFunctions"),
             "logs:DescribeLogGroups",
-            *_actions("rds", "DescribeDBInstances DescribeDBSnapshots"),
+            *_actions("ec2", "DescribeSecurityGroups DescribeSubnets DescribeVpcs"),
+            *_actions("rds", "DescribeDBInstances DescribeDBSnapshots DescribeDBSubnetGroups"),
             *_actions("route53", "ListHostedZones ListHostedZonesByName"),
             "s3:ListAllMyBuckets",
             "servicequotas:GetServiceQuota",
@@ -231,13 +232,6 @@ COUNTER_GRANTS = (
     ),
     # To tell what a function turned away; nothing that is made needs it.
     Grant("Throttles", ("cloudwatch:GetMetricStatistics",)),
-    # Asked of whoever puts a function into a VPC.
-    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-    Grant(
-        "LambdaNetwork",
-        _actions("ec2", "DescribeSecurityGroups DescribeSubnets DescribeVpcs"),
-        types=frozenset({"lambda_function"}),
-    ),
     Grant(
         "Logs",
         _actions(
@@ -295,12 +289,42 @@ COUNTER_GRANTS = (
     Grant(
         "DatabaseDefaults",
         ("rds:CreateDBInstance",),
-        (
-            "arn:aws:rds:*:*:og:default:*",
-            "arn:aws:rds:*:*:pg:default.*",
-            "arn:aws:rds:*:*:subgrp:default",
-        ),
+        ("arn:aws:rds:*:*:og:default:*", "arn:aws:rds:*:*:pg:default.*"),
         frozenset({"db_instance"}),
+    ),
+    Grant(
+        "DatabaseSubnets",
+        _actions(
+            "rds",
+            "AddTagsToResource CreateDBInstance CreateDBSubnetGroup DeleteDBSubnetGroup "
+            "ListTagsForResource",
+        ),
+        (f"arn:aws:rds:*:*:subgrp:{NAME}",),
+        frozenset({"db_subnet_group", "db_instance"}),
+    ),
+    Grant(
+        "SecurityGroupMake",
+        ("ec2:CreateSecurityGroup",),
+        ("arn:aws:ec2:*:*:security-group/*", "arn:aws:ec2:*:*:vpc/*"),
+        frozenset({"security_group"}),
+    ),
+    Grant(
+        "SecurityGroupTags",
+        ("ec2:CreateTags",),
+        ("arn:aws:ec2:*:*:security-group/*",),
+        frozenset({"security_group"}),
+        {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}},
+    ),
+    Grant(
+        "OurSecurityGroups",
+        _actions(
+            "ec2",
+            "AuthorizeSecurityGroupIngress CreateTags DeleteSecurityGroup "
+            "RevokeSecurityGroupIngress",
+        ),
+        ("arn:aws:ec2:*:*:security-group/*",),
+        frozenset({"security_group"}),
+        OURS,
     ),
     # Before an account's first database.
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html

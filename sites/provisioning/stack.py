@@ -7,7 +7,6 @@ None until it is; see ``steps.py``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
@@ -22,6 +21,7 @@ from sites.provisioning.resources import (
     Certificate,
     CounterSchema,
     DbInstance,
+    DbSubnetGroup,
     Distribution,
     Function,
     FunctionPermission,
@@ -34,12 +34,14 @@ from sites.provisioning.resources import (
     PermissionBoundary,
     ResponseHeadersPolicy,
     Role,
+    SecurityGroup,
     ValidationRecord,
 )
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.function_permission import CALL_ACTION, URL_ACTION
 from sites.provisioning.resources.record_set import base_of
 from sites.provisioning.resources.response_headers_policy import PRESETS
+from sites.provisioning.specs import AccountSpec, SiteSpec
 from sites.provisioning.steps import Stack, States, Step
 
 # Ten, AWS's default quota.
@@ -63,66 +65,6 @@ ROUTER_HEADERS = ("CloudFront-Viewer-Country",)
 SPARE_EXECUTIONS = 4
 
 
-@dataclass(frozen=True)
-class AccountSpec:
-    """``uid``: 12 hex digits, from which every name is derived.
-
-    ``headers``: the presets of security headers that its sites use.
-    """
-
-    uid: str
-    account_id: str
-    region: str
-    headers: frozenset[str] = frozenset({"standard"})
-
-    @property
-    def name(self) -> str:
-        return f"cloudadmin-{self.uid}"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return {
-            "Name": self.name,
-            "cloudadmin:account": self.uid,
-            "cloudadmin:managed-by": "cloudadmin",
-        }
-
-
-@dataclass(frozen=True)
-class SiteSpec:
-    """``uid``: the site's UUID; every name on AWS is derived from its first 12 hex digits.
-
-    ``name`` is the site's own, ``headers`` a preset of ``response_headers_policy``, or "none".
-    ``leaving`` are domains that were taken from the site while records of ours still lead to it.
-    ``keeps_counts``: the counter has counted, so without ``has_counter`` it rests, numbers and all.
-    ``counter_slots``: the rows that share one number; more of them take more hits at once.
-    """
-
-    uid: str
-    name: str
-    account_id: str
-    region: str
-    domains: tuple[str, ...] = ()
-    has_counter: bool = True
-    price_class: str = "PriceClass_100"
-    headers: str = "standard"
-    leaving: tuple[str, ...] = ()
-    keeps_counts: bool = False
-    counter_slots: int = 1
-
-    @property
-    def prefix(self) -> str:
-        return f"cloudadmin-{self.uid.replace('-', '')[:12]}"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return {
-            "Name": self.name,
-            "cloudadmin:site": self.uid,
-            "cloudadmin:managed-by": "cloudadmin",
-        }
-
-
 def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
     """What the sites of an account share; without a package, nothing of the counter."""
     name, tags = spec.name, spec.tags
@@ -143,10 +85,7 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
         digest = sha256(counter_package.read_bytes()).hexdigest()
         steps += [
             # First, since it takes minutes.
-            Step(
-                "db_instance",
-                lambda s: DbInstance(name, "cloudadmin_counter", "cloudadmin", tags),
-            ),
+            *(_own_database(spec) if spec.has_database else []),
             Step(
                 "origin_access_control.lambda",
                 lambda s: OriginAccessControl(f"{name}-lambda", "lambda"),
@@ -168,6 +107,29 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
             ),
         ]
     return Stack(tuple(steps), {})
+
+
+def _own_database(spec: AccountSpec) -> list[Step]:
+    name, tags = spec.name, spec.tags
+
+    def security_group(s: States) -> SecurityGroup:
+        return SecurityGroup(name, s["db_subnet_group"].attributes["vpc_id"], tags)
+
+    def db_instance(s: States) -> DbInstance:
+        return DbInstance(
+            name,
+            "cloudadmin_counter",
+            "cloudadmin",
+            tags,
+            subnet_group_name=s.named("db_subnet_group", name),
+            security_group_ids=[s["security_group"].physical_id, *spec.let_in],
+        )
+
+    return [
+        Step("db_subnet_group", lambda s: DbSubnetGroup(name, tags)),
+        Step("security_group", security_group),
+        Step("db_instance", db_instance),
+    ]
 
 
 def site_stack(
@@ -321,8 +283,13 @@ def _counter_schema(function_name: str, s: States) -> CounterSchema:
     return CounterSchema(function_name)
 
 
+def _database(spec: SiteSpec, s: States) -> Mapping[str, Any]:
+    """Where it counts, in the words of ``DbInstance``."""
+    return spec.database.attributes if spec.database else s.ready("db_instance").attributes
+
+
 def _role(spec: SiteSpec, name: str, s: States) -> Role:
-    database = s.ready("db_instance").attributes
+    database = _database(spec, s)
     user = f"{database['resource_id']}/{database['user']}"
     return Role(
         name,
@@ -334,7 +301,7 @@ def _role(spec: SiteSpec, name: str, s: States) -> Role:
 
 
 def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
-    database = s.ready("db_instance").attributes
+    database = _database(spec, s)
     artifact = s["artifact"].attributes
     host = database["endpoint_address"]
     is_local = is_loopback(host)
@@ -355,12 +322,18 @@ def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
             "SLOTS": str(spec.counter_slots),
         },
         tags=spec.tags,
-        # Beside the database: the same subnets, and its security group, which admits its own.
+        # Beside the database: the same subnets, and a security group that lets in its own.
         subnet_ids=[] if is_local else database["subnet_ids"],
-        security_group_ids=[] if is_local else database["security_group_ids"],
+        security_group_ids=[] if is_local else _security_groups(spec, s),
         # Each has one connection: the second fence before the database, behind the token bucket.
         reserved_concurrency=SPARE_EXECUTIONS + spec.counter_slots,
     )
+
+
+def _security_groups(spec: SiteSpec, s: States) -> list[str]:
+    if spec.database:
+        return [*spec.database.security_group_ids]
+    return [s["security_group"].physical_id]
 
 
 def is_loopback(host: str) -> bool:

@@ -29,9 +29,11 @@ def throttling(site: Site) -> str:
     row = site.resources.filter(logical_id="lambda_function").exclude(physical_id="").first()
     if row is None:
         return ""
-    told: str = cache.get_or_set(
-        f"throttling:{row.pk}", lambda: _told(site, row), ASKED_EVERY.total_seconds()
-    )
+    key = f"throttling:{row.pk}"
+    told: str | None = cache.get(key)
+    if told is None:
+        told = _told(site, row)
+        cache.set(key, told, ASKED_EVERY.total_seconds())
     return told
 
 
@@ -47,7 +49,8 @@ def turned_away(site: Site, function_name: str) -> int:
         Period=3600,
         Statistics=["Sum"],
     )
-    return round(sum(point["Sum"] for point in answer["Datapoints"]))
+    sums: list[float] = [point["Sum"] for point in answer["Datapoints"]]
+    return round(sum(sums))
 
 
 def _told(site: Site, row: Resource) -> str:

@@ -3,8 +3,8 @@
 One list per service, whatever the number of sites, but for pages: distributions (100 a page),
 buckets (10,000), Lambda functions (50), router functions (100), KeyValueStores (100), roles (100),
 policies (100), certificates (100), origin access controls (100), both kinds of CloudFront policies
-(100), databases (100) and log groups (50): 13 calls for an account of up to 50 sites, about 31 for
-300. A site with one domain read deep takes 26.
+(100), databases (100), their subnet groups (100), security groups (1,000) and log groups (50): 15
+calls for an account of up to 50 sites, about 33 for 300. A site with one domain read deep takes 26.
 
 A list says less than a read: not a bucket's settings and policy, a role's policies and boundary, a
 function's URL and permissions, nor the records of a zone. Those wait for the deep look.
@@ -20,6 +20,8 @@ from sites.provisioning.documents import ordered, project
 from sites.provisioning.errors import ResourceFailed
 from sites.provisioning.records import Record
 from sites.provisioning.resources.base import listed
+from sites.provisioning.resources.db_instance import security_groups_of
+from sites.provisioning.resources.security_group import rules
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
@@ -138,7 +140,18 @@ def _policies(kind: str, operation: str) -> Callable[[Clients], Listing]:
 
 def _db_instances(clients: Clients) -> Listing:
     for item in _pages(clients.rds, "describe_db_instances", "DBInstances"):
-        yield item["DBInstanceIdentifier"], item
+        groups = {"VpcSecurityGroupIds": security_groups_of(item)}
+        yield item["DBInstanceIdentifier"], {**item, **groups}
+
+
+def _db_subnet_groups(clients: Clients) -> Listing:
+    for item in _pages(clients.rds, "describe_db_subnet_groups", "DBSubnetGroups"):
+        yield item["DBSubnetGroupName"], {"vpc_id": item["VpcId"]}
+
+
+def _security_groups(clients: Clients) -> Listing:
+    for item in _pages(clients.ec2, "describe_security_groups", "SecurityGroups"):
+        yield item["GroupId"], {"IpPermissions": rules(item)}
 
 
 def _log_groups(clients: Clients) -> Listing:
@@ -151,6 +164,7 @@ LISTINGS: dict[str, Callable[[Clients], Iterable[tuple[str, dict[str, Any]]]]] =
     "bucket": _buckets,
     "certificate": _certificates,
     "db_instance": _db_instances,
+    "db_subnet_group": _db_subnet_groups,
     "distribution": _distributions,
     "function": _functions,
     "key_value_store": _key_value_stores,
@@ -161,4 +175,5 @@ LISTINGS: dict[str, Callable[[Clients], Iterable[tuple[str, dict[str, Any]]]]] =
     "permission_boundary": _permission_boundaries,
     "response_headers_policy": _policies("ResponseHeadersPolicy", "list_response_headers_policies"),
     "role": _roles,
+    "security_group": _security_groups,
 }

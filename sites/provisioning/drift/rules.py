@@ -25,10 +25,12 @@ DANGERS: Rules = {
     ("bucket", "PublicAccessBlock"): "The bucket can be opened to everybody.",
     ("bucket_policy", ""): "It decides who may read the bucket: only this site's distribution "
     "should.",
+    ("db_instance", "BackupRetentionPeriod"): "Visits that are lost cannot be brought back.",
     ("db_instance", "DeletionProtection"): "One call can delete the visits of every site.",
     ("db_instance", "IAMDatabaseAuthenticationEnabled"): "Functions reach it by a signed token "
     "that nothing else replaces but a password.",
     ("db_instance", "PubliclyAccessible"): "The database can be reached from the internet.",
+    ("db_instance", "VpcSecurityGroupIds"): "It decides who may reach the database.",
     ("distribution", "Aliases"): "A domain that the edge no longer holds can be taken by another "
     "account.",
     ("distribution", "CacheBehaviors"): "It decides which paths are answered by whom, and whether "
@@ -59,6 +61,7 @@ DANGERS: Rules = {
     ("role", "OtherPolicies"): _ROLE,
     ("role", "PermissionsBoundary"): _ROLE,
     ("role", "Policy"): _ROLE,
+    ("security_group", "IpPermissions"): "It decides who may reach the counters' database.",
 }
 
 _OWNER = "This tag says whose it is. Restore it, or take the resource out of the site."
@@ -80,7 +83,10 @@ FIXED: Rules = {
     ("role", "OtherPolicies"): _ANEW,
     **{
         (type_, f"Tags.{tag}"): _OWNER
-        for type_ in ("bucket", "db_instance", "distribution", "lambda_function", "role")
+        for type_ in (
+            *("bucket", "db_instance", "distribution", "lambda_function", "role"),
+            "security_group",
+        )
         for tag in OWNER_TAGS
     },
 }

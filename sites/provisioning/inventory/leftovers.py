@@ -12,6 +12,7 @@ from sites.provisioning.steps import Stack, States, Step
 # Type -> the types that it is made of; those go after it, or AWS says that they are in use.
 MADE_OF: Mapping[str, frozenset[str]] = {
     "alias_record": frozenset({"distribution"}),
+    "db_instance": frozenset({"db_subnet_group", "security_group"}),
     "distribution": frozenset(
         {
             "bucket",
@@ -24,7 +25,7 @@ MADE_OF: Mapping[str, frozenset[str]] = {
         }
     ),
     "function": frozenset({"key_value_store"}),
-    "lambda_function": frozenset({"bucket", "db_instance", "log_group", "role"}),
+    "lambda_function": frozenset({"bucket", "db_instance", "log_group", "role", "security_group"}),
     "role": frozenset({"permission_boundary"}),
     "validation_record": frozenset({"certificate"}),
 }

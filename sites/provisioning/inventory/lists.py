@@ -23,6 +23,7 @@ from sites.provisioning.resources import (
     Bucket,
     Certificate,
     DbInstance,
+    DbSubnetGroup,
     Distribution,
     Function,
     KeyValueStore,
@@ -33,6 +34,7 @@ from sites.provisioning.resources import (
     PermissionBoundary,
     ResponseHeadersPolicy,
     Role,
+    SecurityGroup,
     ValidationRecord,
 )
 from sites.provisioning.resources.base import Resource, listed
@@ -86,7 +88,7 @@ def inventory(
 
     ``recorded`` are certificates by ARN, as they were written down. Raises ClientError.
     """
-    listings = (_buckets, _edge, _policies, _iam, _functions, _databases, _distributions)
+    listings = (_buckets, _edge, _policies, _iam, _functions, _databases, _networks, _distributions)
     everything = chain(
         *(listing(clients) for listing in listings), _certificates(clients, recorded)
     )
@@ -196,6 +198,20 @@ def _databases(clients: Clients) -> Iterator[Found]:
                 item.get("InstanceCreateTime"),
                 tags=tag_dict_of(item.get("TagList", [])),
             )
+
+
+def _networks(clients: Clients) -> Iterator[Found]:
+    region = clients.region
+    for item in _every(clients.rds, "describe_db_subnet_groups", "DBSubnetGroups"):
+        name = item["DBSubnetGroupName"]
+        if owner := owner_of(name):
+            attributes = {"arn": item["DBSubnetGroupArn"], "vpc_id": item["VpcId"]}
+            yield Found(DbSubnetGroup(name, {}), name, owner, region, attributes=attributes)
+    for item in _every(clients.ec2, "describe_security_groups", "SecurityGroups"):
+        name, tags = item["GroupName"], tag_dict_of(item.get("Tags", []))
+        if owner := owner_of(name):
+            group = SecurityGroup(name, item["VpcId"], {})
+            yield Found(group, item["GroupId"], owner, region, tags=tags)
 
 
 def _certificates(clients: Clients, recorded: Mapping[str, Record]) -> Iterator[Found]:

@@ -49,6 +49,11 @@ def _tags_of_policy(clients: Clients, found: Found) -> dict[str, str]:
     return tag_dict_of(clients.iam.list_policy_tags(PolicyArn=found.physical_id)["Tags"])
 
 
+def _tags_of_subnets(clients: Clients, found: Found) -> dict[str, str]:
+    arn = found.attributes["arn"]
+    return tag_dict_of(clients.rds.list_tags_for_resource(ResourceName=arn)["TagList"])
+
+
 def _tags_of_function(clients: Clients, found: Found) -> dict[str, str]:
     return clients.lambda_.list_tags(Resource=found.attributes["arn"]).get("Tags", {})
 
@@ -60,6 +65,7 @@ def _tags_of_log_group(clients: Clients, found: Found) -> dict[str, str]:
 # What is not here has no tags on AWS.
 TAGS: Mapping[str, Callable[[Clients, Found], dict[str, str]]] = {
     "bucket": _tags_of_bucket,
+    "db_subnet_group": _tags_of_subnets,
     "distribution": _tags_of_edge,
     "key_value_store": _tags_of_edge,
     "lambda_function": _tags_of_function,

@@ -19,7 +19,7 @@ from sites.provisioning.preflight.waits import explained
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
-    from sites.provisioning.stack import SiteSpec
+    from sites.provisioning.specs import SiteSpec
 
 __all__ = ["Blocked", "Dns", "Finding", "Look", "explained", "preflight", "raise_if_blocked"]
 

@@ -9,6 +9,7 @@ from sites.provisioning.resources.bucket_policy import BucketPolicy
 from sites.provisioning.resources.certificate import Certificate
 from sites.provisioning.resources.counter_schema import CounterSchema
 from sites.provisioning.resources.db_instance import DbInstance
+from sites.provisioning.resources.db_subnet_group import DbSubnetGroup
 from sites.provisioning.resources.distribution import Distribution
 from sites.provisioning.resources.function import Function
 from sites.provisioning.resources.function_permission import FunctionPermission
@@ -22,6 +23,7 @@ from sites.provisioning.resources.permission_boundary import PermissionBoundary
 from sites.provisioning.resources.record_set import AliasRecord, ValidationRecord
 from sites.provisioning.resources.response_headers_policy import ResponseHeadersPolicy
 from sites.provisioning.resources.role import Role
+from sites.provisioning.resources.security_group import SecurityGroup
 
 __all__ = [
     "TYPES",
@@ -32,6 +34,7 @@ __all__ = [
     "Certificate",
     "CounterSchema",
     "DbInstance",
+    "DbSubnetGroup",
     "Distribution",
     "Function",
     "FunctionPermission",
@@ -45,6 +48,7 @@ __all__ = [
     "Resource",
     "ResponseHeadersPolicy",
     "Role",
+    "SecurityGroup",
     "ValidationRecord",
 ]
 
@@ -59,6 +63,7 @@ TYPES: dict[str, type[Resource]] = {
         Certificate,
         CounterSchema,
         DbInstance,
+        DbSubnetGroup,
         Distribution,
         Function,
         FunctionPermission,
@@ -71,6 +76,7 @@ TYPES: dict[str, type[Resource]] = {
         PermissionBoundary,
         ResponseHeadersPolicy,
         Role,
+        SecurityGroup,
         ValidationRecord,
     )
 }

@@ -53,8 +53,15 @@ class CounterSchema(Resource):
         except FunctionError as error:
             return self._unreachable(error)
 
+    def update(self, clients: Clients, current: State) -> State:
+        """A migration that failed is tried again, and never taken for done."""
+        made = self._create(clients)
+        if isinstance(made, State):
+            return replace(made, physical_id=current.physical_id)
+        return self._settled(clients, made)
+
     def _update(self, clients: Clients, current: State) -> None:
-        self._create(clients)
+        """``update`` does it."""
 
     def _delete(self, clients: Clients, current: State) -> State | None:
         try:

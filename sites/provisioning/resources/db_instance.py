@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sites.provisioning.resources.base import Resource, State, tag_dict, tag_list
@@ -10,11 +10,14 @@ from sites.provisioning.resources.base import Resource, State, tag_dict, tag_lis
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
 
+BACKUP_DAYS = 7
 FAILED = frozenset({"failed", "incompatible-create", "incompatible-network", "restore-error"})
 
 
 @dataclass(frozen=True)
 class DbInstance(Resource):
+    """Without a subnet group and security groups it is in the VPC's default ones."""
+
     type = "db_instance"
     keeps_data = True
     usual_wait = 400
@@ -26,17 +29,22 @@ class DbInstance(Resource):
     user: str
     tags: dict[str, str]
     deletion_protection: bool = True
+    subnet_group_name: str = ""
+    security_group_ids: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         return self.name
 
     def desired(self) -> dict[str, Any]:
+        groups = self.security_group_ids
         return {
+            "BackupRetentionPeriod": BACKUP_DAYS,
             "DeletionProtection": self.deletion_protection,
             "IAMDatabaseAuthenticationEnabled": True,
             "PubliclyAccessible": False,
             "Tags": self.tags,
+            **({"VpcSecurityGroupIds": groups} if groups else {}),
         }
 
     def _read(self, clients: Clients, known_id: str) -> State | None:
@@ -46,10 +54,12 @@ class DbInstance(Resource):
         return State(
             self.name,
             {
+                "BackupRetentionPeriod": instance["BackupRetentionPeriod"],
                 "DeletionProtection": instance["DeletionProtection"],
                 "IAMDatabaseAuthenticationEnabled": instance["IAMDatabaseAuthenticationEnabled"],
                 "PubliclyAccessible": instance["PubliclyAccessible"],
                 "Tags": tag_dict(instance.get("TagList", []), self.tags),
+                "VpcSecurityGroupIds": security_groups_of(instance),
             },
             _attributes(instance),
             aws_status=status,
@@ -62,6 +72,9 @@ class DbInstance(Resource):
 
     def _create(self, clients: Clients) -> str:
         wanted = self.sent()
+        network: Any = _security_groups(wanted)
+        if self.subnet_group_name:
+            network["DBSubnetGroupName"] = self.subnet_group_name
         clients.rds.create_db_instance(
             DBInstanceIdentifier=self.name,
             Engine="postgres",
@@ -77,9 +90,10 @@ class DbInstance(Resource):
             EnableIAMDatabaseAuthentication=wanted["IAMDatabaseAuthenticationEnabled"],
             PubliclyAccessible=wanted["PubliclyAccessible"],
             DeletionProtection=wanted["DeletionProtection"],
-            BackupRetentionPeriod=7,
+            BackupRetentionPeriod=wanted["BackupRetentionPeriod"],
             CopyTagsToSnapshot=True,
             Tags=tag_list(wanted["Tags"]),
+            **network,
         )
         return self.name
 
@@ -87,10 +101,12 @@ class DbInstance(Resource):
         wanted = self.sent()
         clients.rds.modify_db_instance(
             DBInstanceIdentifier=self.name,
+            BackupRetentionPeriod=wanted["BackupRetentionPeriod"],
             DeletionProtection=wanted["DeletionProtection"],
             EnableIAMDatabaseAuthentication=wanted["IAMDatabaseAuthenticationEnabled"],
             PubliclyAccessible=wanted["PubliclyAccessible"],
             ApplyImmediately=True,
+            **_security_groups(wanted),
         )
         clients.rds.add_tags_to_resource(
             ResourceName=current.attributes["arn"], Tags=tag_list(wanted["Tags"])
@@ -118,17 +134,25 @@ class DbInstance(Resource):
         )
 
 
+def security_groups_of(instance: Any) -> list[str]:
+    return [group["VpcSecurityGroupId"] for group in instance.get("VpcSecurityGroups", [])]
+
+
+def _security_groups(wanted: dict[str, Any]) -> dict[str, Any]:
+    groups = wanted.get("VpcSecurityGroupIds")
+    return {"VpcSecurityGroupIds": [*groups]} if groups else {}
+
+
 def _attributes(instance: Any) -> dict[str, Any]:
     """What a function needs to reach it; no address as long as it has none."""
     network = instance.get("DBSubnetGroup", {}).get("Subnets", [])
-    groups = instance.get("VpcSecurityGroups", [])
     attributes = {
         "arn": instance["DBInstanceArn"],
         "resource_id": instance["DbiResourceId"],
         "database_name": instance["DBName"],
         "user": instance["MasterUsername"],
         "subnet_ids": [subnet["SubnetIdentifier"] for subnet in network],
-        "security_group_ids": [group["VpcSecurityGroupId"] for group in groups],
+        "security_group_ids": security_groups_of(instance),
     }
     if endpoint := instance.get("Endpoint"):
         attributes["endpoint_address"] = endpoint["Address"]

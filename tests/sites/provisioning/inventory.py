@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from sites.provisioning.resources.base import listed
+from sites.provisioning.resources.security_group import rules
 
 Found = Iterator[tuple[str, ...]]
 
@@ -118,5 +119,10 @@ def _others(clients: Any) -> Found:
         yield "log group", item["logGroupName"], str(item.get("retentionInDays"))
     for item in _every(clients.rds, "describe_db_instances", "DBInstances"):
         yield "database", item["DBInstanceIdentifier"], item["DBInstanceStatus"]
+    for item in _every(clients.rds, "describe_db_subnet_groups", "DBSubnetGroups"):
+        yield "subnet group", item["DBSubnetGroupName"], item["VpcId"]
+    for item in _every(clients.ec2, "describe_security_groups", "SecurityGroups"):
+        if item["GroupName"] != "default":  # AWS's own, in each VPC
+            yield "security group", item["GroupName"], *rules(item)
     for item in _every(clients.rds, "describe_db_snapshots", "DBSnapshots"):
         yield "snapshot of", item["DBInstanceIdentifier"]

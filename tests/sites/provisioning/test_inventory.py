@@ -80,7 +80,7 @@ def test_each_list_is_asked_once_however_many_sites(standing: World):
         calls[model.name] += 1
 
     clients = Clients(standing.clients.access)
-    for service in ("acm", "cloudfront", "iam", "lambda_", "logs", "rds", "route53", "s3"):
+    for service in ("acm", "cloudfront", "ec2", "iam", "lambda_", "logs", "rds", "route53", "s3"):
         getattr(clients, service).meta.events.register("before-call", note)
     inventory(clients, certificates(standing))
     assert calls.pop("ListResourceRecordSets") >= 1
@@ -88,7 +88,7 @@ def test_each_list_is_asked_once_however_many_sites(standing: World):
         calls.pop(left_by_other_tests, None)
     assert calls.pop("ListFunctions") == 2  # CloudFront's and Lambda's
     assert set(calls.values()) == {1}
-    assert len(calls) == 12
+    assert len(calls) == 14
 
 
 def test_strangers_are_not_listed(standing: World):

@@ -185,7 +185,7 @@ class Counting:
 
     def __init__(self, clients: Clients) -> None:
         self.calls: list[str] = []
-        for service in ("acm", "cloudfront", "iam", "lambda_", "logs", "rds", "s3"):
+        for service in ("acm", "cloudfront", "ec2", "iam", "lambda_", "logs", "rds", "s3"):
             events = getattr(clients, service).meta.events
             events.register("before-call", self._count)
 

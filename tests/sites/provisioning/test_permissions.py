@@ -26,6 +26,7 @@ SERVICES = {
     "acm": ("acm", "acm"),
     "cloudfront": ("cloudfront", "cloudfront"),
     "cloudwatch": ("cloudwatch", "cloudwatch"),
+    "ec2": ("ec2", "ec2"),
     "iam": ("iam", "iam"),
     "keyvaluestore": ("cloudfront-keyvaluestore", "cloudfront-keyvaluestore"),
     "lambda_": ("lambda", "lambda"),

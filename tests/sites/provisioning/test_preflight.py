@@ -23,7 +23,7 @@ from sites.provisioning.preflight.caa import AMAZON, allows, relevant
 from sites.provisioning.preflight.delegation import delegation
 from sites.provisioning.preflight.dns import Answer, Caa, DnsBroken, DnsSilent
 from sites.provisioning.resources import AliasRecord
-from sites.provisioning.stack import SiteSpec
+from sites.provisioning.specs import SiteSpec
 
 SERVERS = ("ns1.parking.example", "ns2.parking.example")
 

@@ -21,6 +21,7 @@ class Ground:
     name: str
     zone: str
     account_id: str
+    vpc_id: str
     path: Path
     bucket: r.Bucket
     role: r.Role
@@ -86,6 +87,7 @@ CASES: dict[str, tuple[Make, Make | None]] = {
         lambda g: r.DbInstance(g.name, "counter", "cloudadmin", g.tags),
         lambda g: r.DbInstance(g.name, "counter", "cloudadmin", g.tags, deletion_protection=False),
     ),
+    "db_subnet_group": (lambda g: r.DbSubnetGroup(g.name, g.tags), None),
     "distribution": (
         distribution,
         lambda g: replace(
@@ -127,6 +129,10 @@ CASES: dict[str, tuple[Make, Make | None]] = {
             role(g.name, g.account_id),
             database_user_arn=f"arn:aws:rds-db:us-east-1:{g.account_id}:dbuser:db-2/cloudadmin",
         ),
+    ),
+    "security_group": (
+        lambda g: r.SecurityGroup(g.name, g.vpc_id, g.tags),
+        lambda g: r.SecurityGroup(g.name, g.vpc_id, g.tags | {"Name": "another"}),
     ),
     "validation_record": (
         lambda g: r.ValidationRecord(g.zone, f"_1.{g.zone}.", "_2.acm-validations.aws."),

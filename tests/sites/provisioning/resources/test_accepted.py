@@ -16,6 +16,7 @@ from sites.provisioning.drift import Drift, accepting, compare, kept
 from sites.provisioning.drift.rules import FIXED
 from sites.provisioning.records import Record
 from sites.provisioning.resources.base import Resource, State
+from sites.provisioning.resources.security_group import RULE
 from tests.sites.provisioning.conftest import package
 from tests.sites.provisioning.resources.cases import CASES, Ground
 from tests.sites.provisioning.resources.test_contract import gone, lay, ready, type_of
@@ -37,6 +38,7 @@ CHANGES: dict[str, list[tuple[str, Any]]] = {
     ],
     "bucket_policy": [("Policy.Statement", [DENY | {"Principal": "*"}])],
     "db_instance": [
+        ("BackupRetentionPeriod", 30),
         ("DeletionProtection", False),
         ("PubliclyAccessible", True),
         ("IAMDatabaseAuthenticationEnabled", False),
@@ -73,9 +75,14 @@ CHANGES: dict[str, list[tuple[str, Any]]] = {
         ("AssumeRolePolicyDocument.Statement", [TRUST]),
         ("Tags.Name", "other"),
     ],
+    "security_group": [
+        ("IpPermissions", ["tcp 22:22 ::/0", "tcp 5432:5432 10.0.0.0/8", RULE]),
+        ("IpPermissions", []),
+        ("Tags.Name", "other"),
+    ],
 }
 # Nothing of these can be changed on AWS, but for what cannot be accepted.
-NOTHING = {"certificate", "key_value_store", "function_url"}
+NOTHING = {"certificate", "db_subnet_group", "key_value_store", "function_url"}
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,8 @@ def lay(clients: Clients, path: Path) -> Ground:
         security_group_ids=[],
     )
     ready(function, clients, function.create(clients))
-    return Ground(name, zone, account_id, path, bucket, role, function)
+    (vpc,) = clients.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    return Ground(name, zone, account_id, vpc["VpcId"], path, bucket, role, function)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_what_a_judge_lacks(judge: Judge, case: str, ground: Ground, clients: Cl
 class Refused:
     """Every call of every service is answered 403."""
 
-    SERVICES = ("acm", "cloudfront", "iam", "lambda_", "logs", "rds", "route53", "s3")
+    SERVICES = ("acm", "cloudfront", "ec2", "iam", "lambda_", "logs", "rds", "route53", "s3")
 
     def __getattr__(self, name: str) -> Any:
         return self if name in self.SERVICES else self._refuse

@@ -212,6 +212,14 @@ def test_schema_that_is_behind_its_code_is_migrated(stub: Stubber, clients):
     assert schema.changes(schema.update(clients, behind)) == {}
 
 
+def test_a_migration_that_failed_is_not_taken_for_done(stub: Stubber, clients):
+    behind = State("version 1", {"is_latest": False})
+    stub.add_response("invoke", answer({"errorMessage": "lock timeout"}, FunctionError="Unhandled"))
+    state = CounterSchema("f").update(clients, behind)
+    assert (state.physical_id, state.ready) == ("version 1", False)
+    assert state.waiting_for.endswith("lock timeout")
+
+
 def test_schema_of_a_function_that_is_gone_is_gone(stub: Stubber, clients):
     stub.add_client_error("invoke", "ResourceNotFoundException")
     assert CounterSchema("f").read(clients) is None

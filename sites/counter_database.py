@@ -1,0 +1,92 @@
+"""Where the sites of an account count: a database that is made for them, or one that is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from cloudadmin.aws import Clients
+from sites.access import clients_for
+from sites.errors import Refused
+from sites.models import Account, Site
+from sites.provisioning.resources.db_instance import security_groups_of
+from sites.specs import own_database
+
+NAMES = ("counter_host", "counter_port", "counter_database", "counter_user")
+
+
+def use(account: Account, host: str, port: int, database: str, user: str, *, force: bool) -> None:
+    """Have the counters use this one, from each site's next provisioning on; an empty host is the
+    account's own again.
+
+    Raises Refused when it is not one that functions can reach and sign in to, and, unless forced,
+    when numbers would begin again at 0.
+    """
+    values = dict(zip(NAMES, (host, port, database, user), strict=True))
+    if all(getattr(account, name) == value for name, value in values.items()):
+        return
+    for name, value in values.items():
+        setattr(account, name, value)
+    try:
+        account.full_clean()
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages)) from error
+    instance = _look_up(clients_for(account), host) if host else {}
+    counting = Site.objects.filter(account=account, resources__type="counter_schema").distinct()
+    if not force and counting.exists():
+        names = ", ".join(counting.values_list("name", flat=True)[:5])
+        raise Refused(
+            f"{counting.count()} sites count elsewhere already ({names}): the numbers on their "
+            "pages would begin again at 0, though no statistics are lost. Copy the schema first "
+            "(`pg_dump --schema=counter`), or repeat this with --force."
+        )
+    account.counter_instance = instance
+    account.save(update_fields=[*NAMES, "counter_instance"])
+
+
+def left_behind(account: Account) -> str:
+    """What stays of the account's own database while another one is used; empty for nothing."""
+    row = own_database(account)
+    if not account.counter_host or row is None:
+        return ""
+    return (
+        f"The database {row.physical_id} stays, with what was counted in it, and costs on. When "
+        "every site is provisioned anew and nobody needs it, delete it in RDS; "
+        f"`manage.py find_orphans {account.name} --forget db_instance:{row.physical_id}` then "
+        "forgets it here."
+    )
+
+
+def _look_up(clients: Clients, host: str) -> dict[str, Any]:
+    """What a function needs besides the address. Raises Refused."""
+    pages = clients.rds.get_paginator("describe_db_instances").paginate()
+    found: list[Any] = [
+        instance
+        for page in pages
+        for instance in page["DBInstances"]
+        if instance.get("Endpoint", {}).get("Address") == host
+    ]
+    if not found:
+        raise Refused(
+            f"No RDS instance of this account has the endpoint “{host}” in {clients.region}. "
+            "`aws rds describe-db-instances` lists them."
+        )
+    instance = found[0]
+    name = instance["DBInstanceIdentifier"]
+    if "postgres" not in instance["Engine"]:
+        raise Refused(f"{name} is {instance['Engine']}; counters need PostgreSQL.")
+    if not instance["IAMDatabaseAuthenticationEnabled"]:
+        raise Refused(
+            f"{name} knows no IAM authentication, which functions sign in with. `aws rds "
+            f"modify-db-instance --db-instance-identifier {name} "
+            "--enable-iam-database-authentication --apply-immediately` turns it on."
+        )
+    return {
+        "resource_id": instance["DbiResourceId"],
+        "subnet_ids": [
+            subnet["SubnetIdentifier"]
+            for subnet in instance.get("DBSubnetGroup", {}).get("Subnets", [])
+        ],
+        "security_group_ids": security_groups_of(instance),
+    }
