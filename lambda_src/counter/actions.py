@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def export(asked: Action) -> dict[str, Any]:
 
 def _row(found: list[Any]) -> list[Any]:
     _, _, site, hour, *rest = found
-    return [str(site), hour.isoformat(), *rest]
+    return [str(site), hour.astimezone(UTC).isoformat(), *rest]
 
 
 def _fitting(rows: list[list[Any]]) -> int:

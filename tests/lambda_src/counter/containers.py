@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -22,12 +22,12 @@ COUNTER = Path(__file__).parents[3] / "lambda_src" / "counter"
 MODULES = ("handler", "actions", "badge", "database", "hit", "left_out")
 
 
-def container() -> ModuleType:
-    """The handler as one more container has it: own modules, own connection."""
+def container(name: str = "handler") -> ModuleType:
+    """The function's module as one more container has it: own modules, own connection."""
     hidden = {name: sys.modules.pop(name, None) for name in MODULES}
     sys.path.insert(0, str(COUNTER))
     try:
-        return importlib.import_module("handler")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(COUNTER))
         for name, module in hidden.items():
@@ -99,6 +99,11 @@ def count_hit(
 def hit_id(at: datetime) -> uuid.UUID:
     """A UUIDv7, as the snippet makes it."""
     return uuid.UUID(f"{int(at.timestamp() * 1000):012x}7{uuid.uuid4().hex[13:]}")
+
+
+def hit_query(age: float = 0) -> str:
+    """The query of a hit that a page made so many seconds ago."""
+    return f"h={hit_id(datetime.now(UTC) - timedelta(seconds=age))}"
 
 
 def sums(connection: psycopg.Connection, site: uuid.UUID | str) -> dict[tuple[int, str], list[int]]:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from botocore import auth
 
-from tests.lambda_src.counter.containers import NOON, request
+from tests.lambda_src.counter.containers import NOON, container, request
 
 
 def backend_pids(connection) -> set[int]:
@@ -88,7 +88,7 @@ def in_order(token: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("session_token", ["", "FwoGZXIvYXdzE/a+b=="])
-def test_the_token_is_the_one_that_botocore_makes(counter, monkeypatch, session_token):
+def test_the_token_is_the_one_that_botocore_makes(environment, monkeypatch, session_token):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     monkeypatch.setenv("AWS_SESSION_TOKEN", session_token)
     # The signer in Python: the one in C reads a clock that cannot be set.
@@ -98,6 +98,6 @@ def test_the_token_is_the_one_that_botocore_makes(counter, monkeypatch, session_
 
     rds = boto3.Session(region_name="us-east-1").client("rds")
     theirs = rds.generate_db_auth_token(host, port, "the counter")
-    ours = counter.database.iam_token(host, port, "the counter", NOON)
+    ours = container("database").iam_token(host, port, "the counter", NOON)
 
     assert in_order(ours) == in_order(theirs)

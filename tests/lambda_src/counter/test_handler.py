@@ -1,17 +1,18 @@
-"""The counter over HTTP: what it answers, whom it counts, under which path."""
+"""The counter over HTTP: what it answers, whom it counts, and what it serves."""
 
 from __future__ import annotations
 
 import json
 import socket
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.lambda_src.counter.containers import container, request
+from tests.lambda_src.counter.containers import COUNTER, container, hit_query, request, sums
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -24,7 +25,7 @@ def answer(response):
 def test_counts_one_pageview_per_request(counter):
     answers = [answer(counter.handler(request(), None)) for _ in range(3)]
 
-    assert answers == [{"visits": n, "counted": True} for n in (1, 2, 3)]
+    assert answers == [{"visits": n, "counted": True, "reason": ""} for n in (1, 2, 3)]
 
 
 def test_the_answer_is_never_cached(counter):
@@ -35,11 +36,32 @@ def test_the_answer_is_never_cached(counter):
     assert response["headers"]["content-type"].startswith("application/json")
 
 
+def test_what_the_request_says_is_counted(counter, environment, connection):
+    counter.handler(
+        request(
+            query="p=/a%2520b&r=https://www.Example.org/x&d=12",
+            agent="Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Mobile/15E148",
+            cloudfront_viewer_country="NZ",
+        ),
+        None,
+    )
+
+    counted = {key for key in sums(connection, environment) if key[0] != 6}
+    assert counted == {
+        (1, "/a b"),
+        (2, "example.org"),
+        (3, "NZ"),
+        (4, "mobile"),
+        (5, "12"),
+        (7, ""),
+    }
+
+
 def test_of_a_hundred_requests_of_one_visitor_five_are_counted(counter):
     answers = [answer(counter.handler(request(), None)) for _ in range(100)]
 
     assert [a["counted"] for a in answers] == [True] * 5 + [False] * 95
-    assert {a["visits"] for a in answers[5:]} == {5}
+    assert {(a["visits"], a["reason"]) for a in answers[5:]} == {(5, "limit")}
 
 
 def test_sixteen_containers_lose_no_update(environment, connection):
@@ -61,10 +83,7 @@ def test_sixteen_containers_lose_no_update(environment, connection):
 
     assert {r["statusCode"] for r in responses} == {200}
     assert sorted(answer(r)["visits"] for r in responses) == list(range(1, 501))
-    row = connection.execute(
-        "SELECT pageviews, visits, bots FROM counter.page WHERE site = %s", [environment]
-    ).fetchall()
-    assert row == [(500, 500, 0)]
+    assert sums(connection, environment)[7, ""] == [500, 500, 500, 0]
 
 
 def test_sixteen_requests_of_one_visitor_at_once_leave_five(environment):
@@ -77,133 +96,147 @@ def test_sixteen_requests_of_one_visitor_at_once_leave_five(environment):
     assert sum(a["counted"] for a in answers) == 5
 
 
+# --- Who is not counted -----------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "uncounted",
+    ("uncounted", "reason"),
     [
-        request(dnt="1"),
-        request(sec_gpc="1"),
-        request(sec_purpose="prefetch;prerender"),
-        request(purpose="prefetch"),
-        request(sec_fetch_site="cross-site"),
-        request(method="HEAD"),
-        request("/_cloudadmin/visits.json"),
-        request(agent=GOOGLEBOT),
+        (request(dnt="1"), "declined"),
+        (request(sec_gpc="1"), "declined"),
+        (request(sec_purpose="prefetch;prerender"), "prefetch"),
+        (request(purpose="prefetch"), "prefetch"),
+        (request(sec_fetch_site="cross-site"), "other-site"),
+        (request(method="HEAD"), "head"),
+        (request(query="o=1"), "own"),
+        (request(query=hit_query(age=86_500)), "clock"),
+        (request(query=hit_query(age=-86_500)), "clock"),
+        (request(agent=GOOGLEBOT), ""),
+        (request("/_cloudadmin/visits.json"), ""),
     ],
 )
-def test_some_get_the_number_without_being_counted(counter, uncounted):
+def test_some_get_the_number_without_being_counted(counter, uncounted, reason):
     counter.handler(request(), None)
 
     response = counter.handler(uncounted, None)
 
     assert response["statusCode"] == 200
-    assert answer(response) == {"visits": 1, "counted": False}
+    assert answer(response) == {"visits": 1, "counted": False, "reason": reason}
 
 
-def test_who_declines_leaves_no_trace(counter, environment, connection):
+def test_who_declines_leaves_a_number_alone(counter, environment, connection):
     counter.handler(request(sec_gpc="1"), None)
 
-    for table in ("visitor", "page", "total"):
+    assert sums(connection, environment) == {(0, "declined"): [1, 0, 0, 0]}
+    for table in ("visitor", "total"):
         query = f"SELECT count(*) FROM counter.{table} WHERE site = %s"
         assert connection.execute(query, [environment]).fetchone() == (0,)
+
+
+def test_reasons_are_told_every_few_seconds(counter, environment, connection, monkeypatch):
+    for _ in range(3):
+        counter.handler(request(method="HEAD"), None)  # the first is told, with nothing before it
+    for _ in range(7):
+        counter.handler(request(), None)
+    assert sums(connection, environment)[0, "head"] == [1, 0, 0, 0]
+
+    counter.left_out._told_at -= 5
+    counter.handler(request(), None)
+
+    noted = {value: row[0] for (k, value), row in sums(connection, environment).items() if k == 0}
+    assert noted == {"head": 3, "limit": 3}
 
 
 def test_bots_are_counted_apart(counter, environment, connection):
     counter.handler(request(agent=GOOGLEBOT), None)
     counter.handler(request(agent=FIREFOX), None)
 
-    row = connection.execute(
-        "SELECT pageviews, visits, bots FROM counter.page WHERE site = %s", [environment]
-    ).fetchone()
-    assert row == (1, 1, 1)
+    counted = sums(connection, environment)
+    assert counted[7, ""] == counted[1, "/"] == [1, 1, 1, 1]
+    assert counted[4, "desktop"] == [1, 1, 1, 0]
+
+
+def test_a_hit_that_is_sent_again_is_counted_once(counter):
+    query = hit_query()
+
+    answers = [answer(counter.handler(request(query=query), None)) for _ in range(2)]
+
+    assert answers[0] == {"visits": 1, "counted": True, "reason": ""}
+    assert answers[1] == {"visits": 1, "counted": False, "reason": "again"}
+
+
+# --- What cannot be read ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "agent",
+    ("query", "words"),
     [
-        FIREFOX,
-        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
-        " Version/18.5 Safari/605.1.15",
-        "Mozilla/5.0 (Linux; Android 10; CUBOT X30) AppleWebKit/537.36 Chrome/138.0.0.0 Mobile",
-        "curl/8.14.1",
-        "",
+        ("p=/%FF", "not UTF-8"),
+        ("p=/%25FF", "not UTF-8"),
+        ("h=1", "h is not a UUID"),
+        (f"h={uuid.UUID(int=5)}", "h is not a UUID of version 7"),
+        ("d=1;DROP", "d is not the number of a release"),
+        ("p=/" + "x" * 2048, "p has more than 2,048 bytes"),
+        ("r=https://" + "x" * 2048, "r has more than 2,048 bytes"),
+        ("&".join(f"{n}=1" for n in range(40)), "more than 32 fields"),
     ],
 )
-def test_people_are_not_taken_for_bots(counter, agent):
-    assert answer(counter.handler(request(agent=agent), None))["counted"]
+def test_what_the_snippet_never_sends_is_refused_in_words(counter, environment, query, words):
+    response = counter.handler(request(query=query), None)
+
+    assert response["statusCode"] == 400
+    assert words in answer(response)["error"]
+    assert answer(counter.handler(request("/_cloudadmin/visits.json"), None))["visits"] == 0
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({"address": "198.51.100.10:1"}, {"address": "198.51.100.10:2"}, True),
-        ({"address": "198.51.100.10:1"}, {"address": "198.51.100.11:1"}, False),
-        ({"address": "2001:db8::1:46532"}, {"address": "[2001:db8::1]:8"}, True),
-        ({"address": "2001:db8::1:46532"}, {"address": "2001:db8::2:46532"}, False),
-        ({"agent": "a"}, {"agent": "b"}, False),
-        (
-            {"address": "", "x_forwarded_for": "203.0.113.9, 198.51.100.10"},
-            {"address": "198.51.100.10:1"},
-            True,
+INJECTIONS = [
+    "'; DROP TABLE counter.total; --",
+    '{"$ne": null}',
+    "${jndi:ldap://127.0.0.1/a}",
+    "%(name)s :site $1 %s {0}",
+    "<script>alert(1)</script>",
+    "=cmd|'/c calc'!A1",
+    "\\",
+    "x\r\nset-cookie: a=b",
+    "../../etc/passwd",
+    "\N{RIGHT-TO-LEFT OVERRIDE}gpj",
+    '"{},NULL,"',
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_what_somebody_injects_is_text(counter, environment, connection, text):
+    encoded = "".join(f"%{byte:02X}" for byte in text.encode())
+    plain = text.replace("\r\n", " ")
+    response = counter.handler(
+        request(
+            query=f"p=/{encoded}&r=https://{encoded}/",
+            agent=plain.replace("://", ""),  # which is a crawler's
+            referer=plain,
+            cloudfront_viewer_country=plain,
+            cloudfront_viewer_address=plain,
+            cloudfront_is_mobile_viewer=plain,
         ),
-        ({"address": ""}, {"address": "127.0.0.1:1"}, True),
-    ],
-)
-def test_a_visitor_is_an_address_and_a_user_agent(counter, one, other, same):
-    digests = {counter._client(request(**headers)) for headers in (one, other)}
+        None,
+    )
 
-    assert (len(digests) == 1) is same
-
-
-@pytest.mark.parametrize(
-    ("query", "referer", "path"),
-    [
-        ("", "", "/"),
-        ("p=/about", "https://example.com/other", "/about"),
-        ("", "https://example.com/about/?q=1#top", "/about/"),
-        ("", "https://example.com", "/"),
-        ("", "http://[", "/"),
-        ("p=%2Fdocs%2Findex.html", "", "/docs/"),
-        ("p=%2Fcaf%25C3%25A9", "", "/café"),
-        ("p=/a%00b%0A", "", "/ab"),
-        ("p=//evil", "", "/evil"),
-        ("p=/" + "x" * 600, "", "/" + "x" * 499),
-    ],
-)
-def test_the_path_of_the_page(counter, query, referer, path):
-    assert counter.page_path(request(query=query, referer=referer)) == path
+    assert response["statusCode"] == 200
+    assert answer(response)["counted"]
+    (path,) = (value for kind, value in sums(connection, environment) if kind == 1)
+    shown = "".join(filter(str.isprintable, text))
+    assert path in ("/" + shown, "/" + shown.partition("?")[0].partition("#")[0])
+    assert sums(connection, environment)[3, ""] == [1, 1, 1, 0]
 
 
-MODULE = container()
+@pytest.mark.parametrize("field", ["h", "d"])
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_or_it_is_refused(counter, field, text):
+    encoded = "".join(f"%{byte:02X}" for byte in text.encode())
+
+    assert counter.handler(request(query=f"{field}={encoded}"), None)["statusCode"] == 400
 
 
-@given(st.text(max_size=700), st.text(max_size=700))
-def test_any_text_becomes_a_path_that_the_database_takes(query, referer):
-    path = MODULE.page_path(request(query=query, referer=referer))
-
-    assert path.startswith("/")
-    assert len(path) <= 500
-    assert "\0" not in path
-    path.encode()
-
-
-def test_the_snippet(counter):
-    response = counter.handler(request("/_cloudadmin/visits.js"), None)
-
-    assert response["headers"]["cache-control"] == "public, max-age=3600"
-    assert response["headers"]["content-type"].startswith("text/javascript")
-    assert len(response["body"].encode()) < 1024
-
-
-@pytest.mark.parametrize(
-    "event", [request("/"), request("/_cloudadmin/"), request(method="POST"), request(method="PUT")]
-)
-def test_anything_else_is_not_found(counter, event):
-    assert counter.handler(event, None)["statusCode"] == 404
-
-
-def test_an_unknown_action_names_the_known_ones(counter):
-    with pytest.raises(ValueError, match="migrate, version, forget"):
-        counter.handler({"action": "drop"}, None)
+# --- When the database is away ----------------------------------------------------------------
 
 
 def test_a_refused_connection_is_a_fast_503(counter, monkeypatch):
@@ -226,3 +259,78 @@ def test_a_silent_database_is_a_503_after_one_timeout(counter, monkeypatch):
 
     assert response["statusCode"] == 503
     assert time.monotonic() - started < 3
+
+
+def test_the_badge_has_a_dash_then(counter, monkeypatch):
+    monkeypatch.setenv("DATABASE_PORT", "1")
+    response = counter.handler(request("/_cloudadmin/visits.svg"), None)
+
+    assert response["statusCode"] == 503
+    assert response["headers"]["cache-control"] == "no-store"
+    assert "visits: \N{EN DASH}" in response["body"]
+
+
+# --- What it serves ---------------------------------------------------------------------------
+
+
+def test_the_number_and_the_badge_are_kept_at_the_edge_for_seconds(counter):
+    counter.handler(request(), None)
+    number = counter.handler(request("/_cloudadmin/visits.json"), None)
+    picture = counter.handler(request("/_cloudadmin/visits.svg", query="label=seen"), None)
+
+    assert {r["headers"]["cache-control"] for r in (number, picture)} == {"public, max-age=10"}
+    assert answer(number)["visits"] == 1
+    assert picture["headers"]["content-type"].startswith("image/svg+xml")
+    assert "seen: 1" in picture["body"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content_type"),
+    [
+        ("visits.js", "visits.js", "text/javascript"),
+        ("me", "me.html", "text/html"),
+        ("me.js", "me.js", "text/javascript"),
+        ("me.css", "me.css", "text/css"),
+    ],
+)
+def test_files(counter, name, file, content_type):
+    response = counter.handler(request(f"/_cloudadmin/{name}"), None)
+
+    assert response["body"] == (COUNTER / file).read_text()
+    assert response["headers"]["cache-control"] == "public, max-age=3600"
+    assert response["headers"]["content-type"].startswith(content_type)
+
+
+def test_the_snippet_is_small():
+    assert (COUNTER / "visits.js").stat().st_size < 1024
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *map(request, ("/", "/me", "/visits.js", "/_cloudadmin/", "/_cloudadmin/handler.py")),
+        request("/_cloudadmin/../me"),
+        request(method="POST"),
+        request(method="PUT"),
+    ],
+)
+def test_anything_else_is_not_found(counter, event):
+    assert counter.handler(event, None)["statusCode"] == 404
+
+
+MODULE = container()
+TEXT = st.text(max_size=60)
+
+
+@given(path=TEXT, query=TEXT, method=TEXT, headers=st.dictionaries(TEXT, TEXT, max_size=3))
+def test_whatever_is_asked_for_has_an_answer(path, query, method, headers):
+    """Without a database: a 503, a 400 or a 404, never an error of ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SITE_UID", str(uuid.uuid4()))
+        patch.setenv("DATABASE_HOST", "127.0.0.1")
+        patch.setenv("DATABASE_PORT", "1")
+        for place in (path, "/_cloudadmin/count", "/_cloudadmin/visits.svg"):
+            event = request(place, query=query, **headers)
+            assert MODULE.handler(event, None)["statusCode"] in (200, 400, 404, 503)
+            event["requestContext"]["http"]["method"] = method
+            assert MODULE.handler(event, None)["statusCode"] == 404

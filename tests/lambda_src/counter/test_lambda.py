@@ -38,9 +38,16 @@ def test_the_package_migrates_and_counts(clients, counter_url):
         assert "FunctionError" not in answer, payload
         return json.loads(payload)
 
-    assert invoke({"action": "migrate"}) == {"version": 1}
+    assert invoke({"action": "migrate"}) == {"version": 2}
     with ThreadPoolExecutor(4) as pool:
         responses = pool.map(lambda n: invoke(request(agent=f"visitor {n}")), range(24))
     shown = [json.loads(response["body"])["visits"] for response in responses]
     assert sorted(shown) == list(range(1, 25))
+    exported = invoke({"action": "export", "epoch": None, "position": None, "limit": 1000})
+    of_site = {
+        (kind, value): numbers
+        for site, _, kind, value, *numbers in exported["rows"]
+        if site == environment["SITE_UID"]
+    }
+    assert of_site[7, ""] == [24, 24, 24, 0]
     clients.lambda_.delete_function(FunctionName=name)

@@ -1,0 +1,337 @@
+"""What the function does when it is invoked directly."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.lambda_src.counter.containers import (
+    COUNTER,
+    NOON,
+    container,
+    count_hit,
+    hit_id,
+    lambda_environment,
+    request,
+    sums,
+)
+
+LATEST = 2
+
+
+def test_an_unknown_action_names_the_known_ones(counter):
+    with pytest.raises(ValueError, match="migrate, version, forget, export"):
+        counter.handler({"action": "drop"}, None)
+
+
+# --- Versions ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_database(environment, counter_url, connection, monkeypatch):
+    """The connection's URL."""
+    name = f"empty_{uuid.uuid4().hex[:8]}"
+    connection.execute(f'CREATE DATABASE "{name}"')
+    monkeypatch.setenv("DATABASE_NAME", name)
+    yield re.sub("[^/]+$", name, counter_url)
+    connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_migrate_is_idempotent(counter, empty_database):
+    assert counter.handler({"action": "version"}, None) == {"version": 0, "latest": LATEST}
+    assert counter.handler({"action": "forget"}, None) == {"deleted": 0}
+    assert counter.handler({"action": "migrate"}, None) == {"version": LATEST}
+    assert counter.handler({"action": "migrate"}, None) == {"version": LATEST}
+    assert counter.handler({"action": "version"}, None) == {"version": LATEST, "latest": LATEST}
+
+
+def test_eight_migrations_at_once_are_one(empty_database):
+    containers = [container() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda module: module.handler({"action": "migrate"}, None), containers)
+
+    assert list(answers) == [{"version": LATEST}] * 8
+
+
+def test_without_the_schema_counting_is_a_503(counter, empty_database):
+    assert counter.handler(request(), None)["statusCode"] == 503
+
+
+COUNT_HIT_1 = "SELECT pageviews, counted FROM counter.count_hit(%s, %s, %s, %s, %s, %s)"
+
+
+def test_version_1_is_brought_along(counter, empty_database):
+    """Its sums, its limits; and functions that know nothing of version 2 go on to count."""
+    sites = [uuid.uuid4() for _ in range(2)]
+    with psycopg.connect(empty_database, autocommit=True) as old:
+        old.execute(version_1())
+        for n in range(60):
+            at = NOON + timedelta(hours=n)
+            old.execute(
+                COUNT_HIT_1,
+                [sites[n % 2], f"/{n % 3}", bytes([n % 5]), uuid.uuid4(), n % 7 == 0, at],
+            )
+        pages = old.execute(
+            "SELECT site, day, path, pageviews, visits, visits, bots FROM counter.page"
+        ).fetchall()
+        totals = old.execute("SELECT site, pageviews FROM counter.total ORDER BY site").fetchall()
+        counter.handler({"action": "migrate"}, None)
+
+        rows = old.execute(
+            """SELECT site, (hour AT TIME ZONE 'UTC')::date, value,
+                pageviews, visits, visitors, bots
+            FROM counter.count WHERE kind = 1 AND hour = date_trunc('day', hour, 'UTC')"""
+        ).fetchall()
+        assert sorted(rows) == sorted(pages)
+        for site in sites:
+            of_site = [page[3:] for page in pages if page[0] == site]
+            assert sums(old, site)[7, ""] == [*map(sum, zip(*of_site, strict=True))]
+        now = old.execute("SELECT site, pageviews FROM counter.total ORDER BY site").fetchall()
+        assert now == totals
+
+        hit, at, (site, total) = uuid.uuid4(), NOON + timedelta(days=9), totals[0]
+        for _ in range(2):
+            asked = [site, "/", b"alice", hit, False, at]
+            assert old.execute(COUNT_HIT_1, asked).fetchone() == (total + 1, True)
+        deleted = old.execute("DELETE FROM counter.page WHERE site = %s", [site])
+        assert deleted.rowcount > 0
+        assert sums(old, site) == {}
+
+
+def version_1() -> str:
+    """Its tables, as its ``migrate`` left them."""
+    text = (COUNTER / "schema.sql").read_text()
+    _, one, _ = re.split(r"^-- version \d+$", text, flags=re.MULTILINE)
+    return one + "INSERT INTO counter.schema_version VALUES (1);"
+
+
+def test_hits_that_meet_the_migration_are_counted_or_refused(counter, empty_database):
+    """Who waits within version 1 for the migration to end gets an error, and is not counted."""
+    with psycopg.connect(empty_database, autocommit=True) as old:
+        old.execute(version_1())
+
+    def visit(number: int) -> int:
+        refused = 0
+        with psycopg.connect(empty_database, autocommit=True) as own:
+            for n in range(20):
+                hit = [uuid.UUID(int=1), "/", bytes([number, n]), uuid.uuid4(), False, None]
+                try:
+                    own.execute(COUNT_HIT_1, hit)
+                except psycopg.errors.UndefinedColumn:
+                    refused += 1
+        assert refused <= 1
+        return 20 - refused
+
+    with ThreadPoolExecutor(9) as pool:
+        visits = [pool.submit(visit, number) for number in range(8)]
+        assert counter.handler({"action": "migrate"}, None) == {"version": LATEST}
+        counted = sum(v.result() for v in visits)
+    with psycopg.connect(empty_database, autocommit=True) as new:
+        assert sums(new, uuid.UUID(int=1))[7, ""][0] == counted
+
+
+# --- Forget -----------------------------------------------------------------------------------
+
+
+def test_forget_deletes_the_rows_of_this_site_alone(counter, monkeypatch):
+    counter.handler(request(), None)
+    monkeypatch.setenv("SITE_UID", str(uuid.uuid4()))
+    counter.handler(request(), None)
+
+    assert counter.handler({"action": "forget"}, None) == {"deleted": 9}
+    answer = json.loads(counter.handler(request(), None)["body"])
+    assert answer == {"visits": 1, "counted": True, "reason": ""}
+
+
+def test_forget_while_hits_arrive_does_not_deadlock(counter, environment, counter_url):
+    def visit(number: int) -> None:
+        with psycopg.connect(counter_url, autocommit=True) as own:
+            for n in range(30):
+                count_hit(own, environment, client=bytes([number, n]), path=f"/{n % 3}", slots=4)
+
+    with ThreadPoolExecutor(8) as pool:
+        visits = [pool.submit(visit, number) for number in range(8)]
+        while not all(v.done() for v in visits):
+            counter.handler({"action": "forget"}, None)
+        for v in visits:
+            v.result()
+
+
+# --- Export -----------------------------------------------------------------------------------
+
+
+def export(counter, **asked):
+    return counter.handler({"action": "export", **asked}, None)
+
+
+def pages(counter, limit, epoch=None, position=None):
+    """All pages from a position, as a reader asks for them."""
+    found, after = [], None
+    while True:
+        page = export(counter, epoch=epoch, position=position, after=after, limit=limit)
+        found.append(page)
+        if not page["more"]:
+            return found
+        after = page["rows"][-1][:4]
+
+
+def exported(found) -> dict[tuple, list[int]]:
+    return {tuple(row[:4]): row[4:] for page in found for row in page["rows"]}
+
+
+@pytest.fixture
+def fresh(counter, empty_database):
+    """A migrated database of its own: the answer is of all sites."""
+    counter.handler({"action": "migrate"}, None)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        yield connection
+
+
+def test_an_empty_database_has_an_epoch_and_a_position(counter, fresh):
+    ((epoch,),) = fresh.execute("SELECT id FROM counter.epoch").fetchall()
+    answer = export(counter, epoch=None, position=None, after=None, limit=10)
+
+    assert answer == {
+        "epoch": str(epoch),
+        "position": answer["position"],
+        "rows": [],
+        "more": False,
+    }
+    assert answer["position"] > 0
+
+
+def test_keys_come_once_in_order_with_the_sums_of_their_slots(counter, fresh):
+    sites = sorted(uuid.uuid4() for _ in range(2))
+    for n in range(40):
+        slots = 8 if n % 2 else 1
+        count_hit(fresh, sites[n % 2], client=bytes([n]), path=f"/{n % 5}", slots=slots)
+    fresh.execute("UPDATE counter.count SET slot = 7, changed = '3' WHERE value = '/1'")
+    count_hit(fresh, sites[1], client=b"one more", path="/1")
+
+    [whole] = pages(counter, None)
+    keys = [tuple(row[:4]) for row in whole["rows"]]
+    assert keys == sorted(set(keys))
+    assert {row[1] for row in whole["rows"]} == {NOON.isoformat()}
+    for site in sites:
+        counted = sums(fresh, site)
+        rows = {(row[2], row[3]): row[4:] for row in whole["rows"] if row[0] == str(site)}
+        assert rows == counted
+    for limit in (1, 7, len(keys)):
+        in_pages = pages(counter, limit)
+        assert exported(in_pages) == exported([whole])
+        assert max(len(page["rows"]) for page in in_pages) <= limit
+
+
+def test_of_a_position_only_what_changed_since_is_read(counter, fresh):
+    site = uuid.uuid4()
+    count_hit(fresh, site, path="/old")
+    [first] = pages(counter, None)
+    since = {"epoch": first["epoch"], "position": first["position"]}
+    assert export(counter, **since)["rows"] == []
+
+    count_hit(fresh, site, path="/new", now=NOON + timedelta(hours=2))
+
+    assert {(row[2], row[3]) for row in export(counter, **since)["rows"]} == {
+        *((1, "/new"), (2, ""), (3, ""), (4, "desktop"), (5, ""), (6, "00"), (7, "")),
+    }
+
+
+def test_one_slot_that_changed_brings_the_sum_of_all(counter, fresh):
+    site = uuid.uuid4()
+    count_hit(fresh, site)
+    fresh.execute("UPDATE counter.count SET slot = 99")
+    [first] = pages(counter, None)
+
+    count_hit(fresh, site, client=b"bob")
+
+    rows = export(counter, epoch=first["epoch"], position=first["position"])["rows"]
+    assert {tuple(row[4:]) for row in rows} == {(2, 2, 2, 0)}
+
+
+@pytest.mark.parametrize(
+    "since", [{"epoch": str(uuid.uuid4()), "position": 2**40}, {"position": 2**60}]
+)
+def test_a_position_that_means_nothing_here_reads_all(counter, fresh, since):
+    count_hit(fresh, uuid.uuid4())
+    [first] = pages(counter, None)
+
+    answer = export(counter, **{"epoch": first["epoch"], **since})
+
+    assert answer["rows"] == first["rows"]
+
+
+def test_what_commits_late_is_read_by_the_next(counter, fresh, empty_database):
+    """A reader that starts from the first page's position misses no transaction that was open."""
+    site = uuid.uuid4()
+    count_hit(fresh, site)  # makes the salt, for which the others would wait
+    with psycopg.connect(empty_database) as late:
+        count_hit(late, site, path="/late")
+        count_hit(fresh, uuid.uuid4(), path="/early")
+        [first] = pages(counter, None)
+        late.commit()
+
+    rows = export(counter, epoch=first["epoch"], position=first["position"])["rows"]
+    assert "/late" in {row[3] for row in rows}
+
+
+def test_an_answer_stays_below_what_lambda_sends(counter, fresh):
+    text = "\N{PILE OF POO}" * 490
+    fresh.execute(
+        """INSERT INTO counter.count (site, hour, kind, value, slot)
+        SELECT gen_random_uuid(), now(), 1, %s || n, 0 FROM generate_series(1, 2000) n""",
+        [text],
+    )
+
+    found = pages(counter, 2000)
+
+    assert len(exported(found)) == 2000
+    assert len(found) > 1
+    assert max(len(json.dumps(page)) for page in found) < 6_000_000
+
+
+KEYS = st.tuples(
+    st.sampled_from([uuid.UUID(int=1), uuid.UUID(int=2)]),
+    st.sampled_from(["/", "/a", "/Z", "/é", "/\N{SNOWMAN}", "/a b", "/a,b", '/"']),
+    st.integers(0, 2),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(batches=st.lists(st.lists(KEYS, max_size=6), max_size=4), limit=st.sampled_from([3, 10, 40]))
+def test_a_reader_that_follows_has_the_sums(counter_url, batches, limit):
+    """Whatever is counted between its pages: at last it has what the database has."""
+    sites = {uuid.UUID(int=1), uuid.UUID(int=2)}
+    module, since, read = container(), {}, {}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        psycopg.connect(counter_url, autocommit=True) as own,
+    ):
+        own.execute("TRUNCATE counter.count, counter.total, counter.hit, counter.visitor")
+        for name, value in lambda_environment(counter_url, str(uuid.uuid4())).items():
+            patch.setenv(name, value)
+        for batch in [*batches, []]:
+            for n, (site, path, hour) in enumerate(batch):
+                now = NOON + timedelta(hours=hour)
+                count_hit(own, site, client=bytes([n]), path=path, hit=hit_id(now), now=now)
+            found = pages(module, limit, **since)
+            read |= exported(found)
+            since = {"epoch": found[0]["epoch"], "position": found[0]["position"]}
+        for site in sites:
+            assert added_up(read, site) == sums(own, site)
+
+
+def added_up(read, site):
+    total: dict[tuple[int, str], list[int]] = {}
+    for (of, _, kind, value), row in read.items():
+        if of == str(site):
+            before = total.get((kind, value), [0, 0, 0, 0])
+            total[kind, value] = [*map(sum, zip(before, row, strict=True))]
+    return total
