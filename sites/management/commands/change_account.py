@@ -57,4 +57,3 @@ class Command(SiteCommand):
             self.stdout.write(f"  manage.py provision_site {name} --wait")
         if left := counter_database.left_behind(account):
             self.stdout.write(left)
-

@@ -73,7 +73,10 @@ class World:
     @property
     def account_stack(self) -> provisioning.Stack:
         spec = provisioning.AccountSpec(
-            self.site.prefix[-12:][::-1], self.site.account_id, self.site.region
+            self.site.prefix[-12:][::-1],
+            self.site.account_id,
+            self.site.region,
+            has_database=self.site.database is None,
         )
         return provisioning.account_stack(spec, counter_package=self.counter_package)
 

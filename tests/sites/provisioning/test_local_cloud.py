@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 
@@ -59,6 +62,46 @@ def settle(step: Callable[[], Outcome]) -> tuple[Outcome, set[str]]:
         waits |= {wait.what.partition(".")[0] for wait in outcome.waits}
         assert time.monotonic() < deadline, outcome
         time.sleep(0.05)
+
+
+def test_counting_in_a_database_that_was_there(world: World):
+    name = f"shared-{world.site.prefix[-12:]}"
+    clients = world.clients
+    clients.rds.create_db_instance(
+        DBInstanceIdentifier=name,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        DBName=name.replace("-", "_"),
+        MasterUsername=name.replace("-", "_"),
+        MasterUserPassword="correct-horse",
+    )
+    found: Any = clients.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+    database = provisioning.Database(
+        host=found["Endpoint"]["Address"],
+        port=found["Endpoint"]["Port"],
+        name=found["DBName"],
+        user=found["MasterUsername"],
+        resource_id=found["DbiResourceId"],
+        subnet_ids=(),
+        security_group_ids=(),
+    )
+    world.site = replace(world.site, domains=(), database=database)
+    outcome, _ = settle(world.advance)
+    assert outcome == Done()
+    assert (
+        not {"db_instance", "db_subnet_group", "security_group"} & world.account_store.rows.keys()
+    )
+    with psycopg.connect(
+        host=database.host, port=database.port, dbname=database.name, user=database.user
+    ) as connection:
+        (made,) = connection.execute("SELECT to_regnamespace('counter') IS NOT NULL").fetchone()
+    assert made
+    outcome, _ = settle(world.destroy)
+    assert outcome == Done()
+    # It is somebody else's.
+    assert clients.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    clients.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
 
 
 def test_up_and_down_with_the_delays_and_refusals_of_aws(world: World):
