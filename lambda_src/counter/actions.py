@@ -12,7 +12,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from database import STATEMENT_SECONDS, Connection, close, connect
+from database import STATEMENT_SECONDS, close, connect
+from pg8000.native import Connection
 
 HERE = Path(__file__).parent
 SCHEMA, EXPORT = HERE / "schema.sql", HERE / "export.sql"

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import pg8000.native
+import later  # noqa: F401  # before pg8000
 from hit import Hit
+from pg8000.native import Connection, DatabaseError, Error, InterfaceError, PreparedStatement
 
 COUNT_HIT = """
     SELECT pageviews, counted, reason FROM counter.count_hit(
@@ -26,15 +27,13 @@ STATEMENT_SECONDS = 2.0
 # is silent, and the first word on a forgotten connection would be answered by a timeout.
 IDLE_SECONDS = 300.0
 
-Connection = pg8000.native.Connection
-
 
 class Counter:
     """One connection with one prepared statement, kept for the life of the container."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
-        self._statement: pg8000.native.PreparedStatement | None = None
+        self._statement: PreparedStatement | None = None
         self._used_at = 0.0
 
     def count(self, hit: Hit, left_out: Mapping[str, int] | None) -> tuple[int, bool, str]:
@@ -45,7 +44,7 @@ class Counter:
         """
         try:
             return self._count(hit, left_out)
-        except (pg8000.native.Error, OSError) as error:
+        except (Error, OSError) as error:
             if not _is_broken(error):
                 raise
         visits, counted, reason = self._count(hit, None)
@@ -107,13 +106,13 @@ def connect(statement_seconds: float) -> Connection:
 
 
 def close(connection: Connection) -> None:
-    with contextlib.suppress(pg8000.native.Error, OSError):  # it may be gone already
+    with contextlib.suppress(Error, OSError):  # it may be gone already
         connection.close()
 
 
 def _is_broken(error: BaseException) -> bool:
     """Whether a new connection may do better. After a timeout it would only wait again."""
-    if isinstance(error, pg8000.native.DatabaseError):
+    if isinstance(error, DatabaseError):
         # Connection exceptions, shutdown and restart of the server.
         # https://www.postgresql.org/docs/current/errcodes-appendix.html
         return str(error.args[0].get("C", "")).startswith(("08", "57P"))
@@ -123,10 +122,10 @@ def _is_broken(error: BaseException) -> bool:
 def logged(error: BaseException) -> str:
     """An error in words that hold nothing of a visitor, whoever wrote them."""
     name = type(error).__name__
-    if isinstance(error, pg8000.native.DatabaseError):
+    if isinstance(error, DatabaseError):
         # Not the detail, which may quote a row.
         return f"{name}: {error.args[0].get('C', '')} {error.args[0].get('M', '')}"
-    if isinstance(error, pg8000.native.InterfaceError | OSError):
+    if isinstance(error, InterfaceError | OSError):
         return f"{name}: {error}"
     return name
 

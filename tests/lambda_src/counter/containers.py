@@ -19,7 +19,7 @@ import pytest
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COUNTER = Path(__file__).parents[3] / "lambda_src" / "counter"
-MODULES = ("handler", "actions", "badge", "database", "hit", "left_out")
+MODULES = ("handler", "actions", "badge", "database", "hit", "later", "left_out")
 
 
 def container(name: str = "handler") -> ModuleType:

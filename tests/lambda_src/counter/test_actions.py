@@ -309,7 +309,9 @@ KEYS = st.tuples(
 def test_a_reader_that_follows_has_the_sums(counter_url, batches, limit):
     """Whatever is counted between its pages: at last it has what the database has."""
     sites = {uuid.UUID(int=1), uuid.UUID(int=2)}
-    module, since, read = container(), {}, {}
+    module = container()
+    since: dict[str, object] = {}
+    read: dict[tuple, list[int]] = {}
     with (
         pytest.MonkeyPatch.context() as patch,
         psycopg.connect(counter_url, autocommit=True) as own,

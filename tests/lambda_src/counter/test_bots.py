@@ -42,7 +42,7 @@ def test_tools_with_which_people_try_it_out_are_none(agent):
 
 
 def test_names_are_made_of_what_no_word_finds():
-    crawlers = [
+    crawlers: list[dict] = [
         {"pattern": r"Googlebot\/", "instances": ["Googlebot/2.1"]},
         {"pattern": "[wW]get", "instances": ["Wget/1.2"], "tags": ["http-library"]},
         {"pattern": "Xenu", "instances": ["Xenu Link Sleuth/1.3.8", "Xenu +http://example.com"]},

@@ -12,6 +12,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
+from types import ModuleType
 
 import pg8000.native
 import psycopg
@@ -35,7 +36,7 @@ class Client:
     """Sends each hit until it has an answer, with the id that it had at first."""
 
     number: int
-    module: object = field(default_factory=container)
+    module: ModuleType = field(default_factory=container)
     asked: int = 0
     counted: int = 0
     again: int = 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from urllib.parse import parse_qsl
 
 import boto3
@@ -11,7 +13,7 @@ import psycopg
 import pytest
 from botocore import auth
 
-from tests.lambda_src.counter.containers import NOON, container, request
+from tests.lambda_src.counter.containers import COUNTER, NOON, container, request
 
 
 def backend_pids(connection) -> set[int]:
@@ -101,3 +103,24 @@ def test_the_token_is_the_one_that_botocore_makes(environment, monkeypatch, sess
     ours = container("database").iam_token(host, port, "the counter", NOON)
 
     assert in_order(ours) == in_order(theirs)
+
+
+WITHOUT_PASSWORDS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import database
+early = "asn1crypto" in sys.modules
+import pg8000.core
+print(early, pg8000.core.scramp.ScramClient.__name__, "asn1crypto" in sys.modules)
+"""
+
+
+def test_what_passwords_need_is_loaded_when_there_is_one():
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PASSWORDS, str(COUNTER)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.split() == ["False", "ScramClient", "True"]
