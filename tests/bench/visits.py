@@ -6,22 +6,32 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from importlib.util import find_spec
 from statistics import median
-from typing import Any
 
 import psycopg
 import pytest
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
-from tests.bench.table import Row, percentile
+from sites.provisioning.package import build
+from tests.bench import cold_start, flood, increments
+from tests.bench.table import Row, percentile, ratio
 from tests.e2e.conftest import Up
-from tests.lambda_src.counter.containers import container, lambda_environment, request
+from tests.lambda_src.counter.containers import (
+    COUNTER,
+    container,
+    hit_query,
+    lambda_environment,
+    request,
+)
 
 SITE = "bench-counter"
 REQUESTS = 400
 WARM_UP = 20
-COUNT_HIT = "SELECT pageviews, counted FROM counter.count_hit(%s, %s, %s, %s, false, NULL)"
+ROUNDS = 3
+COUNT_HIT = """SELECT pageviews, counted, reason FROM counter.count_hit(
+    %s, '/', %s, gen_random_uuid(), false, '', '', 'desktop', '', 1, NULL, NULL, NULL)"""
 
 
 def measure(up: Up) -> list[Row]:
@@ -35,6 +45,51 @@ def measure(up: Up) -> list[Row]:
         _row("counter through the edge, 1 client", edge, "of it the function's code", code),
         _row("the function's code, in this process", code, "of it SQL", floor),
         _row("`count_hit`, psycopg, one session", floor),
+        Row(
+            "counter: the function's code over SQL alone",
+            f"{(median(code) - median(floor)) * 1000:.2f} ms",
+            note="medians, warm; goal 2 ms",
+        ),
+        *(_one_row(url, slots) for slots in (1, 8)),
+        _cold_start(url),
+        Row("counter: package", f"{len(build(COUNTER)) / 1000:.0f} kB", note="goal 1,000 kB"),
+        *_flood(up, host, url),
+    ]
+
+
+def _one_row(url: str, slots: int) -> Row:
+    rounds = [(increments.ours(url, slots), increments.pgbench(url, slots)) for _ in range(ROUNDS)]
+    ours, theirs = zip(*rounds, strict=True)
+    return Row(
+        f"increments of one site, {increments.CLIENTS} clients, SLOTS={slots}",
+        f"{median(ours):.0f}/s",
+        f"pgbench {median(theirs):.0f}/s",
+        ratio(ours, theirs),
+        note=f"{median(ours) / median(theirs):.2f} of it; goal 0.8",
+    )
+
+
+def _cold_start(url: str) -> Row:
+    what = "counter: cold start to the first answer"
+    if find_spec("awslambdaric") is None:
+        return Row(what, "", note="not measured: awslambdaric is not installed")
+    taken = [seconds * 1000 for seconds in cold_start.measure(url)]
+    return Row(
+        what, f"{median(taken):.0f} ms ({min(taken):.0f} to {max(taken):.0f})", note="goal 300 ms"
+    )
+
+
+def _flood(up: Up, host: str, url: str) -> list[Row]:
+    felt = flood.measure(up.run["edge"], host, url)
+    rate = len(felt.flood) / flood.SECONDS
+    return [
+        Row(
+            f"counter under a flood of {flood.ADDRESSES} addresses: normal clients",
+            f"p99 {percentile(felt.normal, 0.99) * 1000:.0f} ms",
+            f"flood p50 {median(felt.flood) * 1000:.0f} ms",
+            note=f"{rate:.0f}/s came through of {flood.RATE}/s, {felt.refused} refused,"
+            f" {felt.connections} connections; goal 200 ms",
+        )
     ]
 
 
@@ -68,7 +123,7 @@ def _in_the_handler(url: str) -> list[float]:
         try:
 
             def visit(number: int) -> bool:
-                event = request(agent=f"Mozilla/5.0 visitor {number}")
+                event = request(query=hit_query(), agent=f"Mozilla/5.0 visitor {number}")
                 return bool(json.loads(function.handler(event, None)["body"])["counted"])
 
             return _timed(visit)
@@ -81,8 +136,7 @@ def _in_sql(url: str) -> list[float]:
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
 
         def visit(number: int) -> bool:
-            hit: list[Any] = [site, "/", number.to_bytes(32, "big"), uuid.uuid4()]
-            row = connection.execute(COUNT_HIT, hit).fetchone()
+            row = connection.execute(COUNT_HIT, [site, number.to_bytes(32, "big")]).fetchone()
             return row is not None and bool(row[1])
 
         return _timed(visit)
