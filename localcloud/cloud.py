@@ -25,6 +25,7 @@ from localcloud.physics.delegation import OwnNameServers
 from localcloud.physics.iam import Iam
 from localcloud.physics.keyvaluestore import KeyValueStore
 from localcloud.physics.lambda_ import Lambda
+from localcloud.physics.network import SecurityGroups, SubnetGroups
 from localcloud.physics.rds import Rds
 from localcloud.physics.route53 import Route53
 from localcloud.physics.s3 import S3
@@ -117,9 +118,10 @@ class Cloud:
                 "acm": acm,
                 "cloudfront": CloudFront(propagation, self.clock, acm.certificate_names),
                 "cloudfront-keyvaluestore": KeyValueStore(propagation),
+                "ec2": SecurityGroups(reader),
                 "iam": Iam(reader, self.clock),
                 "lambda": Lambda(propagation, self.clock, self.settings.concurrency),
-                "rds": self.rds,
+                "rds": SubnetGroups(self.rds, reader),
                 "route53": OwnNameServers(Route53(reader, self.clock), self.registrar),
                 "s3": S3(propagation, self.clock),
             }

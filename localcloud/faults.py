@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from localcloud.operations import is_known, service_of
-from localcloud.wire import Answer, json_error, s3_error, xml_error
+from localcloud.wire import Answer, ec2_error, json_error, s3_error, xml_error
 
 KINDS = ("throttle", "unavailable", "refuse", "delay", "lose")
 
@@ -127,7 +127,8 @@ def answer_of(kind: str, operation: str) -> Answer:
     protocol = service.protocol if service else "rest-json"
     errors = service.errors if service else {}
     if "json" not in protocol:
-        return _xml(kind, operation, s3_error if name == "s3" else xml_error)
+        errors_of = {"ec2": ec2_error, "s3": s3_error}
+        return _xml(kind, operation, errors_of.get(name, xml_error))
     match kind:
         case "throttle":
             codes = ("ThrottlingException", "TooManyRequestsException")
@@ -144,12 +145,15 @@ def _xml(kind: str, operation: str, error: Any) -> Answer:
     match kind:
         case "throttle" if error is s3_error:
             answer = s3_error("SlowDown", "Please reduce your request rate.", 503)
+        case "throttle" if error is ec2_error:
+            answer = ec2_error("RequestLimitExceeded", "Request limit exceeded.", 503)
         case "throttle":
             answer = error("Throttling", "Rate exceeded")
         case "unavailable":
             answer = error("ServiceUnavailable", "Service is unable to handle request.", 503)
         case _:
-            answer = error("AccessDenied", _not_allowed(operation), 403)
+            code = "UnauthorizedOperation" if error is ec2_error else "AccessDenied"
+            answer = error(code, _not_allowed(operation), 403)
     return answer
 
 

@@ -148,6 +148,16 @@ def xml_error(code: str, message: str, status: int = 400) -> Answer:
     return Answer(status, [("Content-Type", "text/xml")], body.encode())
 
 
+def ec2_error(code: str, message: str, status: int = 400) -> Answer:
+    """EC2 has errors of its own form."""
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error>'
+        f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+        f"</Error></Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
+    )
+    return Answer(status, [("Content-Type", "text/xml")], body.encode())
+
+
 def s3_error(code: str, message: str, status: int = 400) -> Answer:
     """S3 has no ``ErrorResponse`` around its error."""
     body = (

@@ -107,6 +107,7 @@ LISTS = [
     ("cloudfront", "ListDistributions", "Throttling", 400),
     ("route53", "ListHostedZones", "Throttling", 400),
     ("rds", "DescribeDBInstances", "Throttling", 400),
+    ("ec2", "DescribeVpcs", "RequestLimitExceeded", 503),
     ("iam", "ListRoles", "Throttling", 400),
     ("acm", "ListCertificates", "ThrottlingException", 400),
     ("lambda", "ListFunctions", "TooManyRequestsException", 429),
@@ -133,7 +134,8 @@ def test_each_service_refuses_and_is_unavailable(control, service, operation):
     control.fault(f"{service}.*", "unavailable", times=1)
     with pytest.raises(ClientError) as refused:
         client._make_api_call(operation, {})
-    assert error_code(refused.value) in ("AccessDenied", "AccessDeniedException")
+    refusals = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+    assert error_code(refused.value) in refusals
     assert operation in str(refused.value)
     with pytest.raises(ClientError) as unavailable:
         client._make_api_call(operation, {})
