@@ -8,7 +8,6 @@ SUGGESTIONS = {
     "AccessDenied": "Give the account's role the permission that AWS names.",
     "AccessDeniedException": "Give the account's role the permission that AWS names.",
     "UnauthorizedOperation": "Give the account's role the permission that AWS names.",
-    "UnauthorizedOperation": "Give the account's role the permission that AWS names.",
     "BucketAlreadyExists": "Another AWS account owns that bucket name; create the site anew.",
     "CNAMEAlreadyExists": "Another distribution has that domain: remove it there, then try again.",
     "ExpiredToken": "The credentials ran out; renew them.",
