@@ -11,7 +11,7 @@ from sites.access import clients_for
 from sites.errors import Refused
 from sites.models import Account, Site
 from sites.provisioning.resources.db_instance import security_groups_of
-from sites.specs import own_database
+from sites.specs import existing_database, own_database
 
 NAMES = ("counter_host", "counter_port", "counter_database", "counter_user")
 
@@ -43,6 +43,15 @@ def use(account: Account, host: str, port: int, database: str, user: str, *, for
         )
     account.counter_instance = instance
     account.save(update_fields=[*NAMES, "counter_instance"])
+
+
+def reached(account: Account) -> dict[str, Any] | None:
+    """Where its sites count, in the words of ``DbInstance``'s attributes; None while nowhere."""
+    if database := existing_database(account):
+        return database.attributes
+    row = own_database(account)
+    attributes: dict[str, Any] | None = row.attributes if row and row.is_ready else None
+    return attributes
 
 
 def left_behind(account: Account) -> str:

@@ -27,7 +27,7 @@ def site_spec(site: Site) -> provisioning.SiteSpec:
         domains=domains,
         has_counter=site.has_counter,
         counter_slots=site.counter_slots,
-        database=_database(site.account),
+        database=existing_database(site.account),
         price_class=site.price_class,
         headers=site.headers,
         leaving=_leaving(site, domains),
@@ -41,7 +41,8 @@ def own_database(account: Account) -> Resource | None:
     return account.resources.filter(site=None, logical_id="db_instance").first()
 
 
-def _database(account: Account) -> provisioning.Database | None:
+def existing_database(account: Account) -> provisioning.Database | None:
+    """The one that was there already and that its counters shall use, if any."""
     if not account.counter_host:
         return None
     known = account.counter_instance

@@ -13,7 +13,7 @@ from sites.models import VisitCursor
 from sites.visits import sync as finding
 from sites.visits.pull import pull
 from sites.visits.readers import Batch, Invoked, Mark, Unreadable, pages
-from tests.factories import ResourceFactory
+from tests.factories import ResourceFactory, SiteFactory
 from tests.lambda_src.counter.containers import container, migrated_database
 from tests.sites.visits.conftest import days, direct, hit, source
 
@@ -202,6 +202,26 @@ def test_the_ways_to_a_database_are_found(account, site, monkeypatch, settings, 
     told = [error.find("The counter database at 127.0.0.1:1"), error.find("cloudadmin-x-counter")]
     assert -1 not in told
     assert (told == sorted(told)) == (reader == VisitCursor.Reader.DIRECT)
+
+
+def test_a_database_that_was_there_is_read_and_no_function_of_another(account, site, settings):
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
+    account.counter_host, account.counter_port = "127.0.0.1", 1
+    account.counter_instance = {"resource_id": "db-1", "subnet_ids": [], "security_group_ids": []}
+    account.save()
+    for name, host in (("moved", "127.0.0.1"), ("stays", "elsewhere")):
+        inputs = {"environment": {"DATABASE_HOST": host}}
+        ResourceFactory(
+            site=site if name == "moved" else SiteFactory(account=account),
+            account=account,
+            logical_id="lambda_function",
+            physical_id=name,
+            inputs=inputs,
+        )
+    error = finding.sync(account).error
+    assert "The counter database at 127.0.0.1:1" in error
+    assert "moved" in error
+    assert "stays" not in error
 
 
 def test_an_epoch_is_needed(connection):
