@@ -3,9 +3,9 @@
 -- all). Every row begins with the database's epoch and the snapshot's position; when nothing
 -- changed there is one row, with a site of NULL.
 --
--- A reader that wants another page gives the same position again, and the last key; it keeps the
--- position of the first page, since what changed while it read has changed after that. A position
--- of another epoch, or one of the future, as after a restore, means nothing: all is read.
+-- A position of another epoch, or of the future, as after a restore, means nothing: all is read.
+-- Another page is asked for with the last key and the same position, or 0 when that meant nothing.
+-- The position of the first page is the one to keep: what changed while it was read, changed later.
 -- Placeholders are psycopg's.
 WITH now AS (
     SELECT id AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position
