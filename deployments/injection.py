@@ -23,22 +23,22 @@ LARGEST = 4 * 1024 * 1024
 UTF_16 = (b"\xfe\xff", b"\xff\xfe")
 
 RAW = rb"(?:script|style|textarea|title|iframe|noembed|noframes|xmp)(?=[\s/>])"
-# A comment and the text of these elements hold no tags, whatever is in there. What is never closed
-# swallows the rest of the page, so the snippet comes before it. Each branch is linear in the page.
+# Of a page in lower case. A comment and the text of these elements hold no tags, whatever is in
+# there. What is never closed swallows the rest of the page, so the snippet comes before it. Each
+# branch is linear in the page.
 # https://html.spec.whatwg.org/multipage/parsing.html#tokenization
 TOKEN = re.compile(
     rb"<(?:!--(?:-?>|.*?--!?>)"
     rb"|(?P<raw>" + RAW + rb")(?P<attributes>[^>]*+).*?</(?P=raw)(?=[\s/>])"
     rb"|(?P<opened>!doctype\s+html|html|head|body)(?=[\s/>])"
     rb"|/(?P<closed>body|html)(?=[\s/>])"
-    rb"|(?P<endless>(?:!--|" + RAW + rb"|[a-z/!?][^<>]*\Z).*))",
-    re.IGNORECASE | re.DOTALL,
+    rb"|(?P<endless>(?:!--|" + RAW + rb").*))",
+    re.DOTALL,
 )
-SOURCE = re.compile(
-    rb"\ssrc\s*=\s*[\"']?(?:(?:https?:)?//[^/\"'\s]+)?/_cloudadmin/visits\.js", re.IGNORECASE
-)
+CUT_OFF = re.compile(rb"<[a-z/!?][^>]*\Z")
+SOURCE = re.compile(rb"\ssrc\s*=\s*[\"']?(?:(?:https?:)?//[^/\"'\s]+)?/_cloudadmin/visits\.js")
 # Another one as soon as a page may become another one.
-CHANGES = repr((SNIPPET, LARGEST, TOKEN.pattern, SOURCE.pattern))
+CHANGES = repr((SNIPPET, LARGEST, TOKEN.pattern, CUT_OFF.pattern, SOURCE.pattern))
 
 
 def is_wanted(site: Site) -> bool:
@@ -61,14 +61,20 @@ def inject(content: bytes) -> bytes:
 def _place(page: bytes) -> int | None:
     if len(page) + len(SNIPPET) > LARGEST or page.startswith(UTF_16):
         return None
-    is_document, end, closed = False, len(page), dict[bytes, int]()
+    page = page.lower()
+    is_document, closed, end = False, dict[bytes, int](), len(page)
+    token = None
     for token in TOKEN.finditer(page):
         if SOURCE.search(token["attributes"] or b""):
             return None
         if token["opened"]:
             is_document = True
         elif token["closed"]:
-            closed[token["closed"].lower()] = token.start()
+            closed[token["closed"]] = token.start()
         elif token["endless"]:
             end = token.start()
+    cut_off = page.rfind(b"<")
+    if CUT_OFF.match(page, cut_off):
+        within = token is not None and cut_off < token.end()
+        end = min(end, token.start() if token and within else cut_off)
     return closed.get(b"body", closed.get(b"html", end)) if is_document else None

@@ -95,8 +95,8 @@ def test_counting_in_a_database_that_was_there(world: World):
     with psycopg.connect(
         host=database.host, port=database.port, dbname=database.name, user=database.user
     ) as connection:
-        (made,) = connection.execute("SELECT to_regnamespace('counter') IS NOT NULL").fetchone()
-    assert made
+        made = connection.execute("SELECT to_regnamespace('counter') IS NOT NULL").fetchone()
+    assert made == (True,)
     outcome, _ = settle(world.destroy)
     assert outcome == Done()
     # It is somebody else's.
