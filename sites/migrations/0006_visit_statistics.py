@@ -56,6 +56,7 @@ HOURS = f"""
         {NUMBERS},
         PRIMARY KEY (site_id, kind, hour, value, epoch)
     ) PARTITION BY RANGE (hour);
+    CREATE INDEX sites_visitcount_all_hour ON sites_visitcount (hour) WHERE kind = 7;
 
     DO $$
     DECLARE

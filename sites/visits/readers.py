@@ -155,7 +155,7 @@ class Direct:
     def _page(
         self, connection: psycopg.Connection[tuple[Any, ...]], since: Mark, after: Key | None
     ) -> Batch:
-        found = connection.execute(
+        found = connection.cursor(binary=True).execute(
             _export(),
             {
                 "epoch": since.epoch,
@@ -166,7 +166,7 @@ class Direct:
         ).fetchall()
         if not found:
             raise psycopg.DataError("it has no epoch")
-        rows = [Row(*row[2:]) for row in found if row[2] is not None]
+        rows = [Row._make(row[2:]) for row in found if row[2] is not None]
         return Batch(Mark(*found[0][:2]), rows[: self.limit], len(rows) > self.limit)
 
     def _explain(self, error: psycopg.Error) -> str:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -83,7 +83,7 @@ def measure(counter: str) -> list[Row]:
 
 def _fill(sites: list[Site]) -> int:
     """The days before today, as so many syncs would have left them; how many rows."""
-    values = {
+    values: dict[str, int | date] = {
         "first": NOW.date() - timedelta(days=DAYS),
         "last": NOW.date() - timedelta(days=1),
         "site": sites[0].pk,

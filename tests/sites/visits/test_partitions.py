@@ -46,12 +46,14 @@ def test_a_month_is_made_once_and_takes_its_rows_to_the_second(site):
 
 
 def test_a_month_that_was_made_is_as_those_of_the_migration(db):
-    """The same checks, keys and storage."""
+    """The same checks, keys, indexes and storage."""
     partitions.ensure([date(2031, 12, 1)])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname, c.reloptions, array(SELECT pg_get_constraintdef(k.oid)"
-            " FROM pg_constraint k WHERE k.conrelid = c.oid ORDER BY 1)"
+            " FROM pg_constraint k WHERE k.conrelid = c.oid ORDER BY 1),"
+            " array(SELECT indkey::text || indisunique FROM pg_index WHERE indrelid = c.oid"
+            " ORDER BY 1)"
             " FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
             " WHERE i.inhparent = 'sites_visitcount'::regclass"
         )
