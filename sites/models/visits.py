@@ -57,7 +57,7 @@ class VisitCount(Sums):
 
     FORGOTTEN = -1
 
-    pk = models.CompositePrimaryKey("site", "kind", "hour", "value", "epoch")
+    pk = models.CompositePrimaryKey("site", "hour", "kind", "value", "epoch")
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="visit_counts", db_index=False
     )
@@ -71,7 +71,7 @@ class VisitCount(Sums):
 class VisitDay(Sums):
     """One day: the hours of all epochs and what was imported. Kept for ever; not of Kind.MINUTE."""
 
-    pk = models.CompositePrimaryKey("site", "kind", "day", "value")
+    pk = models.CompositePrimaryKey("site", "day", "kind", "value")
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="visit_days", db_index=False
     )

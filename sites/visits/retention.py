@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db import connection
-
-from sites.models import Kind
+from sites.models import Kind, VisitCount
 from sites.visits import partitions
 
 # Every other kind is kept as long as ALL.
@@ -36,13 +34,5 @@ def tidy(today: date | None = None) -> int:
 
 
 def _delete(kind: Kind, before: date) -> int:
-    """By site, as the primary key has it: there is no index on the kind alone."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            DELETE FROM sites_visitcount c USING sites_site s
-            WHERE c.site_id = s.id AND c.kind = %s AND c.hour < %s
-            """,
-            [kind, datetime.combine(before, time(), UTC)],
-        )
-        return int(cursor.rowcount)
+    hours = VisitCount.objects.filter(kind=kind, hour__lt=datetime.combine(before, time(), UTC))
+    return hours.delete()[0]

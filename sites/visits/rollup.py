@@ -65,8 +65,8 @@ HOURS = f"""
     INSERT INTO sites_visitcount (site_id, kind, hour, value, epoch, {each("{0}")})
     SELECT site_id, kind, hour, value, %(epoch)s, {each("{0}")} FROM fresh
     WHERE ({each("{0}")}) <> ({each("old_{0}")})
-    ORDER BY site_id, kind, hour, value
-    ON CONFLICT (site_id, kind, hour, value, epoch)
+    ORDER BY site_id, hour, kind, value
+    ON CONFLICT (site_id, hour, kind, value, epoch)
     DO UPDATE SET {each("{0} = excluded.{0}")}
 """
 
@@ -76,8 +76,8 @@ FORGOTTEN = f"""
     SELECT site_id, kind, hour, value, {VisitCount.FORGOTTEN},
            {each("greatest(old_{0} - {0}, 0)")}
     FROM fresh WHERE {" OR ".join(f"old_{name} > {name}" for name in SUMS)}
-    ORDER BY site_id, kind, hour, value
-    ON CONFLICT (site_id, kind, hour, value, epoch)
+    ORDER BY site_id, hour, kind, value
+    ON CONFLICT (site_id, hour, kind, value, epoch)
     DO UPDATE SET {each("{0} = c.{0} + excluded.{0}")}
 """
 
@@ -88,8 +88,8 @@ DAYS = f"""
     FROM fresh
     WHERE kind <> {Kind.MINUTE} AND ({" OR ".join(f"{name} > old_{name}" for name in SUMS)})
     GROUP BY site_id, kind, day, value
-    ORDER BY site_id, kind, day, value
-    ON CONFLICT (site_id, kind, day, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
+    ORDER BY site_id, day, kind, value
+    ON CONFLICT (site_id, day, kind, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
 """
 
 # Days whose hours are gone cannot gain; they are told whole, if at all, and never less than before.
@@ -107,8 +107,8 @@ CLOSED_DAYS = f"""
     LEFT JOIN sites_importedday i
         ON i.visit_import_id = v.id AND i.kind = t.kind AND i.day = t.day AND i.value = t.value
     GROUP BY t.site_id, t.kind, t.day, t.value, {each("t.{0}")}
-    ORDER BY t.site_id, t.kind, t.day, t.value
-    ON CONFLICT (site_id, kind, day, value)
+    ORDER BY t.site_id, t.day, t.kind, t.value
+    ON CONFLICT (site_id, day, kind, value)
     DO UPDATE SET {each("{0} = greatest(d.{0}, excluded.{0})")}
 """
 

@@ -36,14 +36,14 @@ ADDED = f"""
     INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
     SELECT %(site)s, kind, day, value, {each("{0}")}
     FROM sites_importedday WHERE visit_import_id = %(import)s
-    ORDER BY kind, day, value
-    ON CONFLICT (site_id, kind, day, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
+    ORDER BY day, kind, value
+    ON CONFLICT (site_id, day, kind, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
 """
 LOCKED = """
     SELECT FROM sites_visitday d
     JOIN sites_importedday i ON (i.kind, i.day, i.value) = (d.kind, d.day, d.value)
     WHERE d.site_id = %(site)s AND i.visit_import_id = %(import)s
-    ORDER BY d.kind, d.day, d.value FOR UPDATE OF d
+    ORDER BY d.day, d.kind, d.value FOR UPDATE OF d
 """
 TAKEN_OUT = f"""
     UPDATE sites_visitday d SET {each("{0} = d.{0} - i.{0}")}
