@@ -1,7 +1,8 @@
 """Questions about visits, one query each. Times are UTC; bots are in ``bots`` and nowhere else.
 
-``sites`` of None means all sites. Whole days are answered from ``VisitDay``, which also has what
-was imported; hours from ``VisitCount``, as long as they are kept.
+``sites`` of None means all sites. Whole days are answered from ``VisitDay``, of all sites together
+from ``OverallDay``, which also have what was imported; hours from ``VisitCount``, as long as they
+are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import F, Func, OuterRef, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import TruncMonth
 
-from sites.models import Kind, Site, VisitCount, VisitDay
+from sites.models import Kind, OverallDay, Site, VisitCount, VisitDay
 from sites.visits.ranges import Range, Step, midnight
 from sites.visits.retention import kept_since
 
@@ -84,8 +85,12 @@ def totals(sites: Iterable[Site]) -> dict[int, int]:
 
 def first_day(site: Site | None = None) -> date | None:
     """The first day that was counted or imported, of one site or of all."""
-    days = VisitDay.objects.filter(kind=Kind.ALL, **({"site": site} if site else {}))
-    return days.order_by("day").values_list("day", flat=True).first()
+    days = (
+        VisitDay.objects.filter(site=site)
+        if site
+        else OverallDay.objects.exclude(pageviews=0, bots=0)
+    )
+    return days.filter(kind=Kind.ALL).order_by("day").values_list("day", flat=True).first()
 
 
 def sums(sites: Sequence[Site] | None, range: Range) -> Sums:
@@ -124,7 +129,7 @@ def top(
 def by_site(range: Range, limit: int | None = 10, offset: int = 0) -> list[SiteRow]:
     """The sites that were visited most, the most first."""
     name = Site.objects.filter(pk=OuterRef("site_id")).values("name")
-    rows = _ranked(_rows(None, range, Kind.ALL).values("site_id"), "visits")
+    rows = _ranked(_of_sites(range, Kind.ALL).values("site_id"), "visits")
     ordered = rows.annotate(name=Subquery(name)).order_by("-rank", "-pageviews", "site_id")
     return [SiteRow(**_shared(row)) for row in ordered[_part(limit, offset)]]
 
@@ -148,10 +153,17 @@ def left_out(site: Site, range: Range) -> list[Row]:
 
 
 def _rows(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:
+    if sites is None and range.is_whole_days and kind in OverallDay.KINDS:
+        return OverallDay.objects.filter(kind=kind, day__range=(range.first, range.last))
+    rows = _of_sites(range, kind)
+    return rows if sites is None else rows.filter(site__in=sites)
+
+
+def _of_sites(range: Range, kind: Kind) -> QuerySet[Any]:
+    """Of every site its own."""
     if not range.is_whole_days:
-        return _hours(sites, range, kind)
-    days = VisitDay.objects.filter(kind=kind, day__range=(range.first, range.last))
-    return days if sites is None else days.filter(site__in=sites)
+        return _hours(None, range, kind)
+    return VisitDay.objects.filter(kind=kind, day__range=(range.first, range.last))
 
 
 def _hours(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:

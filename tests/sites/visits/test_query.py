@@ -218,7 +218,9 @@ def test_answers_agree_with_each_other_and_with_the_rows(site, quiet, rows, word
         for (which, ago, kind, _), sums in rows.items():
             if today() - ago * DAY >= asked.first:
                 in_range.update({(which, kind, n): each for n, each in enumerate(sums)})
-        for which, sites in ((0, [site]), (1, [quiet])):
+        for (_, kind, n), each in list(in_range.items()):
+            in_range[None, kind, n] += each
+        for which, sites in ((0, [site]), (1, [quiet]), (None, None)):
             expected = Sums(*(in_range[which, Kind.ALL, n] for n in range(4)))
             assert query.sums(sites, asked) == expected
             for step in (Step.DAY, Step.MONTH):
