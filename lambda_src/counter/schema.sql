@@ -256,8 +256,8 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Each that comes sweeps out some of what is past. The order makes it look into the index even
-    -- where the planner thinks that a scan would soon find two.
+    -- Each that comes sweeps out some of what is past. By order, so that the index is looked into
+    -- even where the planner thinks that it would soon find two anywhere.
     DELETE FROM counter.hit WHERE ctid = ANY (ARRAY(
         SELECT h.ctid FROM counter.hit h WHERE h.day < today - 1
         ORDER BY h.day LIMIT 2 FOR UPDATE SKIP LOCKED));
@@ -274,12 +274,14 @@ END $$;
 -- why the hit was not counted: 'limit', or 'again' when it had been. Reasons are kept where they
 -- were told and handed in now and then, "p_left_out" with their numbers; then this hit's own is
 -- noted too. NULL: not now.
+--
+-- A connection keeps the plans that it made while the tables were small, when a scan looks cheap.
 CREATE FUNCTION counter.count_hit(
     p_site uuid, p_path text, p_client bytea, p_hit uuid, p_is_bot boolean,
     p_referrer text, p_country text, p_device text, p_deployment text,
     p_slots int, p_left_out text[], p_left_out_counts int[], p_now timestamptz,
     OUT pageviews bigint, OUT counted boolean, OUT reason text
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     moment    timestamptz := coalesce(p_now, clock_timestamp());
     this_hour timestamptz := date_trunc('hour', moment, 'UTC');

@@ -307,6 +307,29 @@ def test_hits_of_all_sorts_at_once_do_not_deadlock(counter_url, connection):
             assert sum(of_kind) == count_hit(connection, site, client=None).pageviews
 
 
+def test_a_plan_of_when_it_was_empty_still_finds_its_way(connection):
+    """No hit reads a whole table, however much came since the connection made its plans."""
+    site = uuid.uuid4()
+    connection.execute("TRUNCATE counter.hit, counter.visitor, counter.total")
+    for n in range(20):
+        count_hit(connection, site, client=bytes([n]))
+    connection.execute(
+        "INSERT INTO counter.hit SELECT %s, gen_random_uuid() FROM generate_series(1, 20000)",
+        [NOON.date()],
+    )
+    connection.execute("SELECT pg_stat_force_next_flush()")
+
+    with connection.transaction():
+        for n in range(20):
+            count_hit(connection, site, client=bytes([n, n]))
+        scanned = connection.execute(
+            "SELECT relname FROM pg_stat_xact_user_tables"
+            " WHERE relname IN ('hit', 'visitor', 'total', 'count') AND seq_scan > 0"
+        ).fetchall()
+
+    assert scanned == []
+
+
 # --- Days -------------------------------------------------------------------------------------
 
 
