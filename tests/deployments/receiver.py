@@ -57,7 +57,7 @@ def receiving() -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_HEAD = do_POST = handle_any
+        do_GET = do_HEAD = do_POST = do_PUT = handle_any
 
         def log_message(self, *args: object) -> None: ...
 

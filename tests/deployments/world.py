@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -13,10 +14,11 @@ from obstore.store import MemoryStore
 
 from cloudadmin.aws import ClientError
 from deployments import edge_index, operations
-from deployments.manifest import object_key
+from deployments.manifest import Entry, object_key
 from deployments.models import Deployment
 from deployments.publish import manifest_of
 from deployments.target import Target, target_of
+from deployments.upload import Uploaded
 from deployments.verification import Expected, Mismatch
 from sites.models import Site
 from tests.fakes import Killed
@@ -46,6 +48,16 @@ class World:
 
     def object_store(self, bucket_name: str) -> MemoryStore:
         return self.objects
+
+    bucket_address = object_store
+
+    def upload(
+        self, bucket: MemoryStore, root: Path, entries: Mapping[str, Entry], **_: Any
+    ) -> Uploaded:
+        """``upload.upload``, into this bucket."""
+        for path, entry in entries.items():
+            bucket.put(object_key(path, entry), (root / path).read_bytes())
+        return Uploaded(len(entries), sum(entry.size for entry in entries.values()))
 
     def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
         return {"ETag": str(self.writes)}

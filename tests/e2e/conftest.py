@@ -55,6 +55,7 @@ class Up:
     process: subprocess.Popen[str]
     data_dir: Path
     output: Path
+    environment: dict[str, str]
 
     @property
     def run(self) -> dict[str, Any]:
@@ -161,6 +162,19 @@ class Up:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(90)
 
+    def start_again(self) -> None:
+        """After a stop; at the ports of last time."""
+        self.process = _up(self.output, "--no-demo", **self.environment)
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        deadline = time.monotonic() + 180
+        while "is ready" not in self.output.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                pytest.fail(f"up did not get ready:\n{self.output.read_text()}")
+            time.sleep(0.2)
+
 
 def start(data_dir: Path, *options: str, **environment: str) -> Up:
     """``manage.py up`` until ``run.json`` says that it is ready."""
@@ -182,25 +196,24 @@ def _start(data_dir: Path, *options: str, **environment: str) -> Up:
         *("--edge-port", str(embedded.free_port())),
         *("--aws-port", str(embedded.free_port())),
     ]
-    output = data_dir / "up.out"
     data_dir.mkdir(parents=True, exist_ok=True)
+    output = data_dir / "up.out"
+    up = Up(_up(output, *ports, *options, **environment), data_dir, output, environment)
+    up.until_ready()
+    return up
+
+
+def _up(output: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    """Told in ``output``, which lies in the data directory."""
     with output.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "manage.py", "up", "--data-dir", data_dir, *ports, *options],
-            env=clean_environment(data_dir) | environment,
+        return subprocess.Popen(
+            [sys.executable, ROOT / "manage.py", "up", "--data-dir", output.parent, *options],
+            env=clean_environment(output.parent) | environment,
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    up = Up(process, data_dir, output)
-    deadline = time.monotonic() + 180
-    while "is ready" not in output.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            up.stop()
-            pytest.fail(f"up did not get ready:\n{output.read_text()}")
-        time.sleep(0.2)
-    return up
 
 
 @pytest.fixture(scope="session")
