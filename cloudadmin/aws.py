@@ -3,6 +3,8 @@
 Everything else is handed a :class:`Clients` and calls AWS's own operations by AWS's own names, so
 there is no second vocabulary to keep in step. Errors leave as botocore's ``ClientError``, compared
 by :func:`error_code`; nothing here hides a 403 as "does not exist".
+
+What takes long to import is imported when it is used: a deploy that changes nothing calls no AWS.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -21,8 +22,6 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from botocore.parsers import ResponseParserError
-from obstore.store import S3Store
 
 if TYPE_CHECKING:
     import boto3
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
+    from obstore.store import S3Store
 
 __all__ = [
     "CLOUDFRONT_REGION",
@@ -99,7 +99,7 @@ class Access:
 class BucketAddress:
     """Where S3's REST API has a bucket: its objects are at ``url``, a slash, and their keys.
 
-    ``credentials`` are asked for with each request: a role's last an hour.
+    ``credentials`` are asked for with each request: they may be renewed meanwhile.
     """
 
     url: str
@@ -120,7 +120,7 @@ class Clients:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        import boto3  # a seventh of a second, which a deploy that changes nothing need not wait
+        import boto3
 
         if self.access.endpoint_url:
             # Real credentials never travel to the local cloud.
@@ -144,6 +144,8 @@ class Clients:
         )
 
     def _client(self, service: Any, region: str | None = None) -> Any:
+        from botocore.config import Config
+
         client = self._session.client(
             service,
             region_name=region or self.region,
@@ -226,6 +228,8 @@ class Clients:
         does not; and the global host would redirect, which the signature does not survive.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingBackwardsCompatibility
         """
+        from botocore.config import Config
+
         local = bool(self.access.endpoint_url)
         client: S3Client = self._session.client(
             "s3",
@@ -254,6 +258,8 @@ class Clients:
 
     def object_store(self, bucket_name: str) -> S3Store:
         """The bucket through obstore, for many reads at once, where boto3 is ten times slower."""
+        from obstore.store import S3Store
+
         frozen = self._credentials.get_frozen_credentials()
         options: dict[str, Any] = {
             "region": self.region,
@@ -269,7 +275,7 @@ class Clients:
         )
 
     def bucket_address(self, bucket_name: str) -> BucketAddress:
-        """For uploads, where obstore is five times slower than libcurl."""
+        """For uploads, which go through libcurl (adr 0008)."""
         endpoint = self.access.endpoint_url
         url = (
             f"{endpoint}/{bucket_name}"
@@ -300,6 +306,8 @@ def create_only_once(
 
 def raise_if_garbled(exception: Exception, **_: Any) -> None:
     """botocore's own error for it is none of its ``BotoCoreError``."""
+    from botocore.parsers import ResponseParserError
+
     if isinstance(exception, ResponseParserError):
         raise AnswerGarbled(error=exception) from exception
 

@@ -1,6 +1,6 @@
 """PUT requests to a bucket: many in flight in one thread, signed by libcurl.
 
-A small object costs libcurl a fifth of the processor time that it costs obstore (adr 0008).
+A small object costs libcurl a third of the processor time that it costs obstore (adr 0008).
 """
 
 from __future__ import annotations

@@ -52,12 +52,19 @@ class World:
     bucket_address = object_store
 
     def upload(
-        self, bucket: MemoryStore, root: Path, entries: Mapping[str, Entry], **_: Any
+        self,
+        bucket: MemoryStore,
+        root: Path,
+        entries: Mapping[str, Entry],
+        *,
+        on_progress: Callable[[int, int], None] = lambda files, size: None,
     ) -> Uploaded:
         """``upload.upload``, into this bucket."""
         for path, entry in entries.items():
             bucket.put(object_key(path, entry), (root / path).read_bytes())
-        return Uploaded(len(entries), sum(entry.size for entry in entries.values()))
+        sent = len(entries), sum(entry.size for entry in entries.values())
+        on_progress(*sent)
+        return Uploaded(*sent)
 
     def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
         return {"ETag": str(self.writes)}
