@@ -24,6 +24,8 @@ Tag = TypeVar("Tag")
 CONNECT_SECONDS = 10
 # Given up when nothing at all was sent or answered for so long.
 SILENCE_SECONDS = 60
+# With the pauses between them a minute; an address that is wrong is told within seconds.
+TRIES, FEW_TRIES = 8, 4
 # What S3 says about an error fits in it; the rest of an answer is dropped.
 ANSWER = 4096
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -59,10 +61,13 @@ class Body(Protocol):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an object was not taken. ``is_busy``: the bucket asks for fewer requests."""
+    """Why an object was not taken, and how many tries it is worth: one when it is for good.
+
+    ``is_busy``: the bucket asks for fewer requests.
+    """
 
     reason: str
-    is_transient: bool
+    tries: int = 1
     is_busy: bool = False
 
 
@@ -176,16 +181,16 @@ class _Request:
     def refusal(self, url: str, error: int, message: str) -> Refusal | None:
         if error in UNREACHABLE:
             told = f"{url} cannot be reached ({message}); check the network, then try again."
-            return Refusal(told, is_transient=True)
+            return Refusal(told, FEW_TRIES)
         if error:
-            return Refusal(f"{message}.", is_transient=error in BROKEN_OFF)
+            return Refusal(f"{message}.", TRIES if error in BROKEN_OFF else 1)
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status == 200:
             return None
         code, said = _tag("Code", self._answer), _tag("Message", self._answer)
         return Refusal(
             f"{code}: {said}" if code and said else code or f"it answered {status}.",
-            is_transient=status in TRANSIENT or code in TRANSIENT_CODES,
+            TRIES if status in TRANSIENT or code in TRANSIENT_CODES else 1,
             is_busy=status in (429, 503),
         )
 

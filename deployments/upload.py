@@ -32,7 +32,6 @@ START, FEWEST, MOST = 32, 8, 256
 UNHURRIED = 0.02
 # Read and checked before anything is sent; what is larger is read while it is sent.
 SMALL = 256 * 1024
-TRIES = 8
 # Before the second try; twice as long before each that follows, and by chance, as all wait at once.
 PAUSE, LONGEST_PAUSE = 0.2, 20.0
 TOLD_EVERY = 0.1
@@ -152,7 +151,7 @@ class _Upload:
             return
         if this.file.changed is not None:
             raise this.file.changed
-        if not refusal.is_transient or this.number == TRIES:
+        if this.number >= refusal.tries:
             raise UploadError(f"“{this.path}” was not taken by the bucket: {refusal.reason}")
         if refusal.is_busy:
             self.pace.slow_down()

@@ -9,11 +9,11 @@ from botocore.credentials import Credentials
 from cloudadmin.aws import BucketAddress
 from deployments import upload as uploading
 from deployments.manifest import build, object_key
+from deployments.puts import TRIES
 from deployments.upload import (
     FEWEST,
     MOST,
     SMALL,
-    TRIES,
     UNHURRIED,
     ManifestChanged,
     Pace,

@@ -162,18 +162,12 @@ class Up:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(90)
 
-    def start_again(self) -> None:
-        """After a stop; at the ports of last time."""
-        self.process = _up(self.output, "--no-demo", **self.environment)
-        self.until_ready()
-
-    def until_ready(self) -> None:
-        deadline = time.monotonic() + 180
-        while "is ready" not in self.output.read_text():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                pytest.fail(f"up did not get ready:\n{self.output.read_text()}")
-            time.sleep(0.2)
+    def start_again(self) -> str:
+        """After a stop, at the ports of last time; what it told."""
+        output = self.data_dir / "again.out"
+        self.process = _up(output, "--no-demo", **self.environment)
+        _until_ready(self.process, output)
+        return output.read_text()
 
 
 def start(data_dir: Path, *options: str, **environment: str) -> Up:
@@ -198,9 +192,9 @@ def _start(data_dir: Path, *options: str, **environment: str) -> Up:
     ]
     data_dir.mkdir(parents=True, exist_ok=True)
     output = data_dir / "up.out"
-    up = Up(_up(output, *ports, *options, **environment), data_dir, output, environment)
-    up.until_ready()
-    return up
+    process = _up(output, *ports, *options, **environment)
+    _until_ready(process, output)
+    return Up(process, data_dir, output, environment)
 
 
 def _up(output: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
@@ -214,6 +208,16 @@ def _up(output: Path, *options: str, **environment: str) -> subprocess.Popen[str
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+
+def _until_ready(process: subprocess.Popen[str], output: Path) -> None:
+    deadline = time.monotonic() + 180
+    while "is ready" not in output.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.terminate()
+            process.wait(90)
+            pytest.fail(f"up did not get ready:\n{output.read_text()}")
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
