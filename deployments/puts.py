@@ -152,6 +152,7 @@ class _Request:
     def __init__(self, bucket: BucketAddress) -> None:
         self._bucket = bucket
         self._answer = b""
+        self._who: tuple[object, ...] = ()
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.UPLOAD, 1)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
@@ -171,8 +172,10 @@ class _Request:
         if who.token:
             own["x-amz-security-token"] = who.token
         curl.setopt(pycurl.URL, f"{self._bucket.url}/{quote(key, safe='/~')}")
-        curl.setopt(pycurl.USERNAME, who.access_key)
-        curl.setopt(pycurl.PASSWORD, who.secret_key)
+        if who != self._who:
+            curl.setopt(pycurl.USERNAME, who.access_key)
+            curl.setopt(pycurl.PASSWORD, who.secret_key)
+            self._who = who
         curl.setopt(pycurl.INFILESIZE_LARGE, body.size)
         # A colon and nothing leaves out what libcurl would send by itself.
         lines = [f"{name}: {value}" for name, value in {**headers, **own}.items()]
