@@ -24,8 +24,8 @@ Tag = TypeVar("Tag")
 CONNECT_SECONDS = 10
 # Given up when nothing at all was sent or answered for so long.
 SILENCE_SECONDS = 60
-# With the pauses between them a minute; an address that is wrong is told within seconds.
-TRIES, FEW_TRIES = 8, 4
+# S3 has many addresses, and libcurl takes the first of those that it remembers.
+DNS_SECONDS = 5
 # What S3 says about an error fits in it; the rest of an answer is dropped.
 ANSWER = 4096
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -42,6 +42,7 @@ BROKEN_OFF = frozenset(
         pycurl.E_SEND_ERROR,
         pycurl.E_RECV_ERROR,
         pycurl.E_PARTIAL_FILE,
+        pycurl.E_SEND_FAIL_REWIND,
         pycurl.E_SSL_CONNECT_ERROR,
     }
 )
@@ -56,19 +57,23 @@ class Body(Protocol):
     def read(self, size: int) -> bytes | None:
         """The next bytes, none at the end; None to break the request off."""
 
+    def rewind(self) -> None:
+        """To its start: a connection that was kept open turned out to be closed."""
+
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an object was not taken, and how many tries it is worth: one when it is for good.
+    """Why an object was not taken; ``is_transient``: another try may do better.
 
-    ``is_busy``: the bucket asks for fewer requests.
+    ``is_busy``: the bucket asks for fewer requests. ``is_unreachable``: nobody was there to ask.
     """
 
     reason: str
-    tries: int = 1
+    is_transient: bool = False
     is_busy: bool = False
+    is_unreachable: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,8 +126,9 @@ class Puts(Generic[Tag]):
         """Until a connection has something to do; libcurl's own timers may be nearer."""
         timer = self._multi.timeout()
         wait = seconds if timer < 0 else min(seconds, timer / 1000)
-        if wait and self._multi.select(wait) < 0:
-            time.sleep(min(wait, 0.01))  # there is no connection yet
+        if wait and self._multi.select(wait) < 1:
+            # There may be nothing to wait for yet. https://curl.se/libcurl/c/curl_multi_fdset.html
+            time.sleep(min(wait, 0.01))
 
     def _ended(self) -> list[Put[Tag]]:
         self._multi.perform()
@@ -159,10 +165,12 @@ class _Request:
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.CAINFO, os.environ.get("AWS_CA_BUNDLE") or certifi.where())
         curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
+        curl.setopt(pycurl.DNS_CACHE_TIMEOUT, DNS_SECONDS)
         curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
         curl.setopt(pycurl.LOW_SPEED_TIME, SILENCE_SECONDS)
         curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{bucket.region}:s3")
         curl.setopt(pycurl.READFUNCTION, self._read)
+        curl.setopt(pycurl.SEEKFUNCTION, self._seek)
         curl.setopt(pycurl.WRITEFUNCTION, self._note)
 
     def prepare(self, key: str, headers: Mapping[str, str], body: Body) -> None:
@@ -182,20 +190,34 @@ class _Request:
         curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:", "Accept:"])
 
     def refusal(self, url: str, error: int, message: str) -> Refusal | None:
-        if error in UNREACHABLE:
-            told = f"{url} cannot be reached ({message}); check the network, then try again."
-            return Refusal(told, FEW_TRIES)
         if error:
-            return Refusal(f"{message}.", TRIES if error in BROKEN_OFF else 1)
+            return self._failure(url, error, message)
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status == 200:
             return None
         code, said = _tag("Code", self._answer), _tag("Message", self._answer)
         return Refusal(
             f"{code}: {said}" if code and said else code or f"it answered {status}.",
-            TRIES if status in TRANSIENT or code in TRANSIENT_CODES else 1,
+            is_transient=status in TRANSIENT or code in TRANSIENT_CODES,
             is_busy=status in (429, 503),
         )
+
+    def _failure(self, url: str, error: int, message: str) -> Refusal:
+        is_late = error == pycurl.E_OPERATION_TIMEDOUT
+        if error in UNREACHABLE or (is_late and not self.curl.getinfo(pycurl.PRETRANSFER_TIME)):
+            told = f"{url} cannot be reached ({message}); check the network, then try again."
+            return Refusal(told, is_transient=True, is_unreachable=True)
+        if error == pycurl.E_PEER_FAILED_VERIFICATION:
+            message += (
+                "; if a proxy of yours signs, name the file of its authority in AWS_CA_BUNDLE"
+            )
+        return Refusal(f"{message}.", is_transient=error in BROKEN_OFF)
+
+    def _seek(self, offset: int, origin: int) -> int:
+        if offset or origin != os.SEEK_SET:
+            return int(pycurl.SEEKFUNC_CANTSEEK)
+        self.body.rewind()
+        return int(pycurl.SEEKFUNC_OK)
 
     def _read(self, size: int) -> bytes | int:
         part = self.body.read(size)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from io import BytesIO
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from deployments.headers import METADATA
@@ -32,6 +33,8 @@ START, FEWEST, MOST = 32, 8, 256
 UNHURRIED = 0.02
 # Read and checked before anything is sent; what is larger is read while it is sent.
 SMALL = 256 * 1024
+# With the pauses between them a minute; an address that was never reached is told in seconds.
+TRIES, FEW_TRIES = 8, 4
 # Before the second try; twice as long before each that follows, and by chance, as all wait at once.
 PAUSE, LONGEST_PAUSE = 0.2, 20.0
 TOLD_EVERY = 0.1
@@ -58,6 +61,7 @@ class Pace:
     """How many requests to have in flight: more while answers come as fast as they did at best."""
 
     limit: int = START
+    most: int = MOST
     best: float = float("inf")
     window: list[float] = field(default_factory=list)
 
@@ -69,7 +73,7 @@ class Pace:
         self.window.clear()
         self.best = min(self.best, typical)
         if typical <= 1.5 * self.best:
-            self.limit = min(MOST, self.limit + self.limit // 2)
+            self.limit = min(self.most, self.limit + self.limit // 2)
         elif typical > max(3 * self.best, UNHURRIED):
             self.slow_down()
 
@@ -108,7 +112,9 @@ class _Upload:
         # Tries by the time that they are due at, of what was refused for the moment.
         self.again: list[tuple[float, str, _Try]] = []
         self.puts: Puts[_Try] = Puts(bucket)
-        self.pace = Pace()
+        # A connection each, and a file: with those that the process has besides.
+        self.pace = Pace(most=min(MOST, getrlimit(RLIMIT_NOFILE)[0] // 3))
+        self.slowed_at = 0.0
         self.objects = self.bytes = 0
 
     def run(self, on_progress: Callable[[int, int], None]) -> Uploaded:
@@ -151,10 +157,13 @@ class _Upload:
             return
         if this.file.changed is not None:
             raise this.file.changed
-        if this.number >= refusal.tries:
+        is_lost = refusal.is_unreachable and not self.objects
+        if not refusal.is_transient or this.number >= (FEW_TRIES if is_lost else TRIES):
             raise UploadError(f"“{this.path}” was not taken by the bucket: {refusal.reason}")
-        if refusal.is_busy:
+        # Those in flight together were too many once.
+        if refusal.is_busy and time.monotonic() - put.seconds > self.slowed_at:
             self.pace.slow_down()
+            self.slowed_at = time.monotonic()
         longest = min(LONGEST_PAUSE, PAUSE * 2**this.number)
         due = time.monotonic() + random.uniform(longest / 2, longest)  # noqa: S311
         heappush(self.again, (due, this.path, this._replace(number=this.number + 1)))
@@ -192,6 +201,10 @@ class _File:
                 self._stream = open(self.file, "rb", buffering=0)  # noqa: SIM115  closed in close()
         except OSError as error:
             raise self._unreadable(error) from error
+        self._hash, self._left = hashlib.sha256(), self.size
+
+    def rewind(self) -> None:
+        self._stream.seek(0)
         self._hash, self._left = hashlib.sha256(), self.size
 
     def read(self, size: int) -> bytes | None:

@@ -27,6 +27,9 @@ class Abc:
         self.stream = BytesIO(b"abc")
         self.read, self.close = self.stream.read, self.stream.close
 
+    def rewind(self):
+        self.stream.seek(0)
+
 
 @pytest.fixture(scope="module")
 def server():

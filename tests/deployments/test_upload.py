@@ -2,22 +2,28 @@
 
 import threading
 import uuid
+from pathlib import Path
 
 import pytest
 from botocore.credentials import Credentials
 
 from cloudadmin.aws import BucketAddress
 from deployments import upload as uploading
-from deployments.manifest import build, object_key
-from deployments.puts import TRIES
+from deployments.manifest import Entry, build, object_key
+from deployments.puts import Put, Refusal
 from deployments.upload import (
+    FEW_TRIES,
     FEWEST,
     MOST,
     SMALL,
+    TRIES,
     UNHURRIED,
     ManifestChanged,
     Pace,
     UploadError,
+    _File,
+    _Try,
+    _Upload,
     upload,
 )
 from tests.deployments.receiver import receiving
@@ -156,6 +162,38 @@ def test_a_busy_bucket_is_asked_again(root, server):
     sent: dict[str, bytes] = {}
     for request in server.requests:
         assert sent.setdefault(request.path, request.body) == request.body
+
+
+@pytest.mark.parametrize("size", [10, 40 * SMALL])
+def test_a_kept_connection_that_turns_out_closed_costs_nothing(tmp_path, server, size):
+    for number in range(100):
+        (tmp_path / f"{number}.bin").write_bytes(bytes([number]) * (size if number < 10 else 1))
+    server.keeps = 2
+    assert upload(address(server), tmp_path, build(tmp_path).entries).objects == 100
+    sizes = [len(request.body) for request in server.requests]
+    assert (sizes.count(size), sizes.count(1)) == (10, 90)
+
+
+def test_a_burst_of_refusals_slows_down_once(server):
+    this = _Upload(address(server), Path(), {"a.txt": Entry("0" * 64, 1, "text/plain", "")})
+    before = this.pace.limit
+    file = _File("a.txt", "a.txt", Entry("0" * 64, 1, "text/plain", ""))
+    busy = Refusal("SlowDown", is_transient=True, is_busy=True)
+    for _ in range(10):
+        this._note(Put(_Try("a.txt", file, 1), 1.0, busy))
+    assert this.pace.limit == before // 2
+
+
+@pytest.mark.parametrize(("objects", "tries"), [(0, FEW_TRIES), (1, TRIES)])
+def test_who_was_reached_once_is_waited_for_longer(server, objects, tries):
+    this = _Upload(address(server), Path(), {})
+    this.objects = objects
+    file = _File("a.txt", "a.txt", Entry("0" * 64, 1, "text/plain", ""))
+    gone = Refusal("nobody is there", is_transient=True, is_unreachable=True)
+    for number in range(1, tries):
+        this._note(Put(_Try("a.txt", file, number), 0.1, gone))
+    with pytest.raises(UploadError, match="nobody is there"):
+        this._note(Put(_Try("a.txt", file, tries), 0.1, gone))
 
 
 def test_a_bucket_that_stays_busy_is_reported(root, server):

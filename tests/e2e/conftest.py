@@ -165,8 +165,9 @@ class Up:
     def start_again(self) -> str:
         """After a stop, at the ports of last time; what it told."""
         output = self.data_dir / "again.out"
-        self.process = _up(output, "--no-demo", **self.environment)
-        _until_ready(self.process, output)
+        with one_at_a_time():
+            self.process = _up(output, "--no-demo", **self.environment)
+            _until_ready(self.process, output)
         return output.read_text()
 
 

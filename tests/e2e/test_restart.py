@@ -11,6 +11,7 @@ from tests.e2e.conftest import Up
 
 def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(up: Up):
     host, before = up.host("demo"), seen(up)
+    addresses = up.run["dashboard"], up.run["edge"]
     programs = psutil.Process(up.process.pid).children(recursive=True)
     assert len(programs) >= 7
     assert all_on_loopback(programs)
@@ -19,6 +20,7 @@ def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(up: Up):
     assert [program for program in programs if is_alive(program)] == []
 
     told = up.start_again()
+    assert (up.run["dashboard"], up.run["edge"]) == addresses
     assert up.host("demo") == host
     assert seen(up) == before
     assert "log in as" not in told, "the password is shown once"
