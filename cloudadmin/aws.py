@@ -3,6 +3,8 @@
 Everything else is handed a :class:`Clients` and calls AWS's own operations by AWS's own names, so
 there is no second vocabulary to keep in step. Errors leave as botocore's ``ClientError``, compared
 by :func:`error_code`; nothing here hides a 403 as "does not exist".
+
+What takes long to import is imported when it is used: a deploy that changes nothing calls no AWS.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -21,12 +22,11 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
-from botocore.parsers import ResponseParserError
-from obstore.store import S3Store
 
 if TYPE_CHECKING:
     import boto3
     from botocore.awsrequest import AWSPreparedRequest
+    from botocore.credentials import Credentials, ReadOnlyCredentials
     from botocore.model import OperationModel
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
+    from obstore.store import S3Store
 
 __all__ = [
     "CLOUDFRONT_REGION",
     "Access",
     "AnswerGarbled",
     "BotoCoreError",
+    "BucketAddress",
     "ClientError",
     "Clients",
     "error_code",
@@ -93,6 +95,18 @@ class Access:
     endpoint_url: str | None = None
 
 
+@dataclass(frozen=True)
+class BucketAddress:
+    """Where S3's REST API has a bucket: its objects are at ``url``, a slash, and their keys.
+
+    ``credentials`` are asked for with each request: they may be renewed meanwhile.
+    """
+
+    url: str
+    region: str
+    credentials: Callable[[], ReadOnlyCredentials]
+
+
 class Clients:
     """One boto3 client per AWS service, made on first use.
 
@@ -106,7 +120,7 @@ class Clients:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        import boto3  # a seventh of a second, which a deploy that changes nothing need not wait
+        import boto3
 
         if self.access.endpoint_url:
             # Real credentials never travel to the local cloud.
@@ -130,6 +144,8 @@ class Clients:
         )
 
     def _client(self, service: Any, region: str | None = None) -> Any:
+        from botocore.config import Config
+
         client = self._session.client(
             service,
             region_name=region or self.region,
@@ -220,6 +236,8 @@ class Clients:
         does not; and the global host would redirect, which the signature does not survive.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingBackwardsCompatibility
         """
+        from botocore.config import Config
+
         local = bool(self.access.endpoint_url)
         client: S3Client = self._session.client(
             "s3",
@@ -247,11 +265,10 @@ class Clients:
         return client
 
     def object_store(self, bucket_name: str) -> S3Store:
-        """The bucket through obstore, for the upload path, where boto3 is ten times slower."""
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise LookupError("no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID")
-        frozen = credentials.get_frozen_credentials()
+        """The bucket through obstore, for many reads at once, where boto3 is ten times slower."""
+        from obstore.store import S3Store
+
+        frozen = self._credentials.get_frozen_credentials()
         options: dict[str, Any] = {
             "region": self.region,
             "access_key_id": frozen.access_key,
@@ -264,6 +281,23 @@ class Clients:
         return S3Store(
             bucket_name, client_options={"allow_http": bool(self.access.endpoint_url)}, **options
         )
+
+    def bucket_address(self, bucket_name: str) -> BucketAddress:
+        """For uploads, which go through libcurl (adr 0008)."""
+        endpoint = self.access.endpoint_url
+        url = (
+            f"{endpoint}/{bucket_name}"
+            if endpoint
+            else self.s3.meta.endpoint_url.replace("://", f"://{bucket_name}.", 1)
+        )
+        return BucketAddress(url, self.region, self._credentials.get_frozen_credentials)
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise LookupError("no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID")
+        return credentials
 
 
 def create_only_once(
@@ -280,6 +314,8 @@ def create_only_once(
 
 def raise_if_garbled(exception: Exception, **_: Any) -> None:
     """botocore's own error for it is none of its ``BotoCoreError``."""
+    from botocore.parsers import ResponseParserError
+
     if isinstance(exception, ResponseParserError):
         raise AnswerGarbled(error=exception) from exception
 

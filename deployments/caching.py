@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from posixpath import splitext
+
+from deployments.content_types import suffix_of
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 # Safe although the edge keeps it for a year: the address that it caches holds the object's hash.
@@ -31,7 +32,7 @@ def is_fingerprinted(path: str) -> bool:
     esbuild) counts for code alone: ``IMG1234A.jpg`` is a photo.
     """
     name = path.rpartition("/")[2]
-    suffix = _suffix(name)
+    suffix = suffix_of(name)
     if suffix in PAGES:
         return False
     if IMMUTABLE_FOLDERS.search(path):
@@ -49,11 +50,7 @@ def survives(path: str) -> bool:
 
     What only pages load does; pages, documents and images that were deleted are gone at once.
     """
-    return _suffix(path) in CODE or is_fingerprinted(path)
-
-
-def _suffix(path: str) -> str:
-    return splitext(path)[1][1:].lower()
+    return suffix_of(path.rpartition("/")[2]) in CODE or is_fingerprinted(path)
 
 
 def _looks_random(part: str) -> bool:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import mimetypes
 import re
 from functools import cache
-from posixpath import splitext
+
+# XML says its own encoding, which a charset here would overrule (RFC 7303, section 3.2).
+WITH_CHARSET = re.compile(r"text/(?!xml$)|application/(?:\w+\+)?json$")
+
+
+def _with_charset(content_type: str) -> str:
+    is_text = WITH_CHARSET.match(content_type)
+    return f"{content_type}; charset=utf-8" if is_text else content_type
+
 
 # One table, because what the operating system says differs from machine to machine.
 CONTENT_TYPES = {
-    suffix: content_type
+    suffix: _with_charset(content_type)
     for content_type, suffixes in {
         "application/atom+xml": "atom",
         "application/gzip": "gz tgz",
@@ -76,20 +84,24 @@ WELL_KNOWN_JSON = frozenset(
         "webfinger",
     }
 )
-# XML says its own encoding, which a charset here would overrule (RFC 7303, section 3.2).
-WITH_CHARSET = re.compile(r"text/(?!xml$)|application/(?:\w+\+)?json$")
 
 
 def content_type(path: str) -> str:
     """By the name alone: nothing is guessed from the content."""
     folder, _, name = path.rpartition("/")
-    suffix = splitext(name)[1][1:].lower()
-    found = CONTENT_TYPES.get(suffix)
-    if found is None and not suffix and ".well-known" in folder.split("/"):
+    suffix = suffix_of(name)
+    if found := CONTENT_TYPES.get(suffix):
+        return found
+    if not suffix and ".well-known" in folder.split("/"):
         # ACME's answers, security contacts and the like are plain text.
-        found = "application/json" if name in WELL_KNOWN_JSON else "text/plain"
-    found = found or _mime_types().guess_type(name)[0] or "application/octet-stream"
-    return f"{found}; charset=utf-8" if WITH_CHARSET.match(found) else found
+        return _with_charset("application/json" if name in WELL_KNOWN_JSON else "text/plain")
+    return _with_charset(_mime_types().guess_type(name)[0] or "application/octet-stream")
+
+
+def suffix_of(name: str) -> str:
+    """Of a file's name without its folder, in lower case, without the dot; ".htaccess" has none."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem.strip(".") else ""
 
 
 @cache

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -104,6 +105,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Compressed JSON; equal manifests give equal bytes."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         kinds = sorted({_kind(entry) for entry in self.entries.values()})
         number = {kind: n for n, kind in enumerate(kinds)}
         files = {

@@ -127,8 +127,9 @@ def upload(
     sent = (0, 0)
     if missing:
         room.raise_if_full(site, manifest)
-        store = clients_for(site.account).object_store(target.bucket_name)
+        clients = clients_for(site.account)
         candidates = salvage.candidates(deployment, missing)
+        store = clients.object_store(target.bucket_name)
         for path in salvage.present(store, missing, candidates):
             del missing[path]
         deployment.write(
@@ -136,7 +137,10 @@ def upload(
         )
         watch = Watch(deployment, on_progress)
         try:
-            done = upload_objects(store, root, missing, injects=manifest.injects, on_progress=watch)
+            bucket = clients.bucket_address(target.bucket_name)
+            done = upload_objects(
+                bucket, root, missing, injects=manifest.injects, on_progress=watch
+            )
         except Cancelled:
             end(deployment, State.INACTIVE, CANCELLED)
             raise

@@ -3,43 +3,46 @@
 S3 refuses an object whose bytes are not those that the request's signature covers, so what was
 hashed here is what is stored there.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-
-Threads, not asyncio: obstore waits outside the interpreter's lock, and an event loop between it
-and us takes as much processor time again as the request.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import threading
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import obstore
-from obstore.exceptions import BaseError
+from resource import RLIMIT_NOFILE, getrlimit
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from deployments import injection
+from deployments.headers import METADATA
 from deployments.manifest import Entry, object_key
+from deployments.puts import Put, Puts
 from deployments.source.tree import read
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from cloudadmin.aws import BucketAddress
 
 START, FEWEST, MOST = 32, 8, 256
-# Above this a file is sent in parts of this size, a few at a time, whatever its length.
-PART = 8 * 1024 * 1024
-PARTS_AT_ONCE = 2
-# What files above SMALL may hold in memory together; the others are no more than MOST * SMALL.
-SMALL = 128 * 1024
-IN_MEMORY = 64 * 1024 * 1024
+# Seconds: who answers faster is never too busy.
+UNHURRIED = 0.02
+# Read and checked before anything is sent; what is larger is read while it is sent.
+SMALL = 256 * 1024
+# What larger pages, which get the counter's snippet first, may hold in memory together.
+IN_MEMORY = 32 * 1024 * 1024
+# With the pauses between them a minute; an address that was never reached is told in seconds.
+TRIES, FEW_TRIES = 8, 4
+# Before the second try; twice as long before each that follows, and by chance, as all wait at once.
+PAUSE, LONGEST_PAUSE = 0.2, 20.0
 TOLD_EVERY = 0.1
-# How long a cancelled upload waits for what is being sent. What arrives later is right as well.
-PATIENCE = 5.0
+# In one PUT: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+LARGEST = 5 * 1024**3
 
 
 class UploadError(Exception):
@@ -58,13 +61,10 @@ class Uploaded:
 
 @dataclass
 class Pace:
-    """How many requests to have in flight: more while answers come as fast as they did at best.
-
-    A bucket that says SlowDown is asked again by obstore, later each time, which shows here as a
-    slow answer.
-    """
+    """How many requests to have in flight: more while answers come as fast as they did at best."""
 
     limit: int = START
+    most: int = MOST
     best: float = float("inf")
     window: list[float] = field(default_factory=list)
 
@@ -76,13 +76,17 @@ class Pace:
         self.window.clear()
         self.best = min(self.best, typical)
         if typical <= 1.5 * self.best:
-            self.limit = min(MOST, self.limit + self.limit // 2)
-        elif typical > 3 * self.best:
-            self.limit = max(FEWEST, self.limit // 2)
+            self.limit = min(self.most, self.limit + self.limit // 2)
+        elif typical > max(3 * self.best, UNHURRIED):
+            self.slow_down()
+
+    def slow_down(self) -> None:
+        self.limit = max(FEWEST, self.limit // 2)
+        self.window.clear()
 
 
 def upload(
-    store: S3Store,
+    bucket: BucketAddress,
     root: Path,
     entries: Mapping[str, Entry],
     *,
@@ -91,194 +95,163 @@ def upload(
 ) -> Uploaded:
     """Put ``root / path`` under its object key, for each path; ``injects`` as in the manifest.
 
-    ``on_progress`` gets the objects and bytes sent so far, ten times a second and at the end, in
-    the caller's own thread; what it raises ends the upload. Raises UploadError at the first object
-    that fails, ManifestChanged for a file that is not what its entry says. What was sent until then
-    stays, and is right: keys are named after content.
+    ``on_progress`` gets the objects and bytes sent so far, ten times a second and at the end; what
+    it raises ends the upload. Raises UploadError at the first object that fails, ManifestChanged
+    for a file that is not what its entry says. What was sent until then stays, and is right: keys
+    are named after content.
     """
-    return _Upload(store, root, entries, injects).run(on_progress)
+    return _Upload(bucket, root, entries, injects).run(on_progress)
+
+
+class _Try(NamedTuple):
+    path: str
+    file: _File
+    number: int
 
 
 class _Upload:
-    """Whatever changes is changed under ``lock``."""
-
     def __init__(
-        self, store: S3Store, root: Path, entries: Mapping[str, Entry], injects: bool
+        self,
+        bucket: BucketAddress,
+        root: Path,
+        entries: Mapping[str, Entry],
+        injects: bool = False,
     ) -> None:
-        self.store, self.root, self.injects = store, root, injects
+        self.root, self.injects = root, injects
         self.waiting, self.left = iter(entries.items()), len(entries)
-        self.pace, self.memory = Pace(), _Memory(IN_MEMORY)
-        self.lock, self.ended = threading.Lock(), threading.Event()
-        self.threads: set[threading.Thread] = set()
+        # Tries by the time that they are due at, of what was refused for the moment.
+        self.again: list[tuple[float, str, _Try]] = []
+        self.puts: Puts[_Try] = Puts(bucket)
+        # A connection each, and a file: with those that the process has besides.
+        self.pace = Pace(most=min(MOST, getrlimit(RLIMIT_NOFILE)[0] // 3))
+        self.slowed_at = 0.0
+        self.held = 0  # bytes of pages
         self.objects = self.bytes = 0
-        self.error: BaseException | None = None
 
     def run(self, on_progress: Callable[[int, int], None]) -> Uploaded:
-        with self.lock:
-            self._staff()
-        try:
-            while self.threads and not self.ended.wait(TOLD_EVERY):
-                on_progress(self.objects, self.bytes)
-        finally:
-            self._stop()
-        if self.error is not None:
-            raise self.error
+        told = time.monotonic()
+        with closing(self.puts):
+            while self._start():
+                for put in self.puts.wait(TOLD_EVERY):
+                    self._note(put)
+                if (now := time.monotonic()) - told >= TOLD_EVERY:
+                    told = now
+                    on_progress(self.objects, self.bytes)
         on_progress(self.objects, self.bytes)
         return Uploaded(self.objects, self.bytes)
 
-    def _stop(self) -> None:
-        with self.lock:
-            self.left = 0
-            self.ended.set()
-            threads = [*self.threads]
-        deadline = time.monotonic() + PATIENCE
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _staff(self) -> None:
-        wanted = min(self.pace.limit - len(self.threads), self.left)
-        for _ in range(wanted):
-            thread = threading.Thread(target=self._work, name="upload", daemon=True)
-            self.threads.add(thread)
-            thread.start()
-
-    def _work(self) -> None:
-        done, seconds = None, 0.0
-        try:
-            while (item := self._next(done, seconds)) is not None:
-                path, done = item
-                with self.memory.of(done.size):
-                    started = time.monotonic()
-                    if not self.ended.is_set():
-                        self._put(path, done)
-                    seconds = time.monotonic() - started
-        except Exception as error:
-            self._fail(error)
-
-    def _put(self, path: str, entry: Entry) -> None:
-        is_changed = self.injects and injection.is_page(entry.content_type)
-        source = _Source(os.path.join(self.root, path), path, entry, is_changed)
-        in_parts = entry.size > PART
-        try:
-            obstore.put(
-                self.store,
-                object_key(path, entry),
-                source.parts() if in_parts else source.whole(),
-                attributes=entry.attributes,
-                use_multipart=in_parts,
-                chunk_size=PART,
-                max_concurrency=PARTS_AT_ONCE,
-            )
-        except (BaseError, OSError) as error:
-            if source.changed is not None:
-                raise source.changed from None
-            raise UploadError(
-                f"“{path}” was not taken by the bucket: {_reason(self.store, error)}"
-            ) from error
-
-    def _next(self, done: Entry | None, seconds: float) -> tuple[str, Entry] | None:
-        """Count what was sent; the next file, or None for a thread that is not needed."""
-        with self.lock:
-            if done is not None:
-                self.objects += 1
-                self.bytes += done.size
-                if done.size <= PART:
-                    self.pace.note(seconds)
-                self._staff()
-            if self.left and len(self.threads) <= self.pace.limit:
+    def _start(self) -> bool:
+        """As many requests as the pace allows; whether anything is left to wait for."""
+        while len(self.puts) < self.pace.limit and self.held < IN_MEMORY:
+            if self.again and self.again[0][0] <= time.monotonic():
+                self._send(heappop(self.again)[2])
+            elif self.left:
                 self.left -= 1
-                return next(self.waiting)
-            self._leave()
-            return None
+                path, entry = next(self.waiting)
+                is_page = self.injects and injection.is_page(entry.content_type)
+                file = _File(os.path.join(self.root, path), path, entry, is_page)
+                self._send(_Try(path, file, 1))
+            else:
+                break
+        return bool(self.puts or self.again)
 
-    def _fail(self, error: Exception) -> None:
-        with self.lock:
-            self.error = self.error or error
-            self.left = 0
-            self._leave()
-            self.ended.set()
+    def _send(self, this: _Try) -> None:
+        entry = this.file.entry
+        this.file.open()
+        self.held += this.file.held
+        self.puts.start(this, object_key(this.path, entry), _headers(entry), this.file)
 
-    def _leave(self) -> None:
-        self.threads.discard(threading.current_thread())
-        if not self.threads:
-            self.ended.set()
-
-
-class _Memory:
-    """Large files wait until there is room for them."""
-
-    def __init__(self, size: int) -> None:
-        self.size = self.free = size
-        self.freed = threading.Condition()
-
-    def of(self, size: int) -> AbstractContextManager[None]:
-        if size <= SMALL:
-            return nullcontext()
-        return self._room(size if size <= PART else PART * (PARTS_AT_ONCE + 2))
-
-    @contextmanager
-    def _room(self, wanted: int) -> Iterator[None]:
-        with self.freed:
-            self.freed.wait_for(lambda: self.free >= wanted)
-            self.free -= wanted
-        try:
-            yield
-        finally:
-            with self.freed:
-                self.free += wanted
-                self.freed.notify_all()
+    def _note(self, put: Put[_Try]) -> None:
+        this, refusal = put.tag, put.refusal
+        self.held -= this.file.held
+        if refusal is None:
+            self.objects += 1
+            self.bytes += this.file.size
+            if this.file.size <= SMALL:
+                self.pace.note(put.seconds)
+            return
+        if this.file.changed is not None:
+            raise this.file.changed
+        is_lost = refusal.is_unreachable and not self.objects
+        if not refusal.is_transient or this.number >= (FEW_TRIES if is_lost else TRIES):
+            raise UploadError(f"“{this.path}” was not taken by the bucket: {refusal.reason}")
+        # Those in flight together were too many once.
+        if refusal.is_busy and time.monotonic() - put.seconds > self.slowed_at:
+            self.pace.slow_down()
+            self.slowed_at = time.monotonic()
+        longest = min(LONGEST_PAUSE, PAUSE * 2**this.number)
+        due = time.monotonic() + random.uniform(longest / 2, longest)  # noqa: S311
+        heappush(self.again, (due, this.path, this._replace(number=this.number + 1)))
 
 
-def _reason(store: S3Store, error: Exception) -> str:
-    """What obstore says, less its own insides."""
-    told, _, insides = str(error).partition("\n\nDebug source:")
-    if "kind: Connect" in insides:
-        address = store.config.get("endpoint", "S3")
-        return f"{address} cannot be reached; check the network, then try again."
-    return told
+def _headers(entry: Entry) -> dict[str, str]:
+    headers = entry.attributes
+    if METADATA in headers:
+        headers[f"x-amz-meta-{METADATA}"] = headers.pop(METADATA)
+    return headers
 
 
-class _Source:
-    """A file, hashed while it is sent: its last part is held back until the hash is right."""
+class _File:
+    """A file on its way, hashed as it is read: the end is held back until the hash is right."""
 
-    def __init__(self, file: str, path: str, entry: Entry, is_changed: bool) -> None:
-        """``is_changed``: it may get the counter's snippet, then its entry's size is with that."""
-        self.file, self.path, self.entry, self.is_changed = file, path, entry, is_changed
+    def __init__(self, file: str, path: str, entry: Entry, is_page: bool = False) -> None:
+        """``is_page``: it may get the counter's snippet, then its entry's size is with that."""
+        self.file, self.path, self.entry, self.is_page = file, path, entry, is_page
+        self.size, self.sha256 = entry.size, entry.sha256
+        self.is_whole = self.size <= SMALL or (is_page and self.size <= injection.LARGEST)
+        self.held = self.size if self.is_whole and self.size > SMALL else 0
         self.changed: ManifestChanged | None = None
+        self._stream: IO[bytes] = BytesIO()
+        self._hash = hashlib.sha256()
+        self._left = 0
 
-    def whole(self) -> bytes:
-        with self._readable():
-            content = read(self.file, self.entry.size)
-        content = injection.inject(content) if self.is_changed else content
-        self._check(hashlib.sha256(content).hexdigest())
-        return content
-
-    def parts(self) -> Iterator[bytes]:
-        hasher = hashlib.sha256()
-        held = b""
-        with self._readable(), open(self.file, "rb", buffering=0) as stream:
-            while part := stream.read(PART):
-                hasher.update(part)
-                if held:
-                    yield held
-                held = part
-        self._check(hasher.hexdigest())
-        yield held
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
+    def open(self) -> None:
+        """From its start. Raises ManifestChanged for a small one that is another."""
+        if self.size > LARGEST:
+            raise UploadError(f"“{self.path}” has more than 5 GiB, and S3 takes no larger object.")
         try:
-            yield
+            if self.is_whole:
+                content = read(self.file, self.size)
+                content = injection.inject(content) if self.is_page else content
+                if hashlib.sha256(content).hexdigest() != self.sha256:
+                    raise self._another()
+                self._stream = BytesIO(content)
+            else:
+                self._stream = open(self.file, "rb", buffering=0)  # noqa: SIM115  closed in close()
         except OSError as error:
-            self._refuse(f"“{self.path}” can no longer be read ({error.strerror}); deploy again.")
+            raise self._unreadable(error) from error
+        self._hash, self._left = hashlib.sha256(), self.size
 
-    def _check(self, sha256: str) -> None:
-        if sha256 != self.entry.sha256:
-            self._refuse(
-                f"“{self.path}” changed while it was deployed; let the build finish, deploy again."
-            )
+    def rewind(self) -> None:
+        self._stream.seek(0)
+        self._hash, self._left = hashlib.sha256(), self.size
 
-    def _refuse(self, message: str) -> NoReturn:
-        # Kept, because obstore wraps what an iterator raises in an error of its own.
-        self.changed = ManifestChanged(message)
-        raise self.changed
+    def read(self, size: int) -> bytes | None:
+        if self.is_whole:
+            return self._stream.read(size)
+        try:
+            part = self._stream.read(min(size, self._left))
+        except OSError as error:
+            self.changed = self._unreadable(error)
+            return None
+        self._hash.update(part)
+        self._left -= len(part)
+        is_short = not part and self._left
+        is_other = not self._left and self._hash.hexdigest() != self.sha256
+        if is_short or is_other:
+            self.changed = self._another()
+            return None
+        return part
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _another(self) -> ManifestChanged:
+        return ManifestChanged(
+            f"“{self.path}” changed while it was deployed; let the build finish, deploy again."
+        )
+
+    def _unreadable(self, error: OSError) -> ManifestChanged:
+        return ManifestChanged(
+            f"“{self.path}” can no longer be read ({error.strerror}); deploy again."
+        )

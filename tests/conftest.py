@@ -49,8 +49,7 @@ class OneUp(LoadFileScheduling):  # type: ignore[misc]  # it brings no types
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        shares_up = nodeid.startswith("tests/e2e/") and "/test_restart.py" not in nodeid
-        return "up" if shares_up else super()._split_scope(nodeid)
+        return "up" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -155,15 +155,19 @@ class Direct:
     def _page(
         self, connection: psycopg.Connection[tuple[Any, ...]], since: Mark, after: Key | None
     ) -> Batch:
-        found = connection.cursor(binary=True).execute(
-            _export(),
-            {
-                "epoch": since.epoch,
-                "position": since.position,
-                "limit": self.limit + 1,
-                **(after._asdict() if after else dict.fromkeys(Key._fields)),
-            },
-        ).fetchall()
+        found = (
+            connection.cursor(binary=True)
+            .execute(
+                _export(),
+                {
+                    "epoch": since.epoch,
+                    "position": since.position,
+                    "limit": self.limit + 1,
+                    **(after._asdict() if after else dict.fromkeys(Key._fields)),
+                },
+            )
+            .fetchall()
+        )
         if not found:
             raise psycopg.DataError("it has no epoch")
         rows = [Row._make(row[2:]) for row in found if row[2] is not None]

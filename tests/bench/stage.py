@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-from obstore.store import S3Store
+from typing import Any, NamedTuple
 
 from deployments.manifest import Manifest, build
 from deployments.stat_cache import StatCache
 from deployments.upload import upload
+
+
+class Keys(NamedTuple):
+    access_key: str = "local"
+    secret_key: str = "local"
+    token: str = ""
+
+
+class Address(NamedTuple):
+    """As ``cloudadmin.aws.BucketAddress``, without what an SDK takes to start."""
+
+    url: str
+    region: str = "us-east-1"
+    credentials: Any = Keys
 
 
 def main(root: Path, endpoint: str, bucket: str, state: Path) -> None:
@@ -22,16 +35,8 @@ def main(root: Path, endpoint: str, bucket: str, state: Path) -> None:
     missing = {
         path: entry for path, entry in manifest.entries.items() if known.entries.get(path) != entry
     }
-    store = S3Store(
-        bucket,
-        endpoint=endpoint,
-        access_key_id="local",
-        secret_access_key="local",
-        region="us-east-1",
-        virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
-    )
-    upload(store, root, missing)
+    address: Any = Address(f"{endpoint}/{bucket}")
+    upload(address, root, missing)
     before.write_bytes(manifest.to_bytes())
 
 

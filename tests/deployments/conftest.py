@@ -31,6 +31,7 @@ def world(monkeypatch: pytest.MonkeyPatch, settings) -> World:
     settings.CLOUDADMIN_SETTLE_SECONDS = 0.0
     for module in (operations, rollback, access):
         monkeypatch.setattr(module, "clients_for", lambda account: world)
+    monkeypatch.setattr(operations, "upload_objects", world.upload)
     monkeypatch.setattr(verification, "check", world.check)
     return world
 

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from django.utils import timezone
 
-from deployments import edge_index, operations, progress, upload
+from deployments import edge_index, operations, progress
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, Event
 from deployments.publish import manifest_of
@@ -61,9 +61,8 @@ def test_an_upload_that_died_fails_and_what_it_sent_is_not_sent_again(
 ):
     files = {f"{number}.html": str(number) for number in range(9)}
 
-    def dies(store, root, entries, *, injects, on_progress):
-        first = dict(islice(entries.items(), 4))
-        upload.upload(store, root, first)
+    def dies(bucket, root, entries, *, injects, on_progress):
+        world.upload(bucket, root, dict(islice(entries.items(), 4)))
         raise Killed
 
     with monkeypatch.context() as patch:
@@ -106,7 +105,7 @@ def test_sums_are_written_every_second_and_a_cancellation_is_heard(site, monkeyp
 
 
 def test_an_upload_that_is_cancelled_ends_and_leaves_what_it_sent(site, world, begin, monkeypatch):
-    def cancelled(store, root, entries, *, injects, on_progress):
+    def cancelled(store, root, entries, *, on_progress):
         operations.request_cancel(Deployment.objects.get(site=site))
         on_progress(0, 0)
 

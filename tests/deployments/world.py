@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -13,10 +14,12 @@ from obstore.store import MemoryStore
 
 from cloudadmin.aws import ClientError
 from deployments import edge_index, operations
-from deployments.manifest import object_key
+from deployments.injection import inject
+from deployments.manifest import Entry, object_key
 from deployments.models import Deployment
 from deployments.publish import manifest_of
 from deployments.target import Target, target_of
+from deployments.upload import Uploaded
 from deployments.verification import Expected, Mismatch
 from sites.models import Site
 from tests.fakes import Killed
@@ -46,6 +49,25 @@ class World:
 
     def object_store(self, bucket_name: str) -> MemoryStore:
         return self.objects
+
+    bucket_address = object_store
+
+    def upload(
+        self,
+        bucket: MemoryStore,
+        root: Path,
+        entries: Mapping[str, Entry],
+        *,
+        injects: bool = False,
+        on_progress: Callable[[int, int], None] = lambda files, size: None,
+    ) -> Uploaded:
+        """``upload.upload``, into this bucket."""
+        for path, entry in entries.items():
+            content = (root / path).read_bytes()
+            bucket.put(object_key(path, entry), inject(content) if injects else content)
+        sent = len(entries), sum(entry.size for entry in entries.values())
+        on_progress(*sent)
+        return Uploaded(*sent)
 
     def describe_key_value_store(self, KvsARN: str) -> dict[str, str]:
         return {"ETag": str(self.writes)}

@@ -55,6 +55,7 @@ class Up:
     process: subprocess.Popen[str]
     data_dir: Path
     output: Path
+    environment: dict[str, str]
 
     @property
     def run(self) -> dict[str, Any]:
@@ -161,6 +162,14 @@ class Up:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(90)
 
+    def start_again(self) -> str:
+        """After a stop, at the ports of last time; what it told."""
+        output = self.data_dir / "again.out"
+        with one_at_a_time():
+            self.process = _up(output, "--no-demo", **self.environment)
+            _until_ready(self.process, output)
+        return output.read_text()
+
 
 def start(data_dir: Path, *options: str, **environment: str) -> Up:
     """``manage.py up`` until ``run.json`` says that it is ready."""
@@ -182,25 +191,34 @@ def _start(data_dir: Path, *options: str, **environment: str) -> Up:
         *("--edge-port", str(embedded.free_port())),
         *("--aws-port", str(embedded.free_port())),
     ]
-    output = data_dir / "up.out"
     data_dir.mkdir(parents=True, exist_ok=True)
+    output = data_dir / "up.out"
+    process = _up(output, *ports, *options, **environment)
+    _until_ready(process, output)
+    return Up(process, data_dir, output, environment)
+
+
+def _up(output: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    """Told in ``output``, which lies in the data directory."""
     with output.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "manage.py", "up", "--data-dir", data_dir, *ports, *options],
-            env=clean_environment(data_dir) | environment,
+        return subprocess.Popen(
+            [sys.executable, ROOT / "manage.py", "up", "--data-dir", output.parent, *options],
+            env=clean_environment(output.parent) | environment,
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    up = Up(process, data_dir, output)
+
+
+def _until_ready(process: subprocess.Popen[str], output: Path) -> None:
     deadline = time.monotonic() + 180
     while "is ready" not in output.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
-            up.stop()
+            process.terminate()
+            process.wait(90)
             pytest.fail(f"up did not get ready:\n{output.read_text()}")
         time.sleep(0.2)
-    return up
 
 
 @pytest.fixture(scope="session")

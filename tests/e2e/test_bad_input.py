@@ -10,7 +10,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-from cloudadmin.instance import DEMO
 from tests.e2e.conftest import ROOT, Up, clean_environment
 
 
@@ -68,10 +67,11 @@ def test_nothing_is_running(tmp_path: Path):
     assert "start everything with `make up`" in told
 
 
-def test_no_aws(up: Up):
+def test_no_aws(up: Up, tmp_path: Path):
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     environment = clean_environment(up.data_dir) | nowhere
-    for work in (["provision_site", "demo"], ["deploy_site", "demo", DEMO]):
-        assert "http://127.0.0.1:9 cannot be reached" in told_to_try_later(
-            *work, environment=environment
-        )
+    (tmp_path / "index.html").write_text("never there")
+    for work in (["provision_site", "demo"], ["deploy_site", "demo", tmp_path]):
+        told = told_to_try_later(*work, environment=environment)
+        assert "http://127.0.0.1:9" in told
+        assert "cannot be reached" in told

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import psutil
-import pytest
 
-from tests.e2e.conftest import passable_folder, start
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with passable_folder() as folder:
-        yield folder
+from tests.e2e.conftest import Up
 
 
-def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(folder: Path):
-    site = folder / "site"
-    site.mkdir()
-    (site / "index.html").write_text("I was here before.")
+def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(up: Up):
+    host, before = up.host("demo"), seen(up)
+    addresses = up.run["dashboard"], up.run["edge"]
+    programs = psutil.Process(up.process.pid).children(recursive=True)
+    assert len(programs) >= 7
+    assert all_on_loopback(programs)
 
-    first = start(folder / "data", "--no-demo")
-    host = first.live_site("kept")
-    first.deploy("kept", site)
-    children = psutil.Process(first.process.pid).children(recursive=True)
-    assert len(children) >= 7
-    assert all_on_loopback(children)
-    assert first.stop() == 0
-    assert [child for child in children if is_alive(child)] == []
+    assert up.stop() == 0
+    assert [program for program in programs if is_alive(program)] == []
 
-    second = start(folder / "data", "--no-demo")
-    try:
-        with second.visitor(host) as visitor:
-            assert visitor.get("/").text == "I was here before."
-            assert visitor.get("/_cloudadmin/count").json()["visits"] == 1
-        assert "log in as" not in second.output.read_text(), "the password is shown once"
-    finally:
-        assert second.stop() == 0
+    told = up.start_again()
+    assert (up.run["dashboard"], up.run["edge"]) == addresses
+    assert up.host("demo") == host
+    assert seen(up) == before
+    assert "log in as" not in told, "the password is shown once"
+
+
+def seen(up: Up) -> tuple[str, dict[str, Any]]:
+    """By a visitor: the page, and the number on it."""
+    with up.visitor(up.host("demo")) as visitor:
+        return visitor.get("/").text, visitor.get("/_cloudadmin/visits.json").json()
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -69,8 +69,8 @@ ACTIONS = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
-# What obstore sends, for uploads of one part and of several.
-UPLOADS = {"s3:PutObject", "s3:AbortMultipartUpload"}
+# What libcurl sends.
+UPLOADS = {"s3:PutObject"}
 ALLOWED = {action for grant in GRANTS for action in grant.actions}
 
 

@@ -25,7 +25,7 @@ REMAINS = {
 
 @pytest.fixture(scope="module")
 def lives() -> Iterator[Lives]:
-    with clouds() as lives:
+    with clouds(workers=1) as lives:
         yield lives
 
 
