@@ -4,8 +4,9 @@
 # make sweep  provisioning, killed and refused at every call
 # make fuzz   the API, called at random by each role for minutes
 # make deploys  fifty deployments, twenty killed, under a crawler; 20,000 and 100,000 files
+# make counter  16 clients, the counter's database crashed ten times; what a dump of it holds
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test lint format bench sweep chaos deploys fuzz clean
+.PHONY: up setup test lint format bench sweep chaos counter deploys fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -50,6 +51,9 @@ fuzz: setup
 
 chaos: setup
 	SWEEP=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=900 tests/e2e/test_chaos.py
+
+counter: setup
+	COUNTER=whole $(PYTHON) -m pytest -p no:randomly --timeout=900 tests/lambda_src/counter/test_crashes.py tests/lambda_src/counter/test_privacy.py
 
 deploys: setup
 	DEPLOYS=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=1800 tests/e2e/test_deploys_killed.py tests/e2e/test_deploys_pace.py

@@ -299,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sites.sync_visits",
         "schedule": env.float("CLOUDADMIN_SYNC_SECONDS", 15.0 if CLOUDADMIN_EDGE_URL else 300.0),
     },
+    "tidy visits": {"task": "sites.tidy_visits", "schedule": 3600.0},
     "check drift": {"task": "sites.check_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 48},
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
     "requeue messages": {"task": "deployments.requeue_messages", "schedule": 10.0},

@@ -65,6 +65,7 @@ class SiteAdmin(VisitorsMixin):
         "trailing_slash",
         "is_spa",
         "has_counter",
+        "injects_snippet",
     )
     inlines = (DomainInline,)
     change_form_template = "sites/site.html"

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import psutil
 
-from tests.bench import deploys, pieces, visits
+from tests.bench import deploys, pieces, statistics, visits
 from tests.bench.table import Row, markdown
 from tests.bench.tree import FILES, MAX_BYTES, MIN_BYTES
 from tests.e2e.conftest import ROOT, start
@@ -73,6 +73,7 @@ def measure() -> list[Row]:
                 *_step("deploys", lambda: deploys.measure(up, folder)),
                 *in_process,
                 *_step("the counter", lambda: visits.measure(up)),
+                *_step("statistics", lambda: statistics.measure(up)),
             ]
         finally:
             _stop_children()

@@ -31,7 +31,7 @@ def number_in_rds(up: Up) -> int:
         user=instance["MasterUsername"],
     ) as connection:
         row = connection.execute(
-            "SELECT coalesce(sum(pageviews), 0) FROM counter.page WHERE site = %s", [uid]
+            "SELECT coalesce(sum(pageviews), 0) FROM counter.total WHERE site = %s", [uid]
         ).fetchone()
     assert row
     return int(row[0])

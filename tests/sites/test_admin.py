@@ -207,6 +207,7 @@ def test_a_new_site_is_a_draft(admin_client):
         ({}, "is saved."),
         ({"trailing_slash": "never"}, "at the edge alone"),
         ({"headers": "strict"}, "See the plan"),
+        ({"injects_snippet": "on"}, "next deploy"),
         ({"domains-TOTAL_FORMS": "1", "domains-0-name": "WWW.Example.com."}, "See the plan"),
     ],
 )
