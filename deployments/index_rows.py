@@ -56,7 +56,7 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
         index = index_shape.newest(row)
         wanted = {path: entry.hash for path, entry in manifest.entries.items()}
         if deployment.environment == Deployment.Environment.PRODUCTION:
-            row.graced = _graced(row, deployment, manifest)
+            row.graced = _graced(row, deployment)
             wanted = _answers(row, index) | wanted
         served, if_room = _kept(row)
         occupied = index_shape.occupied(row)
@@ -302,8 +302,11 @@ def _next_release(site: Site) -> int:
     return (last or 0) + 1
 
 
-def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[str, str]:
-    """``{path: ISO time until which it stays}`` of files that open pages may still ask for."""
+def _graced(row: EdgeIndex, deployment: Deployment) -> dict[str, str]:
+    """``{path: ISO time until which it stays}`` of files that open pages may still ask for.
+
+    Also of those that the deployment has again: it may never be published.
+    """
     now = timezone.now()
     graced = {path: until for path, until in row.graced.items() if _time(until) > now}
     published = Deployment.objects.filter(site=deployment.site, is_published=True).first()
@@ -311,7 +314,7 @@ def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[
         until = (now + GRACE).isoformat()
         before = Manifest.from_bytes(bytes(published.manifest))
         graced |= {path: until for path in before.entries if survives(path)}
-    return {path: until for path, until in graced.items() if path not in manifest.entries}
+    return graced
 
 
 def _answers(row: EdgeIndex, index: edge_index.Index) -> dict[str, str]:

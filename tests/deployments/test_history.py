@@ -219,3 +219,17 @@ def test_every_history() -> None:
     run_state_machine_as_test(
         History, settings=settings(max_examples=EXAMPLES, stateful_step_count=12, deadline=None)
     )
+
+
+@pytest.mark.django_db
+def test_a_deployment_that_failed_takes_nothing_from_open_pages() -> None:
+    """What the pages of #1 may still ask for was in #3 as well, which nobody ever saw."""
+    history = History()
+    history.start()
+    history.deploy(files={"page-1.css": 0}, moves=0)
+    history.deploy(files={}, moves=0)
+    history.fail(files={"page-1.css": 0})
+    history.prune()
+    history.sweep(dies=False)
+    history.every_host_shows_its_release()
+    assert history.store.objects
