@@ -159,6 +159,7 @@ UNFOLD = {
                 "items": [
                     page("Home", "home", "index"),
                     page("Sites", "language", "sites_site_changelist", "sites.view_site"),
+                    page("Visitors", "monitoring", "sites_visitors", "sites.view_site"),
                     page(
                         "Deployments",
                         "rocket_launch",
