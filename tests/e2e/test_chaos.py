@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,9 +92,11 @@ def kill_redis(chaos: Chaos) -> None:
 def stop_postgres_at_once(chaos: Chaos) -> None:
     """``pg_ctl stop -m immediate``: no shutdown, recovery at the next start."""
     (data,) = chaos.up.query("SHOW data_directory")
+    # Its own processes end with it.
     for process in chaos.processes("postgres", "-D", str(data[0])):
-        if "-D" in process.cmdline():
-            process.send_signal(signal.SIGQUIT)
+        with suppress(psutil.NoSuchProcess):
+            if "-D" in process.cmdline():
+                process.send_signal(signal.SIGQUIT)
 
 
 VICTIMS: list[Callable[[Chaos], None]] = [
