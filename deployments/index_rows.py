@@ -56,7 +56,7 @@ def prepare(deployment: Deployment, manifest: Manifest) -> None:
         index = index_shape.newest(row)
         wanted = {path: entry.hash for path, entry in manifest.entries.items()}
         if deployment.environment == Deployment.Environment.PRODUCTION:
-            row.graced = _graced(row, deployment)
+            row.graced = _graced(row, deployment, manifest)
             wanted = _answers(row, index) | wanted
         served, if_room = _kept(row)
         occupied = index_shape.occupied(row)
@@ -302,10 +302,10 @@ def _next_release(site: Site) -> int:
     return (last or 0) + 1
 
 
-def _graced(row: EdgeIndex, deployment: Deployment) -> dict[str, str]:
+def _graced(row: EdgeIndex, deployment: Deployment, manifest: Manifest) -> dict[str, str]:
     """``{path: ISO time until which it stays}`` of files that open pages may still ask for.
 
-    Also of those that the deployment has again: it may never be published.
+    What the deployment has again stays in the list: it may never be published.
     """
     now = timezone.now()
     graced = {path: until for path, until in row.graced.items() if _time(until) > now}
@@ -313,7 +313,8 @@ def _graced(row: EdgeIndex, deployment: Deployment) -> dict[str, str]:
     if published is not None and published.pk != deployment.pk:
         until = (now + GRACE).isoformat()
         before = Manifest.from_bytes(bytes(published.manifest))
-        graced |= {path: until for path in before.entries if survives(path)}
+        gone = before.entries.keys() - manifest.entries.keys()
+        graced |= {path: until for path in gone if survives(path)}
     return graced
 
 

@@ -100,6 +100,12 @@ def upload(
     for a file that is not what its entry says. What was sent until then stays, and is right: keys
     are named after content.
     """
+    for path, entry in entries.items():
+        if entry.size > LARGEST:
+            raise UploadError(
+                f"Nothing was sent: “{path}” has more than 5 GiB, and S3 takes no larger object in "
+                "one request. Split it, or serve it from elsewhere."
+            )
     return _Upload(bucket, root, entries, injects).run(on_progress)
 
 
@@ -207,8 +213,6 @@ class _File:
 
     def open(self) -> None:
         """From its start. Raises ManifestChanged for a small one that is another."""
-        if self.size > LARGEST:
-            raise UploadError(f"“{self.path}” has more than 5 GiB, and S3 takes no larger object.")
         try:
             if self.is_whole:
                 content = read(self.file, self.size)

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
+from cloudadmin import tls
 from deployments.manifest import survives
 from deployments.models import DeploySettings
-from sites import tls
 from sites.models import Site
 
 if TYPE_CHECKING:

@@ -65,7 +65,8 @@ def held(account: Account) -> Account:
     """Its row, locked to the end of the transaction: what is asked of an account, and of the sites
     on it, is asked one after the other.
 
-    Locked after a site's operation and before an account's: another order would be a deadlock.
+    Locked after a site, and its operation, and before an account's: another order would be a
+    deadlock.
     """
     return Account.objects.select_for_update(no_key=True).get(pk=account.pk)
 

@@ -61,6 +61,9 @@ def request(
     certificate, say) is superseded; one that a worker is busy with is not.
     """
     with transaction.atomic():
+        current = _held(site)
+        if current is None:
+            raise OperationRefused(f"{site.name} is gone.")
         # Guarded: an operation that a worker just claimed is not superseded.
         Operation.unclaimed().filter(site=site, status__in=Operation.ACTIVE).update(
             # The fence refuses a worker that read the row before.
@@ -84,27 +87,32 @@ def request(
                 f"{site.name} is being worked on right now; try again in a few seconds.",
                 try_again=True,
             ) from error
-        state = _state_after(kind, site)
+        state = _state_after(kind, current)
     site.state = state
     return operation
 
 
-def _state_after(kind: str, site: Site) -> str:
-    """The state of a site that is asked for this, as it is now and not as the caller read it.
+def _held(site: Site | None) -> Site | None:
+    """Its row as it is now, locked to the end of the transaction.
 
-    Raises OperationRefused, which takes back the operation. The site's row is locked after the
-    operation's, as at an operation's end: the other order would be a deadlock of the two.
+    Locked before any operation of the site: who changes a site holds it already, and the other
+    order would be a deadlock of the two.
     """
-    current = Site.objects.select_for_update(no_key=True).filter(pk=site.pk).first()
-    if current is None:
-        raise OperationRefused(f"{site.name} is gone.")
+    if site is None:
+        return None
+    return Site.objects.select_for_update(no_key=True).filter(pk=site.pk).first()
+
+
+def _state_after(kind: str, site: Site) -> str:
+    """The state of a held site that is asked for this. Raises OperationRefused, which takes back
+    the operation."""
     if kind == Operation.Kind.PROVISION:
-        _raise_if_leaving(current)
+        _raise_if_leaving(site)
     destroying = kind == Operation.Kind.DESTROY
-    if destroying or current.state != Site.State.LIVE:
-        current.state = Site.State.DESTROYING if destroying else Site.State.PROVISIONING
-        current.save(update_fields=["state"])
-    return current.state
+    if destroying or site.state != Site.State.LIVE:
+        site.state = Site.State.DESTROYING if destroying else Site.State.PROVISIONING
+        site.save(update_fields=["state"])
+    return site.state
 
 
 def _raise_if_leaving(site: Site) -> None:
@@ -273,6 +281,7 @@ def _settle(operation: Operation, outcome: Outcome) -> float | None:
 def _finish(operation: Operation) -> None:
     site = operation.site
     with transaction.atomic():
+        _held(site)
         operation.release(
             status=Operation.Status.SUCCESS,
             finished_at=timezone.now(),
@@ -312,11 +321,12 @@ def _retry(operation: Operation, message: str) -> float | None:
 
 def _fail(operation: Operation, status: str, message: str) -> None:
     with transaction.atomic():
+        site = operation.site
+        _held(site)
         operation.release(
             status=status, error_message=message, finished_at=timezone.now(), next_check_at=None
         )
         OperationEvent.objects.create(operation=operation, message=message)
-        site = operation.site
         if site is not None:
             serves = operation.kind == Operation.Kind.PROVISION and is_serving(site)
             site.state = Site.State.LIVE if serves else Site.State.FAILED

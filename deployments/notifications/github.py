@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from cloudadmin import tls
 from deployments.models import Deployment, Repository
 from deployments.notifications.answers import Answer
 from deployments.notifications.messages import repository_of
 from deployments.notifications.words import address_of
-from sites import tls
 
 State = Deployment.State
 TIMEOUT = httpx.Timeout(10, connect=5)

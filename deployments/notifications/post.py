@@ -10,9 +10,9 @@ import httpx
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
+from cloudadmin import tls
 from deployments.notifications.addresses import AddressRefused, Destination, resolve
 from deployments.notifications.answers import Answer
-from sites import tls
 
 TIMEOUT = httpx.Timeout(10, connect=5)
 READ_AT_MOST = 10_000  # bytes

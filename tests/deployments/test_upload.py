@@ -15,6 +15,7 @@ from deployments.puts import Put, Refusal
 from deployments.upload import (
     FEW_TRIES,
     FEWEST,
+    LARGEST,
     MOST,
     SMALL,
     TRIES,
@@ -228,6 +229,13 @@ def test_who_was_reached_once_is_waited_for_longer(server, objects, tries):
         this._note(Put(_Try("a.txt", file, number), 0.1, gone))
     with pytest.raises(UploadError, match="nobody is there"):
         this._note(Put(_Try("a.txt", file, tries), 0.1, gone))
+
+
+def test_a_file_that_s3_takes_not_is_told_before_anything_is_sent(root, server):
+    entries = build(root).entries | {"film.mp4": Entry("0" * 64, LARGEST + 1, "video/mp4", "")}
+    with pytest.raises(UploadError, match=r"Nothing was sent: “film.mp4” has more than 5 GiB"):
+        upload(address(server), root, entries)
+    assert server.requests == []
 
 
 def test_a_bucket_that_stays_busy_is_reported(root, server):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psutil
 
 from tests.e2e.conftest import Up
 
 
 def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(up: Up):
-    host, before = up.host("demo"), seen(up)
+    host, (page, visits) = up.host("demo"), seen(up, "before")
     addresses = up.run["dashboard"], up.run["edge"]
     programs = psutil.Process(up.process.pid).children(recursive=True)
     assert len(programs) >= 7
@@ -22,14 +20,17 @@ def test_a_restart_finds_its_data_and_a_stop_leaves_nothing_running(up: Up):
     told = up.start_again()
     assert (up.run["dashboard"], up.run["edge"]) == addresses
     assert up.host("demo") == host
-    assert seen(up) == before
+    assert seen(up, "after") == (page, visits + 1)
     assert "log in as" not in told, "the password is shown once"
 
 
-def seen(up: Up) -> tuple[str, dict[str, Any]]:
-    """By a visitor: the page, and the number on it."""
+def seen(up: Up, who: str) -> tuple[str, int]:
+    """The page, and the number on it, by a visitor who is counted."""
+    agent = {"User-Agent": f"Mozilla/5.0 {who} the restart"}
     with up.visitor(up.host("demo")) as visitor:
-        return visitor.get("/").text, visitor.get("/_cloudadmin/visits.json").json()
+        counted = visitor.get("/_cloudadmin/count", headers=agent).json()
+        assert counted["counted"]
+        return visitor.get("/").text, counted["visits"]
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from cloudadmin.aws import Clients
 from sites import drift, drift_checks, operations, provisioning, tasks
+from sites.management import patience
 from sites.models import Account, Domain, Operation, Site
 from sites.provisioning.plan import Update
 from sites.signals import site_provisioned
@@ -64,6 +65,17 @@ def test_the_plan_that_is_shown_is_the_one_that_is_applied(site, plans, delay, h
     assert "~ distribution" in capsys.readouterr().out
     delay.assert_called_once_with(operation.pk)
     heads.assert_called_once()
+
+
+def test_a_worker_that_is_busy_with_the_site_is_waited_for(site, plans, monkeypatch, capsys):
+    plans(CHANGE)
+    busy = OperationFactory(site=site, kind=Operation.Kind.PROVISION)
+    busy.claim()
+    monkeypatch.setattr("time.sleep", lambda seconds: busy.release())
+    call_command("change_site", "blog", "--headers", "strict")
+    busy.refresh_from_db()
+    assert busy.status == Operation.Status.INACTIVE
+    assert capsys.readouterr().out.count("~ distribution") == 1
 
 
 def test_a_change_of_heads_alone_needs_no_operation(site, plans, delay, heads, capsys):
@@ -173,7 +185,8 @@ def test_what_cannot_be_is_refused_and_nothing_is_changed(site, delay, options, 
     delay.assert_not_called()
 
 
-def test_a_site_that_is_worked_on_is_left_as_it_is(site, plans, delay):
+def test_a_site_that_is_worked_on_for_long_is_left_as_it_is(site, plans, delay, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
     plans(CHANGE)
     OperationFactory(site=site).claim()
     with pytest.raises(CommandError, match="worked on right now") as refusal:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError
@@ -12,6 +16,7 @@ from sites import operations, provisioning
 from sites.models import Account, Operation, Resource, Site
 from sites.operations import OperationRefused
 from tests.fakes import Killed
+from tests.localcloud.conftest import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +161,41 @@ def test_a_site_that_is_worked_on_refuses_another_operation(site):
         operations.request(site, Kind.DESTROY)
     assert refusal.value.try_again
     assert Operation.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("outcome", [provisioning.Done(), failed("AccessDenied", 403)])
+def test_who_changes_a_site_that_a_worker_is_ending_with_is_no_deadlock(site, engine, outcome):
+    engine(outcome)
+    operation = operations.request(site, Kind.PROVISION)
+
+    def work() -> None:
+        with contextlib.closing(connection):
+            operations.run(operation.pk)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+            worker = pool.submit(work)
+            eventually(partial(waits_for_us, worker))
+            with pytest.raises(OperationRefused, match="worked on right now") as refusal:
+                operations.request(site, Kind.PROVISION)
+        worker.result()
+
+    assert refusal.value.try_again
+    operation.refresh_from_db()
+    assert operation.status in (Status.SUCCESS, Status.FAILURE)
+
+
+def waits_for_us(worker: Future[None]) -> bool:
+    if worker.done():
+        worker.result()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_a_destroyed_site_is_gone_and_its_operation_stays(site, engine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,6 +12,7 @@ from sites import drift, provisioning, tasks
 from sites.management import site_options
 from sites.management.command import SiteCommand
 from sites.management.following import follow
+from sites.management.patience import when_free
 from sites.models import Operation, Site
 from sites.signals import site_provisioned
 
@@ -24,6 +26,7 @@ LISTS = {
 
 class Command(SiteCommand):
     help = "Change a site in place. What it serves stays as it is until the change is ready."
+    _told = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -41,7 +44,7 @@ class Command(SiteCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = self.site(options["name"]).name
-        operation = self._change(name, options)
+        operation = when_free(partial(self._change, name, options))
         if operation is None:
             return
         tasks.run_operation.delay(operation.pk)
@@ -58,7 +61,8 @@ class Command(SiteCommand):
     @transaction.atomic
     def _change(self, name: str, options: dict[str, Any]) -> Operation | None:
         """All of it or nothing: the rows, and the operation that carries them out."""
-        site = Site.objects.select_for_update(of=("self",)).select_related("account").get(name=name)
+        sites = Site.objects.select_for_update(of=("self",), no_key=True)
+        site = sites.select_related("account").get(name=name)
         if site.state == Site.State.DESTROYING:
             raise CommandError(f"{name} is being destroyed.")
         changed = _write(site, options)
@@ -75,7 +79,7 @@ class Command(SiteCommand):
             self.stdout.write(f"Changed {name}, which is a draft: nothing is on AWS yet.")
             return None
         plan = drift.restore_plan(site, only=())
-        self.stdout.write(plan.as_text())
+        self._tell_once(plan.as_text())
         for domain in _led_by_others(site, options["remove_domain"]):
             self.stdout.write(
                 f"The record of {domain} is not in Route 53: take it away at its DNS first, or "
@@ -92,6 +96,12 @@ class Command(SiteCommand):
             self.stdout.write(f"{name} is changed at the edge alone: live in seconds.")
             return None
         return drift.restore(site, plan.checksum, only=())
+
+    def _tell_once(self, text: str) -> None:
+        """The same plan may be made again, once a worker is done with the site."""
+        if text != self._told:
+            self.stdout.write(text)
+            self._told = text
 
 
 def _write(site: Site, options: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from sites.drift import Found
 from sites.drift_checks import check, is_busy, look_over
 from sites.errors import Refused
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
+from sites.management.patience import when_free
 from sites.models import Resource, Site
 from sites.provisioning.errors import ResourceFailed
 
@@ -94,7 +95,7 @@ class Command(SiteCommand):
     def _restore(self, site: Site) -> None:
         plan = drift.restore_plan(site)
         self.stdout.write(plan.as_text())
-        operation = drift.restore(site, plan.checksum)
+        operation = when_free(lambda: drift.restore(site, plan.checksum))
         tasks.run_operation.delay(operation.pk)
         self.stdout.write(f"Being put right; see `manage.py site_status {site.name}`.")
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
 from sites import farewell, operations
 from sites.access import clients_for
 from sites.management.destroying import DestroyCommand
-from sites.models import Operation, Site
-from sites.operations import OperationRefused
-
-# A pass over a site takes seconds; longer than this something else is wrong.
-PATIENCE_SECONDS = 60
+from sites.management.patience import when_free
+from sites.models import Operation
 
 
 class Command(DestroyCommand):
@@ -30,18 +26,6 @@ class Command(DestroyCommand):
             what=site.name,
             goes=farewell.going(site),
             stays=farewell.retained(site),
-            request=partial(_request, site),
+            request=partial(when_free, partial(operations.request, site, Operation.Kind.DESTROY)),
             still_there=partial(farewell.still_there, site.account, site.short_uid),
         )
-
-
-def _request(site: Site) -> Operation:
-    """Ask until the worker that is busy with the site has finished its pass."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return operations.request(site, Operation.Kind.DESTROY)
-        except OperationRefused as refused:
-            if not refused.try_again or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)

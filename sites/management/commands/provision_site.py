@@ -11,6 +11,7 @@ from sites import operations, tasks
 from sites.access import clients_for
 from sites.management.command import SiteCommand
 from sites.management.following import follow
+from sites.management.patience import when_free
 from sites.models import Operation, Site
 from sites.provisioning import Plan
 from sites.provisioning.preflight import Finding, raise_if_blocked
@@ -60,8 +61,10 @@ class Command(SiteCommand):
             self.stdout.write(finding.as_text())
 
     def _provision(self, site: Site, plan: Plan, options: dict[str, Any]) -> None:
-        operation = operations.request(
-            site, Operation.Kind.PROVISION, force=options["force"], plan_checksum=plan.checksum
+        operation = when_free(
+            lambda: operations.request(
+                site, Operation.Kind.PROVISION, force=options["force"], plan_checksum=plan.checksum
+            )
         )
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:

@@ -14,7 +14,7 @@ import dns.resolver
 from dns.nameserver import Nameserver
 from dns.rdatatype import CNAME
 
-from sites import tls
+from cloudadmin import tls
 
 SECONDS = 3.0
 TYPE = "application/dns-message"
