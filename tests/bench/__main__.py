@@ -1,4 +1,8 @@
-"""Start an instance on free ports and a temporary folder, measure, print one table, clean up."""
+"""Start an instance on free ports and a temporary folder, measure, print one table, clean up.
+
+``counter`` and ``statistics`` are parts of it alone, a few minutes each; other options are those of
+``uploads``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,10 +25,14 @@ import psutil
 from tests.bench import deploys, pieces, statistics, visits
 from tests.bench.table import Row, markdown
 from tests.bench.tree import FILES, MAX_BYTES, MIN_BYTES
-from tests.e2e.conftest import ROOT, start
+from tests.e2e.conftest import ROOT, Up, start
 
 T = TypeVar("T")
 
+PARTS: dict[str, tuple[str, Callable[[Up], list[Row]]]] = {
+    "counter": ("the counter", visits.measure),
+    "statistics": ("statistics", statistics.measure),
+}
 STOP_SECONDS = 90
 PACKAGES = (
     "awscli",
@@ -41,6 +50,10 @@ PACKAGES = (
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
     started, load = time.monotonic(), _load()
+    if parts := [part for part in PARTS if part in sys.argv[1:]]:
+        sys.stdout.write("\n" + markdown(measure_parts(parts)) + "\n\n")
+        _say_where(started, load)
+        return
     uploads = [sys.executable, "-m", "tests.bench.uploads", *sys.argv[1:]]
     subprocess.run(uploads, cwd=ROOT, check=True)  # a small process of its own: it says why
     if set(sys.argv[1:]) - {"--all"}:  # parts were asked for
@@ -63,20 +76,38 @@ def _say_where(started: float, load: str) -> None:
 
 
 def measure() -> list[Row]:
+    with _folder() as folder:
+        in_process = _step("pieces", lambda: pieces.measure(folder))
+        up = _instance(folder)
+        rows = _step("deploys", lambda: deploys.measure(up, folder)) + in_process
+        return rows + _parts(up, PARTS)
+
+
+def measure_parts(parts: Iterable[str]) -> list[Row]:
+    with _folder() as folder:
+        return _parts(_instance(folder), parts)
+
+
+def _parts(up: Up, parts: Iterable[str]) -> list[Row]:
+    rows: list[Row] = []
+    for what, action in (PARTS[part] for part in parts):
+        rows += _step(what, lambda action=action: action(up))
+    return rows
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cloudadmin-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user passes through
         try:
-            in_process = _step("pieces", lambda: pieces.measure(folder))
-            up = _step("an instance", lambda: start(folder / "data", "--no-demo"))
-            return [
-                *_step("deploys", lambda: deploys.measure(up, folder)),
-                *in_process,
-                *_step("the counter", lambda: visits.measure(up)),
-                *_step("statistics", lambda: statistics.measure(up)),
-            ]
+            yield folder
         finally:
             _stop_children()
+
+
+def _instance(folder: Path) -> Up:
+    return _step("an instance", lambda: start(folder / "data", "--no-demo"))
 
 
 def _stop_children() -> None:
