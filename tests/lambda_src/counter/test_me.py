@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from sites.provisioning.resources.response_headers_policy import CONTENT_SECURITY_POLICY
+from tests.e2e.browser import FLAGS, find_browser
 from tests.lambda_src.counter.containers import container, request
-from tests.test_demo_site import CHROMIUM
 
 HANDLER = container()
 SITE = "https://site.example"
@@ -19,7 +19,7 @@ SITE = "https://site.example"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield browser
         browser.close()
 
