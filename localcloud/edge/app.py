@@ -153,9 +153,12 @@ class Edge:
     async def _cached(
         self, request: Request, distribution: Distribution, behavior: Behavior, pop: Pop
     ) -> Stored:
-        """From the cache, else from the origin; viewers who miss together ask once."""
+        """From the cache, else from the origin; viewers who miss together ask once.
+
+        Where nothing is kept, errors are.
+        """
         policy = pop.cache_policy(behavior)
-        if request.method not in behavior.cached_methods or policy.max_ttl == 0:
+        if request.method not in behavior.cached_methods:
             return await self._from_origin(request, distribution, behavior, pop)
         key = cache_key(request, distribution, policy)
         if stored := pop.cache.get(key, request.viewer_path):
@@ -164,6 +167,8 @@ class Edge:
             return replace(stored, headers=age, x_cache=f"{hit} from cloudfront")
         if asking := self._asking.get((pop.name, key)):
             return await asyncio.shield(asking)
+        if policy.max_ttl == 0:
+            return await self._fill(key, request, distribution, behavior, pop)
         asking = asyncio.ensure_future(
             self._fill(key, replace(request, method="GET"), distribution, behavior, pop)
         )

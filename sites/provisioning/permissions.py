@@ -48,7 +48,9 @@ def _cloudfront(kind: str) -> str:
     return f"arn:aws:cloudfront::*:{kind}"
 
 
-POLICIES = frozenset({"origin_access_control", "origin_request_policy", "response_headers_policy"})
+POLICIES = frozenset(
+    {"cache_policy", "origin_access_control", "origin_request_policy", "response_headers_policy"}
+)
 EDGE = frozenset({"distribution", "function", "key_value_store"})
 BUCKETS = frozenset({"artifact", "bucket", "bucket_policy"})
 LAMBDAS = frozenset({"counter_schema", "function_permission", "function_url", "lambda_function"})
@@ -63,8 +65,8 @@ SITE_GRANTS = (
             "acm:ListCertificates",
             *_actions(
                 "cloudfront",
-                "ListDistributions ListFunctions ListKeyValueStores ListOriginAccessControls "
-                "ListOriginRequestPolicies ListResponseHeadersPolicies",
+                "ListCachePolicies ListDistributions ListFunctions ListKeyValueStores "
+                "ListOriginAccessControls ListOriginRequestPolicies ListResponseHeadersPolicies",
             ),
             *_actions("iam", "ListPolicies ListRoles SimulatePrincipalPolicy"),
             *_actions("lambda", "GetAccountSettings ListFunctions"),
@@ -105,8 +107,8 @@ SITE_GRANTS = (
         "EdgeMake",
         _actions(
             "cloudfront",
-            "CreateDistribution CreateFunction CreateKeyValueStore CreateOriginAccessControl "
-            "CreateOriginRequestPolicy CreateResponseHeadersPolicy",
+            "CreateCachePolicy CreateDistribution CreateFunction CreateKeyValueStore "
+            "CreateOriginAccessControl CreateOriginRequestPolicy CreateResponseHeadersPolicy",
         ),
         types=EDGE | POLICIES,
     ),
@@ -174,6 +176,12 @@ SITE_GRANTS = (
         ),
         (_cloudfront("origin-request-policy/*"),),
         frozenset({"origin_request_policy"}),
+    ),
+    Grant(
+        "CachePolicies",
+        _actions("cloudfront", "DeleteCachePolicy GetCachePolicy UpdateCachePolicy"),
+        (_cloudfront("cache-policy/*"),),
+        frozenset({"cache_policy"}),
     ),
     Grant(
         "ResponseHeadersPolicies",

@@ -18,6 +18,7 @@ from sites.provisioning.resources import (
     Artifact,
     Bucket,
     BucketPolicy,
+    CachePolicy,
     Certificate,
     CounterSchema,
     DbInstance,
@@ -57,6 +58,8 @@ COUNTER_HEADERS = (
     "Sec-Purpose",
     "User-Agent",
 )
+# What the badge is told; the other numbers ask for nothing, and are kept for as long.
+BADGE_QUERY, BADGE_SECONDS = ("label",), 10
 # CloudFront adds it to what a function sees when a policy asks for it, and S3 does not mind it.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
 ROUTER_HEADERS = ("CloudFront-Viewer-Country",)
@@ -91,6 +94,7 @@ def account_stack(spec: AccountSpec, *, counter_package: Path | None) -> Stack:
                 lambda s: OriginAccessControl(f"{name}-lambda", "lambda"),
             ),
             Step("origin_request_policy", lambda s: OriginRequestPolicy(name, COUNTER_HEADERS)),
+            Step("cache_policy", lambda s: CachePolicy(name, BADGE_QUERY, BADGE_SECONDS)),
             Step(
                 "permission_boundary",
                 lambda s: PermissionBoundary(f"{name}-boundary", spec.account_id, tags),
@@ -214,6 +218,7 @@ def _counter_origin(s: States, function_url: State) -> dict[str, Any]:
         "function_url_domain_name": function_url.attributes["domain_name"],
         "lambda_origin_access_control_id": s["origin_access_control.lambda"].physical_id,
         "origin_request_policy_id": s["origin_request_policy"].physical_id,
+        "badge_policy_id": s["cache_policy"].physical_id,
     }
 
 

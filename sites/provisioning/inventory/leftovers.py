@@ -16,6 +16,7 @@ MADE_OF: Mapping[str, frozenset[str]] = {
     "distribution": frozenset(
         {
             "bucket",
+            "cache_policy",
             "certificate",
             "function",
             "lambda_function",

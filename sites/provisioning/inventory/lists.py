@@ -21,6 +21,7 @@ from sites.provisioning.records import Record
 from sites.provisioning.resources import (
     AliasRecord,
     Bucket,
+    CachePolicy,
     Certificate,
     DbInstance,
     DbSubnetGroup,
@@ -148,6 +149,7 @@ def _policies(clients: Clients) -> Iterator[Found]:
             "list_origin_request_policies",
             partial(OriginRequestPolicy, headers=()),
         ),
+        ("CachePolicy", "list_cache_policies", partial(CachePolicy, query=(), seconds=0)),
     )
     for word, call, make in kinds:
         for item in listed(getattr(clients.cloudfront, call), f"{word}List", Type="custom"):

@@ -6,6 +6,7 @@ from sites.provisioning.resources.artifact import Artifact
 from sites.provisioning.resources.base import Resource
 from sites.provisioning.resources.bucket import Bucket
 from sites.provisioning.resources.bucket_policy import BucketPolicy
+from sites.provisioning.resources.cache_policy import CachePolicy
 from sites.provisioning.resources.certificate import Certificate
 from sites.provisioning.resources.counter_schema import CounterSchema
 from sites.provisioning.resources.db_instance import DbInstance
@@ -31,6 +32,7 @@ __all__ = [
     "Artifact",
     "Bucket",
     "BucketPolicy",
+    "CachePolicy",
     "Certificate",
     "CounterSchema",
     "DbInstance",
@@ -60,6 +62,7 @@ TYPES: dict[str, type[Resource]] = {
         Artifact,
         Bucket,
         BucketPolicy,
+        CachePolicy,
         Certificate,
         CounterSchema,
         DbInstance,

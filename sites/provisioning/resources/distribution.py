@@ -42,6 +42,7 @@ class Distribution(Resource):
     function_url_domain_name: str = ""
     lambda_origin_access_control_id: str = ""
     origin_request_policy_id: str = ""
+    badge_policy_id: str = ""
     headers_function_arn: str = ""
     router_policy_id: str = ""
 
@@ -148,8 +149,7 @@ class Distribution(Resource):
             "Origins": _items([self._bucket_origin(), *self._counter_origins()]),
             "DefaultCacheBehavior": self._default_behavior(),
             "CacheBehaviors": _items([*counter, self._behavior("bucket", PathPattern="/data/*")]),
-            # CloudFront fetches these without running the router.
-            "CustomErrorResponses": _items([_error_page(403), _error_page(404)]),
+            "CustomErrorResponses": _items(self._errors()),
             **self._names(),
         }
 
@@ -222,8 +222,17 @@ class Distribution(Resource):
                 "CachePolicyId": CACHING_DISABLED,
                 "OriginRequestPolicyId": self.origin_request_policy_id,
             },
+            self._behavior("counter", PathPattern="/_cloudadmin/visits.svg")
+            | {"CachePolicyId": self.badge_policy_id},
             self._behavior("counter", PathPattern="/_cloudadmin/*"),
         ]
+
+    def _errors(self) -> list[dict[str, Any]]:
+        # CloudFront fetches these without running the router.
+        pages = [_error_page(403), _error_page(404)]
+        if not self.function_url_domain_name:
+            return pages
+        return [*pages, *(_passing(code) for code in (500, 502, 503, 504))]
 
     def _behavior(self, origin_id: str, **more: str) -> dict[str, Any]:
         return {
@@ -254,4 +263,19 @@ def _error_page(code: int) -> dict[str, Any]:
         "ResponsePagePath": "/errors/404.html",
         "ResponseCode": "404",
         "ErrorCachingMinTTL": 10,
+    }
+
+
+def _passing(code: int) -> dict[str, Any]:
+    """An error of one visitor is none of the next ones'.
+
+    CloudFront keeps what went wrong for ten seconds, whatever the answer says of that, and what is
+    kept of a path that is not to be kept has no query: nobody would be counted meanwhile.
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+    """
+    return {
+        "ErrorCode": code,
+        "ResponsePagePath": "",
+        "ResponseCode": "",
+        "ErrorCachingMinTTL": 0,
     }

@@ -61,6 +61,7 @@ def _cloudfront(clients: Any) -> Found:
     for kind, call in (
         ("ResponseHeadersPolicy", cloudfront.list_response_headers_policies),
         ("OriginRequestPolicy", cloudfront.list_origin_request_policies),
+        ("CachePolicy", cloudfront.list_cache_policies),
     ):
         for item in listed(call, f"{kind}List", Type="custom"):
             yield kind, item[kind][f"{kind}Config"]["Name"]

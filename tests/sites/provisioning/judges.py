@@ -43,6 +43,7 @@ MOTO = Judge(
     lacks={
         # It runs code in Docker alone; without, an invocation answers with what it was sent.
         "counter_schema": "'version'",
+        "cache_policy": "(404) when calling the CreateCachePolicy operation",
         "function": "(404) when calling the PublishFunction operation",
         "origin_request_policy": "(404) when calling the CreateOriginRequestPolicy operation",
         "response_headers_policy": "(404) when calling the CreateResponseHeadersPolicy operation",

@@ -60,6 +60,7 @@ def test_each_thing_can_be_read_by_what_its_list_tells(standing: World):
 def test_tags_tell_the_owner_where_aws_gives_tags(standing: World):
     untagged = {
         "alias_record",
+        "cache_policy",
         "function",
         "origin_access_control",
         "origin_request_policy",
@@ -88,7 +89,7 @@ def test_each_list_is_asked_once_however_many_sites(standing: World):
         calls.pop(left_by_other_tests, None)
     assert calls.pop("ListFunctions") == 2  # CloudFront's and Lambda's
     assert set(calls.values()) == {1}
-    assert len(calls) == 14
+    assert len(calls) == 15
 
 
 def test_strangers_are_not_listed(standing: World):

@@ -24,6 +24,7 @@ from tests.sites.provisioning.judges import MOTO
 
 # What the inventory asks for and moto cannot list: how it is asked, and how it is answered here.
 UNLISTED: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
+    ("cloudfront", "list_cache_policies"): ({}, {"CachePolicyList": {}}),
     ("cloudfront", "list_origin_request_policies"): ({}, {"OriginRequestPolicyList": {}}),
     ("cloudfront", "list_response_headers_policies"): ({}, {"ResponseHeadersPolicyList": {}}),
     ("lambda_", "get_account_settings"): (

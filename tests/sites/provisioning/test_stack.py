@@ -86,7 +86,12 @@ def test_the_distribution_points_at_everything(world: World):
     assert config["Aliases"]["Items"] == [*world.site.domains]
     assert config["ViewerCertificate"]["ACMCertificateArn"].startswith("arn:aws:acm:us-east-1:")
     patterns = [item["PathPattern"] for item in config["CacheBehaviors"]["Items"]]
-    assert patterns == ["/_cloudadmin/count", "/_cloudadmin/*", "/data/*"]
+    assert patterns == [
+        "/_cloudadmin/count",
+        "/_cloudadmin/visits.svg",
+        "/_cloudadmin/*",
+        "/data/*",
+    ]
     origins = {item["Id"]: item["DomainName"] for item in config["Origins"]["Items"]}
     assert origins == {
         "bucket": f"{rows['bucket'].physical_id}.s3.us-east-1.amazonaws.com",

@@ -81,6 +81,10 @@ CASES: dict[str, tuple[Make, Make | None]] = {
         lambda g: r.BucketPolicy(g.bucket.name, ARN),
         lambda g: r.BucketPolicy(g.bucket.name, f"{ARN}2"),
     ),
+    "cache_policy": (
+        lambda g: r.CachePolicy(g.name, ("label",), 10),
+        lambda g: r.CachePolicy(g.name, ("label", "color"), 5),
+    ),
     "certificate": (lambda g: r.Certificate(g.name, (g.zone, f"www.{g.zone}"), g.tags), None),
     "counter_schema": (lambda g: r.CounterSchema(g.function.name), None),
     "db_instance": (

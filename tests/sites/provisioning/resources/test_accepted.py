@@ -37,6 +37,7 @@ CHANGES: dict[str, list[tuple[str, Any]]] = {
         ("Tags.cloudadmin:managed-by", None),
     ],
     "bucket_policy": [("Policy.Statement", [DENY | {"Principal": "*"}])],
+    "cache_policy": [("DefaultTTL", 5), ("MinTTL", 0)],
     "db_instance": [
         ("BackupRetentionPeriod", 30),
         ("DeletionProtection", False),
