@@ -141,7 +141,7 @@ def test_what_a_role_may_not_do_is_named(clients: Clients, role: str, uid: str):
     (finding,) = permissions(of_role(clients, role), {"distribution"}, "cloudadmin-1")
     assert finding.blocks
     assert role in finding.said
-    for action in ("CreateDistribution", "CreateInvalidation", "DeleteDistribution"):
+    for action in ("CreateCachePolicy", "CreateInvalidation", "DeleteDistribution"):
         assert f"cloudfront:{action}" in finding.said
     assert "UpdateDistribution" not in finding.said
     assert "lambda:" not in finding.said
@@ -161,8 +161,8 @@ def test_conditions_are_asked_about_as_they_will_be(clients: Clients, role: str)
     (boundary,) = made["ContextEntries"]
     assert boundary["ContextKeyName"] == "iam:PermissionsBoundary"
     assert boundary["ContextKeyValues"] == ["arn:aws:iam::000000000000:policy/cloudadmin-1-0"]
-    database = by_action["rds:AddTagsToResource"]["ResourceArns"]
-    assert database[0] == "arn:aws:rds:us-east-1:000000000000:db:cloudadmin-1-0"
+    (database,) = (each for each in asked if "rds:ModifyDBInstance" in each["ActionNames"])
+    assert database["ResourceArns"][0] == "arn:aws:rds:us-east-1:000000000000:db:cloudadmin-1-0"
 
 
 @pytest.mark.parametrize(
