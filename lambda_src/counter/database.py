@@ -21,8 +21,12 @@ COUNT_HIT = """
         :site, :path, :client, :hit, :is_bot, :referrer, :country, :device, :deployment,
         :slots, :left_out, :left_out_counts, NULL)
 """
+COUNT_HIT_1 = """
+    SELECT pageviews, counted FROM counter.count_hit(:site, :path, :client, :hit, :is_bot, NULL)
+"""
 CONNECT_SECONDS = 2.0
 STATEMENT_SECONDS = 2.0
+UNDEFINED_FUNCTION = "42883"
 # Networks forget a silent TCP connection after about this long (350 s in a VPC); a frozen container
 # is silent, and the first word on a forgotten connection would be answered by a timeout.
 IDLE_SECONDS = 300.0
@@ -41,10 +45,14 @@ class Counter:
 
         Once more on a new connection when the old one was broken. The id of the hit makes that
         safe: it is counted once. What was left out has no id and is not told again.
+
+        A function has its new code before the tables are those that it knows.
         """
         try:
             return self._count(hit, left_out)
         except (Error, OSError) as error:
+            if _code(error) == UNDEFINED_FUNCTION:
+                return self._count_as_before(hit)
             if not _is_broken(error):
                 raise
         visits, counted, reason = self._count(hit, None)
@@ -72,6 +80,22 @@ class Counter:
             raise
         self._used_at = time.time()
         return int(visits), counted, reason
+
+    def _count_as_before(self, hit: Hit) -> tuple[int, bool, str]:
+        """By the tables of version 1, or those that they become meanwhile."""
+        connection = connect(STATEMENT_SECONDS)
+        try:
+            [(visits, counted)] = connection.run(
+                COUNT_HIT_1,
+                site=os.environ["SITE_UID"],
+                **{name: getattr(hit, name) for name in ("path", "client", "hit", "is_bot")},
+            )
+        except DatabaseError:
+            return self._count(hit, None)
+        finally:
+            close(connection)
+        is_over = hit.client is not None and not counted and not hit.is_bot
+        return int(visits), counted, "limit" if is_over else ""
 
     def close(self) -> None:
         connection, self._connection, self._statement = self._connection, None, None
@@ -114,9 +138,13 @@ def _is_broken(error: BaseException) -> bool:
     """Whether a new connection may do better. After a timeout it would only wait again."""
     if isinstance(error, DatabaseError):
         # Connection exceptions, shutdown and restart of the server.
-        # https://www.postgresql.org/docs/current/errcodes-appendix.html
-        return str(error.args[0].get("C", "")).startswith(("08", "57P"))
+        return _code(error).startswith(("08", "57P"))
     return not isinstance(error.__cause__ or error, TimeoutError)
+
+
+def _code(error: BaseException) -> str:
+    """https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    return str(error.args[0].get("C", "")) if isinstance(error, DatabaseError) else ""
 
 
 def logged(error: BaseException) -> str:
@@ -124,7 +152,7 @@ def logged(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, DatabaseError):
         # Not the detail, which may quote a row.
-        return f"{name}: {error.args[0].get('C', '')} {error.args[0].get('M', '')}"
+        return f"{name}: {_code(error)} {error.args[0].get('M', '')}"
     if isinstance(error, InterfaceError | OSError):
         return f"{name}: {error}"
     return name

@@ -327,6 +327,8 @@ def _lambda_function(spec: SiteSpec, name: str, s: States) -> LambdaFunction:
             "SLOTS": str(spec.counter_slots),
         },
         tags=spec.tags,
+        # A hit gives up by itself after seconds; moving the tables on, and an export, take longer.
+        timeout=15,
         # Beside the database: the same subnets, and a security group that lets in its own.
         subnet_ids=[] if is_local else database["subnet_ids"],
         security_group_ids=[] if is_local else _security_groups(spec, s),

@@ -4,7 +4,8 @@ One list per service, whatever the number of sites, but for pages: distributions
 buckets (10,000), Lambda functions (50), router functions (100), KeyValueStores (100), roles (100),
 policies (100), certificates (100), origin access controls (100), the three kinds of CloudFront
 policies (100), databases (100), their subnet groups (100), security groups (1,000) and log groups
-(50): 16 calls for an account of up to 50 sites, about 34 for 300. A site with one domain read deep takes 26.
+(50): 16 calls for an account of up to 50 sites, about 34 for 300. A site with one domain read deep
+takes 26.
 
 A list says less than a read: not a bucket's settings and policy, a role's policies and boundary, a
 function's URL and permissions, nor the records of a zone. Those wait for the deep look.
