@@ -131,11 +131,6 @@ END $$;
 
 -- version 2
 
--- Requests that are under way are let through to their end, and the next ones wait.
-LOCK TABLE counter.salt, counter.visitor, counter.page, counter.total IN ACCESS EXCLUSIVE MODE;
-
-ALTER TABLE counter.visitor DROP COLUMN hits;
-
 -- What was counted, so that a hit that is sent again, after a lost answer or by somebody who wrote
 -- it down, is counted once. "hit" is a digest of site, client and the hit's id: nobody can use up
 -- the id of somebody else, and nobody can be told by it, for the id is random and kept nowhere.
@@ -171,12 +166,26 @@ CREATE TABLE counter.count (
 ) WITH (fillfactor = 70);
 CREATE INDEX count_changed ON counter.count (changed);
 
--- A day of version 1 becomes the hour that it begins with.
-INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
-    SELECT site, day::timestamp AT TIME ZONE 'UTC', CASE GROUPING(path) WHEN 0 THEN 1 ELSE 7 END,
-           coalesce(path, ''), 0, sum(pageviews), sum(visits), sum(visits), sum(bots)
-    FROM counter.page GROUP BY GROUPING SETS ((site, day, path), (site, day));
+-- A day of version 1 becomes the hour that it begins with. Days that are over are brought along
+-- while hits are counted on.
+CREATE FUNCTION pg_temp.bring_along(first date, beyond date) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
+        SELECT site, day::timestamp AT TIME ZONE 'UTC',
+               CASE GROUPING(path) WHEN 0 THEN 1 ELSE 7 END,
+               coalesce(path, ''), 0, sum(pageviews), sum(visits), sum(visits), sum(bots)
+        FROM counter.page WHERE day >= first AND day < beyond
+        GROUP BY GROUPING SETS ((site, day, path), (site, day))
+$$;
+SELECT pg_temp.bring_along('-infinity', (now() AT TIME ZONE 'UTC')::date - 1);
+
+-- Requests that are under way are let through to their end, and the next ones wait.
+LOCK TABLE counter.salt, counter.visitor, counter.page, counter.total IN ACCESS EXCLUSIVE MODE;
+
+SELECT pg_temp.bring_along((now() AT TIME ZONE 'UTC')::date - 1, 'infinity');
 DROP TABLE counter.page;
+
+ALTER TABLE counter.visitor DROP COLUMN hits;
+
 -- The "forget" of a function that was not updated yet deletes a site's rows from here.
 CREATE VIEW counter.page AS SELECT site FROM counter.count;
 
