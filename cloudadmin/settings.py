@@ -97,14 +97,26 @@ STATICFILES_DIRS = [Path(_NINJA.origin).parent / "static"] if _NINJA and _NINJA.
 # --- The dashboard ----------------------------------------------------------------------------
 
 
-def page(title: str, icon: str, view: str, permission: str = "") -> dict[str, Any]:
-    """A line of the sidebar, for those who may see what it leads to."""
-    return {
+def page(
+    title: str, icon: str, view: str, permission: str = "", *, but: str = ""
+) -> dict[str, Any]:
+    """A line of the sidebar, for those who may see what it leads to.
+
+    ``but`` is a page beneath its own that has a line to itself.
+    """
+    link = reverse_lazy(f"admin:{view}")
+    line: dict[str, Any] = {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{view}"),
+        "link": link,
         "permission": lambda request: not permission or request.user.has_perm(permission),
     }
+    if but:
+        other = reverse_lazy(f"admin:{but}")
+        line["active"] = lambda request: (
+            request.path.startswith(str(link)) and not request.path.startswith(str(other))
+        )
+    return line
 
 
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
@@ -158,7 +170,13 @@ UNFOLD = {
             {
                 "items": [
                     page("Home", "home", "index"),
-                    page("Sites", "language", "sites_site_changelist", "sites.view_site"),
+                    page(
+                        "Sites",
+                        "language",
+                        "sites_site_changelist",
+                        "sites.view_site",
+                        but="sites_visitors",
+                    ),
                     page("Visitors", "monitoring", "sites_visitors", "sites.view_site"),
                     page(
                         "Deployments",

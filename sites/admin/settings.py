@@ -36,8 +36,8 @@ class SettingsForm(Settings):
             "trailing_slash": "Each page has one address; the other one redirects to it.",
             "has_counter": "Counts visits without cookies. The first counter of an account needs a "
             "database, which the plan prices.",
-            "injects_snippet": "Each deploy puts the counter's script before “</body>”, in pages "
-            "that lack it; all else in them stays as it is. A release that a client sends by "
+            "injects_snippet": "Each deploy puts the counter's script at the end of pages that "
+            "lack it; all else in them stays as it is. A release that a client sends by "
             "its hashes is published as it was sent.",
         }
 

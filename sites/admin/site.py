@@ -91,7 +91,7 @@ class SiteAdmin(VisitorsMixin):
         state = badge(site.state, site.get_state_display())
         return format_html("{} {}", state, badge("drift", "Drift")) if site.has_drift else state
 
-    @admin.display(description="visits")
+    @admin.display(description="pageviews")
     def visits(self, site: Any) -> SafeString:
         page = reverse("admin:sites_site_visitors", args=[site.pk])
         return format_html('<a class="text-link" href="{}">{}</a>', page, f"{site.visits:,}")

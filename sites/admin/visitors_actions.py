@@ -86,7 +86,7 @@ class ImportForm(SiteForm):
 
 
 class Import(VisitorsAction):
-    slug, title, icon = "import-visitors", "Import", "upload"
+    slug, title, icon = "import-visitors", "Import statistics", "upload"
     form_class = ImportForm
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
