@@ -67,7 +67,7 @@
     const measure = isBars ? "pageviews" : chosen;
     const times = [...table.tBodies[0].querySelectorAll("time")].map((time) => new Date(time.dateTime));
     const titles = [...table.tBodies[0].querySelectorAll("time")].map((time) => time.textContent);
-    const label = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
+    const label = new Intl.DateTimeFormat("en-GB", { // the day first, as in the table
       ...LABELS[figure.dataset.step], hourCycle: "h23", timeZone: "UTC",
     });
     const colour = Object.fromEntries(
