@@ -61,15 +61,10 @@ def not_pulled(account: Account, why: str) -> Pulled:
 def _take(cursor: VisitCursor, reader: Reader) -> int:
     """Read, merge, and move the cursor; how many rows were read."""
     since = Mark(cursor.epoch, cursor.position)
-    rollup.open_stage()
-    mark, rows = since, 0
-    for number, batch in enumerate(reader.read(since)):
-        mark = mark if number else batch.mark
-        rows += len(batch.rows)
-        rollup.stage(batch.rows)
-    assert mark.epoch is not None  # noqa: S101  every batch has one
-    is_whole = mark.epoch != since.epoch or mark.position < since.position
-    rollup.merge(cursor.account, cursor.number_of(mark.epoch), is_whole=is_whole)
-    rollup.close_stage()
+    with rollup.Stage() as stage:
+        mark = reader.read(since, stage)
+        assert mark.epoch is not None  # noqa: S101  every database has one
+        is_whole = mark.epoch != since.epoch or mark.position < since.position
+        rollup.merge(cursor.account, cursor.number_of(mark.epoch), is_whole=is_whole)
     cursor.epoch, cursor.position = mark
-    return rows
+    return stage.rows

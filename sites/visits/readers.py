@@ -1,14 +1,14 @@
 """Two ways to the counter database of an account: the worker's own, and a counter function's.
 
-Both run ``lambda_src/counter/export.sql`` and answer the same pages: what changed since a position,
-as absolute sums, in the order of its keys.
+Both run ``lambda_src/counter/export.sql``: what changed since a position, as absolute sums, in the
+order of its keys. A function answers it page by page; the worker itself passes it on as it comes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -21,17 +21,22 @@ from django.conf import settings
 
 from cloudadmin.aws import BotoCoreError, ClientError, error_code
 from sites.models import VisitCursor
+from sites.visits.retention import Span
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 EXPORT = Path(settings.BASE_DIR) / "lambda_src" / "counter" / "export.sql"
+PRUNE = EXPORT.with_name("prune.sql")
 CONNECT_SECONDS = 5
-STATEMENT_SECONDS = 60
-DIRECT_LIMIT = 100_000
+# All that there is, at the first reading, is one statement.
+STATEMENT_SECONDS = 600
+BLOCK_BYTES = 64 * 1024
 # An answer of Lambda has 6 MB at most; the function stops before.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 INVOKED_LIMIT = 20_000
+# What a small database deletes in a second.
+PRUNED = 20_000
 
 
 class Unreadable(Exception):
@@ -71,20 +76,33 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """A page. The ``mark`` of the first one is where the next reading begins."""
+    """A page of a function. The ``mark`` of the first one is where the next reading begins."""
 
     mark: Mark
     rows: Sequence[Row]
     more: bool
 
 
+class Stage(Protocol):
+    """Where rows are put: one after another, or as ``COPY (FORMAT binary)`` has them."""
+
+    def add(self, rows: Iterable[Row]) -> None: ...
+
+    def copy(self, blocks: Iterable[bytes]) -> None: ...
+
+
 class Reader(Protocol):
     name: VisitCursor.Reader
 
-    def read(self, since: Mark) -> Iterator[Batch]:
-        """All that changed since, from the start for another database or one that was set back.
+    def read(self, since: Mark, stage: Stage) -> Mark:
+        """Stage all that changed since, from the start for another database or one that was set
+        back; where the next reading begins. Raises Unreadable.
+        """
+        ...
 
-        At least one batch. Raises Unreadable.
+    def prune(self, read: Mark, span: Span) -> int:
+        """Have the database let go of what was read up to there, at most ``PRUNED`` keys; how many.
+        Raises Unreadable.
         """
         ...
 
@@ -122,18 +140,32 @@ class CounterDatabase:
 
 @dataclass(frozen=True)
 class Direct:
-    """Connects to the database; all pages are of one snapshot."""
+    """Connects to the database and passes its rows on."""
 
     database: CounterDatabase
-    limit: int = DIRECT_LIMIT
     name = VisitCursor.Reader.DIRECT
 
-    def read(self, since: Mark) -> Iterator[Batch]:
-        try:
-            with closing(self._connect()) as connection:
-                yield from pages(lambda mark, after: self._page(connection, mark, after), since)
-        except psycopg.Error as error:
-            raise Unreadable(self._explain(error)) from error
+    def read(self, since: Mark, stage: Stage) -> Mark:
+        with self._explained():
+            connection = self._connect()
+        with closing(connection):
+            asked = {**since._asdict(), **dict.fromkeys(Key._fields), "limit": None}
+            with self._explained():
+                row = connection.execute(_export(), {**asked, "limit": 0}).fetchone()
+                if row is None:
+                    raise psycopg.DataError("it has no epoch")
+            stage.copy(self._blocks(connection, asked))  # of the same snapshot
+            return Mark(*row[:2])
+
+    def prune(self, read: Mark, span: Span) -> int:
+        with self._explained():
+            connection = self._connect()
+            with closing(connection):
+                connection.read_only = False
+                asked = {**read._asdict(), **span._asdict(), "limit": PRUNED}
+                row = connection.execute(PRUNE.read_bytes(), asked).fetchone()
+                connection.commit()
+        return int(row[0]) if row else 0
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         at = self.database
@@ -145,33 +177,33 @@ class Direct:
             password=at.password,
             sslmode=at.tls,
             connect_timeout=CONNECT_SECONDS,
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c work_mem=64MB",
             application_name="cloudadmin-pull",
+            cursor_factory=psycopg.ClientCursor,  # COPY takes no parameters
         )
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection
 
-    def _page(
-        self, connection: psycopg.Connection[tuple[Any, ...]], since: Mark, after: Key | None
-    ) -> Batch:
-        found = (
-            connection.cursor(binary=True)
-            .execute(
-                _export(),
-                {
-                    "epoch": since.epoch,
-                    "position": since.position,
-                    "limit": self.limit + 1,
-                    **(after._asdict() if after else dict.fromkeys(Key._fields)),
-                },
-            )
-            .fetchall()
-        )
-        if not found:
-            raise psycopg.DataError("it has no epoch")
-        rows = [Row._make(row[2:]) for row in found if row[2] is not None]
-        return Batch(Mark(*found[0][:2]), rows[: self.limit], len(rows) > self.limit)
+    def _blocks(
+        self, connection: psycopg.Connection[tuple[Any, ...]], asked: dict[str, Any]
+    ) -> Iterator[bytes]:
+        """The rows as the one database has them and the other takes them, unread."""
+        block = bytearray()
+        with self._explained(), connection.cursor().copy(_copy(), asked) as copy:
+            for piece in copy:
+                block += piece
+                if len(block) >= BLOCK_BYTES:
+                    yield bytes(block)
+                    block.clear()
+            yield bytes(block)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise Unreadable(self._explain(error)) from error
 
     def _explain(self, error: psycopg.Error) -> str:
         where = f"The counter database at {self.database.host}:{self.database.port}"
@@ -188,8 +220,17 @@ class Direct:
 
 
 @cache
-def _export() -> str:
-    return EXPORT.read_text()
+def _export() -> bytes:
+    return EXPORT.read_bytes()
+
+
+@cache
+def _copy() -> bytes:
+    columns = ", ".join(Row._fields).encode()
+    return b"COPY (SELECT %b FROM (%b) export WHERE site IS NOT NULL) TO STDOUT (FORMAT binary)" % (
+        columns,
+        _export(),
+    )
 
 
 @dataclass(frozen=True)
@@ -201,8 +242,27 @@ class Invoked:
     limit: int = INVOKED_LIMIT
     name = VisitCursor.Reader.INVOKED
 
-    def read(self, since: Mark) -> Iterator[Batch]:
-        yield from pages(self._page, since)
+    def read(self, since: Mark, stage: Stage) -> Mark:
+        mark = None
+        for batch in pages(self._page, since):
+            stage.add(batch.rows)
+            mark = mark or batch.mark
+        assert mark is not None  # noqa: S101  there is at least one page
+        return mark
+
+    def prune(self, read: Mark, span: Span) -> int:
+        answer = self._invoke(
+            {
+                "action": "prune",
+                "epoch": str(read.epoch),
+                "position": read.position,
+                "kind": span.kind,
+                "since": span.since and span.since.isoformat(),
+                "before": span.before.isoformat(),
+                "limit": PRUNED,
+            }
+        )
+        return int(answer["pruned"])
 
     def _page(self, since: Mark, after: Key | None) -> Batch:
         answer = self._invoke(

@@ -8,15 +8,17 @@ in the same transaction: no day is summed up anew for one of its hours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 
 from django.db import connection
+from psycopg import Copy
 
 from sites.models import Account, Kind, VisitCount
 from sites.visits import partitions
 from sites.visits.readers import Row
-from sites.visits.retention import kept_since
+from sites.visits.retention import kept_since, spent_before
 
 TYPES = ["uuid", "timestamptz", "int2", "varchar", "int8", "int8", "int8", "int8"]
 # An hour of 10,000 sites is sorted in memory.
@@ -36,27 +38,35 @@ PULLED = f"""
     )
 """
 
-# The hours that are kept, each beside what was known of it. The bounds spare the other months.
+# The hours that are kept, each beside what was known of it, in the order of the keys. OFFSET 0 has
+# each looked for by its key, whatever the planner thinks of hours that it has not seen yet, and the
+# bounds spare the other months.
 FRESH = f"""
     CREATE TEMPORARY TABLE fresh AS
-    SELECT s.id AS site_id, p.kind, p.hour, p.value, {each("p.{0}")},
+    SELECT p.site_id, p.kind, p.hour, p.value, {each("p.{0}")},
            {each("coalesce(c.{0}, 0) AS old_{0}")}
-    FROM pulled p
-    JOIN sites_site s ON s.uid = p.site AND s.account_id = %(account)s
-    LEFT JOIN sites_visitcount c
-        ON c.site_id = s.id AND c.kind = p.kind AND c.hour = p.hour AND c.value = p.value
-        AND c.epoch = %(epoch)s
-        AND c.hour BETWEEN (SELECT min(hour) FROM pulled) AND (SELECT max(hour) FROM pulled)
-    WHERE p.hour >= {{since}}
+    FROM (
+        SELECT s.id AS site_id, p.kind, p.hour, p.value, {each("p.{0}")}
+        FROM pulled p JOIN sites_site s ON s.uid = p.site AND s.account_id = %(account)s
+        WHERE p.hour >= {{since}}
+        ORDER BY s.id, p.hour, p.kind, p.value
+    ) p
+    LEFT JOIN LATERAL (
+        SELECT {each("c.{0}")} FROM sites_visitcount c
+        WHERE c.site_id = p.site_id AND c.kind = p.kind AND c.hour = p.hour AND c.value = p.value
+            AND c.epoch = %(epoch)s AND c.hour BETWEEN %(first)s AND %(last)s
+        OFFSET 0
+    ) c ON true
 """
 
-# After a whole reading: what the database does not know any more counts from nought.
+# After a whole reading: what the database does not know any more counts from nought, but for what
+# it let go of when it had been read.
 MISSED = f"""
     INSERT INTO fresh
     SELECT c.site_id, c.kind, c.hour, c.value, 0, 0, 0, 0, {each("c.{0}")}
     FROM sites_visitcount c
     JOIN sites_site s ON s.id = c.site_id AND s.account_id = %(account)s
-    WHERE c.epoch = %(epoch)s AND NOT EXISTS (
+    WHERE c.epoch = %(epoch)s AND c.hour >= %(spent_before)s AND NOT EXISTS (
         SELECT FROM fresh f
         WHERE (f.site_id, f.kind, f.hour, f.value) = (c.site_id, c.kind, c.hour, c.value))
 """
@@ -81,16 +91,23 @@ FORGOTTEN = f"""
     DO UPDATE SET {each("{0} = c.{0} + excluded.{0}")}
 """
 
-DAYS = f"""
-    INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
-    SELECT site_id, kind, (hour AT TIME ZONE 'UTC')::date AS day, value,
-           {each("sum(greatest({0} - old_{0}, 0))")}
-    FROM fresh
-    WHERE kind <> {Kind.MINUTE} AND ({" OR ".join(f"{name} > old_{name}" for name in SUMS)})
-    GROUP BY site_id, kind, day, value
-    ORDER BY site_id, day, kind, value
-    ON CONFLICT (site_id, day, kind, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
-"""
+
+def days(group: str, gained: str) -> str:
+    return f"""
+        INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
+        SELECT site_id, kind, (hour AT TIME ZONE 'UTC')::date AS day, value, {each(gained)}
+        FROM fresh
+        WHERE kind <> {Kind.MINUTE} AND ({" OR ".join(f"{name} > old_{name}" for name in SUMS)})
+        {group}
+        ORDER BY site_id, day, kind, value
+        ON CONFLICT (site_id, day, kind, value)
+        DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
+    """
+
+
+DAYS = days("GROUP BY site_id, kind, day, value", "sum(greatest({0} - old_{0}, 0))")
+# Mostly one hour has changed, and of one there is nothing to sum up: half the time.
+DAYS_OF_ONE_HOUR = days("", "greatest({0} - old_{0}, 0)")
 
 # Days whose hours are gone cannot gain; they are told whole, if at all, and never less than before.
 CLOSED_DAYS = f"""
@@ -121,25 +138,39 @@ SINCE = f"""
 """
 
 
-def open_stage() -> None:
-    """A place for what is read; gone with the transaction, or with ``close_stage``."""
-    with connection.cursor() as cursor:
-        cursor.execute(PULLED)
+class Stage:
+    """A place for what is read; gone at the end, or with the transaction. ``rows`` came."""
 
+    def __init__(self) -> None:
+        self.rows = 0
 
-def close_stage() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE pulled, fresh")
+    def __enter__(self) -> Stage:
+        with connection.cursor() as cursor:
+            cursor.execute(PULLED)
+        return self
 
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:  # else the transaction takes it along
+            with connection.cursor() as cursor:
+                cursor.execute("DROP TABLE pulled")
 
-def stage(rows: Iterable[Row]) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy("COPY pulled FROM STDIN (FORMAT binary)") as copy,
-    ):
-        copy.set_types(TYPES)
-        for row in rows:
-            copy.write_row(row)
+    def add(self, rows: Iterable[Row]) -> None:
+        with self._copying() as copy:
+            copy.set_types(TYPES)
+            for row in rows:
+                copy.write_row(row)
+
+    def copy(self, blocks: Iterable[bytes]) -> None:
+        with self._copying() as copy:
+            for block in blocks:
+                copy.write(block)
+
+    @contextmanager
+    def _copying(self) -> Iterator[Copy]:
+        with connection.cursor() as cursor:
+            with cursor.copy("COPY pulled FROM STDIN (FORMAT binary)") as copy:
+                yield copy
+            self.rows += cursor.rowcount
 
 
 def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = None) -> None:
@@ -151,21 +182,26 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         "minutes_since": _midnight(kept_since(Kind.MINUTE, today)),
         "left_out_since": _midnight(kept_since(Kind.LEFT_OUT, today)),
         "hours_since": _midnight(kept_since(Kind.ALL, today)),
+        "spent_before": spent_before(Kind.ALL, today),
     }
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
-        cursor.execute("ANALYZE pulled")
+        cursor.execute("ANALYZE pulled (site)")
+        cursor.execute("SELECT min(hour), max(hour) FROM pulled")
+        values["first"], values["last"] = cursor.fetchone()
         cursor.execute(FRESH.format(since=SINCE), values)
         if is_whole:
             cursor.execute("ANALYZE fresh")
             cursor.execute(MISSED, values)
-        cursor.execute("SELECT DISTINCT (hour AT TIME ZONE 'UTC')::date FROM fresh")
-        partitions.ensure([day for (day,) in cursor.fetchall()])
+        cursor.execute("SELECT DISTINCT hour FROM fresh")
+        hours = [hour for (hour,) in cursor.fetchall()]
+        partitions.ensure({hour.astimezone(UTC).date() for hour in hours})
         cursor.execute(FORGOTTEN)
         cursor.execute(HOURS, values)
         # The oldest days first, as everybody who writes several takes the locks of OverallDay.
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
-        cursor.execute(DAYS)
+        cursor.execute(DAYS if len(hours) > 1 else DAYS_OF_ONE_HOUR)
+        cursor.execute("DROP TABLE fresh")
 
 
 def _midnight(day: date) -> datetime:

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import io
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.db.models import Sum
 
 from sites.models import Account, Kind, OverallDay, Site, VisitCount, VisitDay
-from sites.visits.readers import CounterDatabase, Direct
-from tests.lambda_src.counter.containers import connection, counter_url, environment
+from sites.visits.readers import CounterDatabase, Direct, Invoked
+from tests.lambda_src.counter.containers import (
+    connection,
+    container,
+    counter_url,
+    environment,
+    lambda_environment,
+)
 
 __all__ = ["connection", "counter_url", "environment"]
 
@@ -18,7 +27,7 @@ SUMS = ("pageviews", "visits", "visitors", "bots")
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
-def direct(url: str, limit: int = 100_000) -> Direct:
+def direct(url: str) -> Direct:
     parts = urlsplit(url)
     return Direct(
         CounterDatabase(
@@ -28,9 +37,42 @@ def direct(url: str, limit: int = 100_000) -> Direct:
             user=parts.username or "",
             password="",
             tls="disable",
-        ),
-        limit,
+        )
     )
+
+
+class Functions:
+    """Lambda, with the counter's own code behind every name; it may be told what to answer.
+
+    Its database is that of ``url``, or of the environment.
+    """
+
+    def __init__(
+        self, answer: Any = None, error: Exception | None = None, url: str | None = None
+    ) -> None:
+        self.answer, self.error, self.url = answer, error, url
+        self.asked: list[dict[str, Any]] = []
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        self.asked.append(json.loads(Payload))
+        if self.answer is not None:
+            return {"Payload": io.BytesIO(self.answer)}
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                if self.url:
+                    for name, value in lambda_environment(self.url, str(uuid.uuid4())).items():
+                        patch.setenv(name, value)
+                answer = container().handler(self.asked[-1], None)
+        except Exception as error:
+            said = json.dumps({"errorMessage": str(error)}).encode()
+            return {"Payload": io.BytesIO(said), "FunctionError": "Unhandled"}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+def invoked(functions: Any, limit: int = 1000) -> Invoked:
+    return Invoked(functions, "counter", limit)
 
 
 def hit(connection, site, *, path="/", client=None, is_bot=False, now=NOON, device="desktop"):

@@ -15,9 +15,20 @@ from hypothesis import strategies as st
 
 from sites.models import Account, Kind, OverallDay, Site, VisitCount, VisitDay
 from sites.visits.pull import pull
+from sites.visits.readers import Reader
 from tests.factories import VisitDayFactory
 from tests.lambda_src.counter.containers import migrated_database
-from tests.sites.visits.conftest import NOON, days, direct, hit, hours_by_day, overall, source
+from tests.sites.visits.conftest import (
+    NOON,
+    Functions,
+    days,
+    direct,
+    hit,
+    hours_by_day,
+    invoked,
+    overall,
+    source,
+)
 
 
 class Killed(BaseException):
@@ -48,15 +59,21 @@ def assert_overall() -> None:
     assert kept == summed
 
 
+# Of a page, where a function reads; the worker itself has none.
+LIMITS = st.sampled_from([None, None, None, 3, 8])
 PATHS = st.sampled_from(["/", "/about", "/ä?“"])
 HOURS = st.sampled_from([0, 1, 11, 12, -24, -24 * 130])  # the last: a day that is closed
 ACTIONS = st.one_of(
     st.tuples(st.just("hit"), PATHS, HOURS, st.booleans()),
     st.tuples(st.just("begin"), PATHS, HOURS),
     st.tuples(st.just("commit")),
-    st.tuples(st.just("sync"), st.integers(1, 4)),
+    st.tuples(st.just("sync"), LIMITS),
     st.tuples(st.just("killed"), st.integers(1, 25)),
 )
+
+
+def reader_of(url: str, limit: int | None) -> Reader:
+    return invoked(Functions(url=url), limit) if limit else direct(url)
 
 
 class Counter:
@@ -89,7 +106,7 @@ class Counter:
             case ("commit",):
                 self.slow.commit()
             case "sync", limit:
-                assert pull(account, [direct(self.url, limit)]).error == ""
+                assert pull(account, [reader_of(self.url, limit)]).error == ""
             case "killed", step:
                 with killed_at(step), transaction.atomic():
                     pull(account, [direct(self.url)])
@@ -123,7 +140,7 @@ def test_any_sequence_of_hits_and_syncs_ends_with_the_same_sums(counter_url, act
 RESETS = st.lists(
     st.one_of(
         st.tuples(st.just("hit"), PATHS, st.sampled_from([0, 1]), st.booleans()),
-        st.tuples(st.just("sync"), st.integers(1, 4)),
+        st.tuples(st.just("sync"), LIMITS),
         st.tuples(st.just("new")),
         st.tuples(st.just("snapshot")),
         st.tuples(st.just("restore")),
@@ -173,7 +190,7 @@ def test_nothing_that_was_read_is_lost_when_a_counter_begins_again(databases, ac
                 case ("restore",):
                     sessions[urls[0]].execute(RESTORE)
                 case "sync", limit:
-                    assert pull(account, [direct(urls[0], limit)]).error == ""
+                    assert pull(account, [reader_of(urls[0], limit)]).error == ""
                     after = days(site)
                     assert after == hours_by_day(site)
                     for key, sums in (before | source(sessions[urls[0]], site)).items():
