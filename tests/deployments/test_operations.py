@@ -105,7 +105,7 @@ def test_sums_are_written_every_second_and_a_cancellation_is_heard(site, monkeyp
 
 
 def test_an_upload_that_is_cancelled_ends_and_leaves_what_it_sent(site, world, begin, monkeypatch):
-    def cancelled(store, root, entries, *, on_progress):
+    def cancelled(store, root, entries, *, injects, on_progress):
         operations.request_cancel(Deployment.objects.get(site=site))
         on_progress(0, 0)
 
