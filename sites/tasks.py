@@ -7,7 +7,7 @@ from celery import shared_task
 from sites import drift_checks, operations
 from sites.models import Account
 from sites.visits import retention
-from sites.visits.sync import sync
+from sites.visits.sync import prune, sync
 
 # A message that waits longer than this is dropped; beat finds the row again.
 LONGEST_COUNTDOWN = 30.0
@@ -44,6 +44,15 @@ def sync_visits_of_account(pk: int) -> None:
 @shared_task(name="sites.tidy_visits")
 def tidy_visits() -> None:
     retention.tidy()
+    for pk in Account.objects.filter(visit_cursor__isnull=False).values_list("pk", flat=True):
+        prune_visits_of_account.delay(pk)
+
+
+@shared_task(name="sites.prune_visits_of_account")
+def prune_visits_of_account(pk: int) -> None:
+    account = Account.objects.filter(pk=pk).first()
+    if account:
+        prune(account)
 
 
 @shared_task(name="sites.check_drift")

@@ -1,6 +1,6 @@
 """What the function does when it is invoked directly: for who may, not for visitors.
 
-``migrate``, ``version`` and ``forget`` take nothing, ``export`` what :func:`export` says.
+``migrate``, ``version`` and ``forget`` take nothing, ``export`` and ``prune`` what they say below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from database import STATEMENT_SECONDS, close, connect
 from pg8000.native import Connection, DatabaseError
 
 HERE = Path(__file__).parent
-SCHEMA, EXPORT = HERE / "schema.sql", HERE / "export.sql"
+SCHEMA, EXPORT, PRUNE = HERE / "schema.sql", HERE / "export.sql", HERE / "prune.sql"
 # Less than the function has in all, 15 s, so that it says itself what went wrong.
 LONG_SECONDS = 12.0
 # Behind a lock that is waited for, hits wait too, and give up after two seconds.
@@ -49,8 +49,10 @@ def run(asked: Action) -> dict[str, Any]:
             return forget()
         case "export":
             return export(asked)
+        case "prune":
+            return prune(asked)
     raise ValueError(
-        f"action is one of migrate, version, forget, export, not {asked.get('action')!r}"
+        f"action is one of migrate, version, forget, export, prune, not {asked.get('action')!r}"
     )
 
 
@@ -125,7 +127,7 @@ def export(asked: Action) -> dict[str, Any]:
     connection = connect(LONG_SECONDS)
     try:
         found = connection.run(
-            re.sub(r"%\((\w+)\)s", r":\1", EXPORT.read_text()),
+            _sql(EXPORT),
             epoch=asked.get("epoch"),
             position=asked.get("position"),
             limit=limit,
@@ -138,6 +140,25 @@ def export(asked: Action) -> dict[str, Any]:
     page = rows[: _fitting(rows)]
     more = len(page) < len(rows) or len(rows) == limit
     return {"epoch": str(epoch), "position": position, "rows": page, "more": more}
+
+
+def prune(asked: Action) -> dict[str, int]:
+    """Let go of hours that the reader has: ``prune.sql``, whose parameters are those of ``asked``.
+
+    The answer has ``pruned``, how many keys went: ask again while that is ``limit``.
+    """
+    names = ("epoch", "position", "kind", "since", "before", "limit")
+    connection = connect(LONG_SECONDS)
+    try:
+        [(pruned,)] = connection.run(_sql(PRUNE), **{name: asked.get(name) for name in names})
+        return {"pruned": pruned}
+    finally:
+        close(connection)
+
+
+def _sql(path: Path) -> str:
+    """With the placeholders of this driver."""
+    return re.sub(r"%\((\w+)\)s", r":\1", path.read_text())
 
 
 def _row(found: list[Any]) -> list[Any]:

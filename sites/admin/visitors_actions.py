@@ -61,7 +61,9 @@ class Withdraw(VisitorsAction):
         return {
             "says": [
                 "Its address answers “not here” from now on, also when you make a public page "
-                "again: that one gets another address."
+                "again: that one gets another address.",
+                "Who looked at it just now may see it for another minute: browsers, and caches "
+                "on the way, may keep it that long.",
             ]
         }
 

@@ -163,6 +163,9 @@ class VisitCursor(models.Model):
         help_text="How the last pull read, and how the next one tries first.",
     )
     pulled_at = models.DateTimeField(null=True, blank=True)
+    pruned_on = models.DateField(
+        null=True, blank=True, help_text="When the database last let go of old hours."
+    )
     error_message = models.TextField(blank=True)
 
     def __str__(self) -> str:

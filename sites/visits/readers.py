@@ -262,7 +262,10 @@ class Invoked:
                 "limit": PRUNED,
             }
         )
-        return int(answer["pruned"])
+        try:
+            return int(answer["pruned"])
+        except (KeyError, TypeError) as error:
+            raise Unreadable(f"The function {self.function_name} cannot prune.") from error
 
     def _page(self, since: Mark, after: Key | None) -> Batch:
         answer = self._invoke(

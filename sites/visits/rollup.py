@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg import Copy
 
 from sites.models import Account, Kind, VisitCount
@@ -23,6 +24,7 @@ from sites.visits.retention import kept_since, spent_before
 TYPES = ["uuid", "timestamptz", "int2", "varchar", "int8", "int8", "int8", "int8"]
 # An hour of 10,000 sites is sorted in memory.
 WORK_MEMORY = "64MB"
+Values = dict[str, int | datetime | None]
 SUMS = ("pageviews", "visits", "visitors", "bots")
 
 
@@ -38,32 +40,35 @@ PULLED = f"""
     )
 """
 
-# The hours that are kept, each beside what was known of it, in the order of the keys. OFFSET 0 has
-# each looked for by its key, whatever the planner thinks of hours that it has not seen yet, and the
-# bounds spare the other months.
+# The hours that are kept, each beside what was known of it and where, in the order of the keys.
+# OFFSET 0 has what is known of a site's hour looked for by its key, whatever the planner thinks of
+# hours that it has not seen yet, and the bounds spare the other months.
 FRESH = f"""
     CREATE TEMPORARY TABLE fresh AS
-    SELECT p.site_id, p.kind, p.hour, p.value, {each("p.{0}")},
-           {each("coalesce(c.{0}, 0) AS old_{0}")}
-    FROM (
+    WITH told AS (
         SELECT s.id AS site_id, p.kind, p.hour, p.value, {each("p.{0}")}
         FROM pulled p JOIN sites_site s ON s.uid = p.site AND s.account_id = %(account)s
         WHERE p.hour >= {{since}}
-        ORDER BY s.id, p.hour, p.kind, p.value
-    ) p
-    LEFT JOIN LATERAL (
-        SELECT {each("c.{0}")} FROM sites_visitcount c
-        WHERE c.site_id = p.site_id AND c.kind = p.kind AND c.hour = p.hour AND c.value = p.value
-            AND c.epoch = %(epoch)s AND c.hour BETWEEN %(first)s AND %(last)s
-        OFFSET 0
-    ) c ON true
+    )
+    SELECT t.site_id, t.kind, t.hour, t.value, {each("t.{0}")},
+           {each("coalesce(k.{0}, 0) AS old_{0}")}, k.at
+    FROM told t LEFT JOIN (
+        SELECT c.* FROM (SELECT DISTINCT site_id, hour FROM told) h CROSS JOIN LATERAL (
+            SELECT c.site_id, c.kind, c.hour, c.value, {each("c.{0}")}, c.ctid AS at
+            FROM sites_visitcount c
+            WHERE c.site_id = h.site_id AND c.hour = h.hour AND c.epoch = %(epoch)s
+                AND c.hour BETWEEN %(first)s AND %(last)s
+            OFFSET 0
+        ) c
+    ) k ON (k.site_id, k.hour, k.kind, k.value) = (t.site_id, t.hour, t.kind, t.value)
+    ORDER BY t.site_id, t.hour, t.kind, t.value
 """
 
 # After a whole reading: what the database does not know any more counts from nought, but for what
 # it let go of when it had been read.
 MISSED = f"""
     INSERT INTO fresh
-    SELECT c.site_id, c.kind, c.hour, c.value, 0, 0, 0, 0, {each("c.{0}")}
+    SELECT c.site_id, c.kind, c.hour, c.value, 0, 0, 0, 0, {each("c.{0}")}, c.ctid
     FROM sites_visitcount c
     JOIN sites_site s ON s.id = c.site_id AND s.account_id = %(account)s
     WHERE c.epoch = %(epoch)s AND c.hour >= %(spent_before)s AND NOT EXISTS (
@@ -71,10 +76,20 @@ MISSED = f"""
         WHERE (f.site_id, f.kind, f.hour, f.value) = (c.site_id, c.kind, c.hour, c.value))
 """
 
-HOURS = f"""
+# Where a row is, is known, so it is not looked for again: half the time. That it still is that row
+# is checked, by words that no index knows; what was deleted meanwhile may stay so.
+KNOWN_HOURS = f"""
+    UPDATE sites_visitcount c SET {each("{0} = f.{0}")} FROM fresh f
+    WHERE c.ctid = f.at AND c.hour BETWEEN %(first)s AND %(last)s AND c.epoch = %(epoch)s
+        AND (c.site_id, c.kind, c.hour, c.value)
+            IS NOT DISTINCT FROM (f.site_id, f.kind, f.hour, f.value)
+        AND ({each("f.{0}")}) <> ({each("f.old_{0}")})
+"""
+
+NEW_HOURS = f"""
     INSERT INTO sites_visitcount (site_id, kind, hour, value, epoch, {each("{0}")})
     SELECT site_id, kind, hour, value, %(epoch)s, {each("{0}")} FROM fresh
-    WHERE ({each("{0}")}) <> ({each("old_{0}")})
+    WHERE at IS NULL AND ({each("{0}")}) <> ({each("old_{0}")})
     ORDER BY site_id, hour, kind, value
     ON CONFLICT (site_id, hour, kind, value, epoch)
     DO UPDATE SET {each("{0} = excluded.{0}")}
@@ -176,7 +191,7 @@ class Stage:
 def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = None) -> None:
     """Bring what was staged into hours and days. ``is_whole``: it is all that the database has."""
     today = today or datetime.now(UTC).date()
-    values: dict[str, int | datetime] = {
+    values: Values = {
         "account": account.pk,
         "epoch": epoch,
         "minutes_since": _midnight(kept_since(Kind.MINUTE, today)),
@@ -187,8 +202,7 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
         cursor.execute("ANALYZE pulled (site)")
-        cursor.execute("SELECT min(hour), max(hour) FROM pulled")
-        values["first"], values["last"] = cursor.fetchone()
+        values |= _bounds(cursor, "pulled")
         cursor.execute(FRESH.format(since=SINCE), values)
         if is_whole:
             cursor.execute("ANALYZE fresh")
@@ -197,11 +211,28 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         hours = [hour for (hour,) in cursor.fetchall()]
         partitions.ensure({hour.astimezone(UTC).date() for hour in hours})
         cursor.execute(FORGOTTEN)
-        cursor.execute(HOURS, values)
+        _update_by_address(cursor, KNOWN_HOURS, values | _bounds(cursor, "fresh"))
+        cursor.execute(NEW_HOURS, values)
         # The oldest days first, as everybody who writes several takes the locks of OverallDay.
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
         cursor.execute(DAYS if len(hours) > 1 else DAYS_OF_ONE_HOUR)
         cursor.execute("DROP TABLE fresh")
+
+
+def _bounds(cursor: CursorWrapper, table: str) -> Values:
+    cursor.execute(f"SELECT min(hour), max(hour) FROM {table}")
+    first, last = cursor.fetchone()
+    return {"first": first, "last": last}
+
+
+def _update_by_address(cursor: CursorWrapper, sql: str, values: Values) -> None:
+    """Row by row: while the table is small, a planner had rather read it all."""
+    ways = ("enable_hashjoin", "enable_mergejoin")
+    for way in ways:
+        cursor.execute(f"SET LOCAL {way} = off")
+    cursor.execute(sql, values)
+    for way in ways:
+        cursor.execute(f"SET LOCAL {way} TO DEFAULT")
 
 
 def _midnight(day: date) -> datetime:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites import counter_database
 from sites.access import clients_for
 from sites.models import Account, Resource, VisitCursor
 from sites.provisioning.stack import is_loopback
 from sites.visits.pull import Pulled, not_pulled, pull
-from sites.visits.readers import CounterDatabase, Direct, Invoked, Reader
+from sites.visits.readers import (
+    PRUNED,
+    CounterDatabase,
+    Direct,
+    Invoked,
+    Mark,
+    Reader,
+    Unreadable,
+)
+from sites.visits.retention import spent
 
 # One function may be broken, or busy; that all are is told.
 FUNCTIONS_TRIED = 2
+# Of pruning in one go.
+STEPS = 50
 
 
 def sync(account: Account) -> Pulled:
@@ -26,6 +39,39 @@ def sync(account: Account) -> Pulled:
             " See whether the account's role still trusts this installation.",
         )
     return pull(account, readers) if readers else Pulled()
+
+
+def prune(account: Account) -> int:
+    """Once a day: have the counter database let go of hours that are old and were pulled; how many
+    keys went.
+
+    A database that is away, or a function that does not know how, is asked again in an hour.
+    """
+    today = datetime.now(UTC).date()
+    cursor = VisitCursor.objects.filter(account=account, epoch__isnull=False).first()
+    if cursor is None or cursor.pruned_on == today:
+        return 0
+    try:
+        database = _database(account)
+        readers = _readers(account, database) if database else []
+    except (BotoCoreError, ClientError):
+        return 0
+    read, gone = Mark(cursor.epoch, cursor.position), 0
+    for reader in readers:
+        try:
+            for span in spent(today):
+                for _ in range(STEPS):
+                    pruned = reader.prune(read, span)
+                    gone += pruned
+                    if pruned < PRUNED:
+                        break
+                else:
+                    return gone  # and on with it in an hour
+        except Unreadable:
+            continue
+        VisitCursor.objects.filter(pk=cursor.pk).update(pruned_on=today)
+        break
+    return gone
 
 
 def _readers(account: Account, database: CounterDatabase) -> list[Reader]:

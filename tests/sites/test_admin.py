@@ -301,11 +301,13 @@ def test_destroy_says_what_stays_and_what_it_costs(admin_client, monkeypatch):
 def test_visits_are_pulled_by_a_worker(
     admin_client, monkeypatch, django_capture_on_commit_callbacks
 ):
-    delay = mock.create_autospec(tasks.sync_visits.delay)
-    monkeypatch.setattr(tasks.sync_visits, "delay", delay)
+    """Those of its account, which are in one database, and of no other."""
+    delay = mock.create_autospec(tasks.sync_visits_of_account.delay)
+    monkeypatch.setattr(tasks.sync_visits_of_account, "delay", delay)
+    site, _ = SiteFactory(live=True), SiteFactory(live=True)
     with django_capture_on_commit_callbacks(execute=True):
-        admin_client.post(action(SiteFactory(live=True), "sync-visits"))
-    delay.assert_called_once_with()
+        admin_client.post(action(site, "sync-visits"))
+    delay.assert_called_once_with(site.account_id)
 
 
 # --- Operations and accounts ----------------------------------------------------------------------

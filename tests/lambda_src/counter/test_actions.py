@@ -31,7 +31,7 @@ LATEST = 2
 
 
 def test_an_unknown_action_names_the_known_ones(counter):
-    with pytest.raises(ValueError, match="migrate, version, forget, export"):
+    with pytest.raises(ValueError, match="migrate, version, forget, export, prune"):
         counter.handler({"action": "drop"}, None)
 
 
@@ -386,6 +386,133 @@ def test_an_answer_stays_below_what_lambda_sends(counter, fresh):
     assert len(exported(found)) == 2000
     assert len(found) > 1
     assert max(len(json.dumps(page)) for page in found) < 6_000_000
+
+
+# --- Prune ------------------------------------------------------------------------------------
+
+
+def prune(counter, page, days_ago=90, **asked):
+    """What goes of the hours that a reader has, who keeps the page's position."""
+    asked = {
+        "epoch": page["epoch"],
+        "position": page["position"],
+        "before": (NOON - timedelta(days=days_ago)).isoformat(),
+        "limit": 1000,
+        **asked,
+    }
+    return counter.handler({"action": "prune", **asked}, None)["pruned"]
+
+
+def settled(counter, connection):
+    """A page, when nobody writes on this server whose transaction it would have to wait for."""
+    number = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]
+    while True:
+        [page] = pages(counter, None)
+        if page["position"] > number:
+            return page
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def aged(fresh):
+    """The hits of three sites, 100, 91, 89 and 0 days before NOON, in slots; the last has bots."""
+    sites = [uuid.uuid4() for _ in range(3)]
+    for days in (100, 91, 89, 0):
+        for n in range(12):
+            count_hit(
+                fresh,
+                sites[n % 3],
+                client=bytes([n]),
+                slots=4,
+                is_bot=n % 3 == 2,
+                now=NOON - timedelta(days=days),
+            )
+    fresh.execute("UPDATE counter.count SET slot = 9 WHERE kind = 3")
+    return sites
+
+
+def hours(connection) -> set[int]:
+    rows = connection.execute("SELECT DISTINCT hour FROM counter.count")
+    return {(NOON - hour).days for (hour,) in rows.fetchall()}
+
+
+def test_hours_that_were_read_go_and_totals_stay(counter, fresh, aged):
+    page = settled(counter, fresh)
+    kept = [row for row in page["rows"] if row[1] >= (NOON - timedelta(days=90)).isoformat()]
+    shown = [count_hit(fresh, site, client=None).pageviews for site in aged]
+
+    assert prune(counter, page) == len(page["rows"]) - len(kept)
+    assert prune(counter, page) == 0
+
+    assert hours(fresh) == {89, 0}
+    [after] = pages(counter, None)
+    assert after["rows"] == kept
+    assert [count_hit(fresh, site, client=None).pageviews for site in aged] == shown == [16, 16, 0]
+
+
+def test_what_changed_since_it_was_read_stays_with_all_its_slots(counter, fresh, aged):
+    page = settled(counter, fresh)
+    old = NOON - timedelta(days=100)
+    fresh.execute(
+        "UPDATE counter.count SET pageviews = 99, changed = pg_current_xact_id()"
+        " WHERE (site, hour, kind) = (%s, %s, 7)"
+        " AND slot = (SELECT min(slot) FROM counter.count WHERE (site, hour, kind) = (%s, %s, 7))",
+        [aged[0], old, aged[0], old],
+    )
+    whole = {tuple(row[:4]): row for row in pages(counter, None)[0]["rows"]}
+
+    prune(counter, page)
+
+    left = {tuple(row[:4]): row for row in pages(counter, None)[0]["rows"]}
+    late = (str(aged[0]), old.isoformat(), 7, "")
+    assert [key for key in left if key[1] == old.isoformat()] == [late]
+    assert all(row == whole[key] for key, row in left.items())
+    assert prune(counter, settled(counter, fresh)) == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"epoch": str(uuid.uuid4())}, {"position": 2**60}, {"position": 0}]
+)
+def test_nothing_goes_by_a_position_that_means_nothing_here(counter, fresh, aged, other):
+    assert prune(counter, settled(counter, fresh), **other) == 0
+    assert hours(fresh) == {100, 91, 89, 0}
+
+
+def test_one_kind_goes_of_a_span(counter, fresh, aged):
+    page = settled(counter, fresh)
+    since = (NOON - timedelta(days=95)).isoformat()
+
+    assert prune(counter, page, days_ago=1, kind=6, since=since) == 3 * 2
+
+    kinds = fresh.execute("SELECT count(*) FROM counter.count WHERE kind = 6").fetchone()
+    assert kinds > (0,)
+    assert hours(fresh) == {100, 91, 89, 0}
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_in_small_steps_every_key_goes_whole(counter, fresh, aged, limit):
+    page = settled(counter, fresh)
+    known = {tuple(row) for row in map(str, page["rows"])}
+    while prune(counter, page, limit=limit) == limit:
+        assert {tuple(row) for row in map(str, pages(counter, None)[0]["rows"])} <= known
+
+    assert hours(fresh) == {89, 0}
+
+
+def test_pruning_keeps_no_hit_waiting(counter, fresh, aged, empty_database):
+    page = settled(counter, fresh)
+    with psycopg.connect(empty_database) as pruner:
+        sql = re.sub("-- .*", "", (COUNTER / "prune.sql").read_text())
+        pruner.execute(
+            sql,
+            {
+                **{name: page[name] for name in ("epoch", "position")},
+                **{"kind": None, "since": None, "before": NOON, "limit": None},
+            },
+        )
+        fresh.execute("SET statement_timeout = 1000")
+        assert count_hit(fresh, aged[0], client=b"new", now=NOON).counted
+        assert export(counter, limit=None)["rows"]
 
 
 KEYS = st.tuples(
