@@ -124,6 +124,16 @@ def test_the_sidebar_names_only_what_may_be_seen(client):
     assert reverse("admin:auth_user_changelist") not in page
 
 
+@pytest.mark.parametrize(
+    ("address", "title"),
+    [("/", "Home"), ("/sites/site/add/", "Sites"), ("/sites/site/visitors/", "Visitors")],
+)
+def test_the_sidebar_marks_one_line(admin_client, address, title):
+    context = admin_client.get(address).context
+    lines = [line for group in context["sidebar_navigation"] for line in group["items"]]
+    assert [line["title"] for line in lines if line["active"]] == [title]
+
+
 def test_a_login_without_a_destination_leads_home(client):
     UserFactory(username="ada")
     response = client.post("/login/", {"username": "ada", "password": "secret"})

@@ -71,7 +71,8 @@ def test_the_line_is_drawn_and_switched_by_keyboard(up: Up, watched: str, phone:
 
 def test_every_page_of_visitors_fits_on_a_phone(up: Up, watched: str, phone: Page):
     log_in(up, phone)
-    for address in ("?range=7d", "?range=12m", "pages/", "left-out/", "../../visitors/"):
+    home = "../../../../"
+    for address in ("?range=7d", "?range=12m", "pages/", "left-out/", "../../visitors/", home):
         phone.goto(watched + address)
         expect(phone.locator(".coming")).to_have_count(0)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, phone.url
