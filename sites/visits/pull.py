@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from sites.models import Account, VisitCursor
+from sites.models import Account, Kind, VisitCursor
 from sites.visits import rollup
 from sites.visits.readers import Mark, Reader, Unreadable
+from sites.visits.retention import KEPT_DAYS
+
+# After so long, days may have closed of which a part was read: they are read again, whole.
+LATE = timedelta(days=KEPT_DAYS[Kind.LEFT_OUT] - 1)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ def not_pulled(account: Account, why: str) -> Pulled:
 def _take(cursor: VisitCursor, reader: Reader) -> int:
     """Read, merge, and move the cursor; how many rows were read."""
     since = Mark(cursor.epoch, cursor.position)
+    if cursor.pulled_at and timezone.now() - cursor.pulled_at > LATE:
+        since = Mark(None, 0)
     with rollup.Stage() as stage:
         mark = reader.read(since, stage)
         assert mark.epoch is not None  # noqa: S101  every database has one

@@ -111,6 +111,30 @@ def test_what_was_not_pulled_stays(account, site, connection, reader, ways):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_day_that_closed_half_read_is_told_whole(account, site, connection, reader, ways):
+    """Pulled at noon, and then not for months; it may be pruned before it is pulled."""
+    ways.append(reader)
+    for hour in range(4):
+        hit(connection, site, now=OLD[2] + timedelta(hours=hour))
+        if hour == 1:
+            read_all(account, reader, connection)
+    VisitCursor.objects.update(pulled_at=OLD[2] + timedelta(hours=1))
+    sync.prune(account)
+
+    pull(account, [reader])
+
+    told = source(connection, site)
+    assert told[site.uid, OLD[2].date(), Kind.ALL, ""] == (4, 4, 4, 0)
+    assert days(site) == told
+    tomorrow()
+    read_all(account, reader, connection)
+    sync.prune(account)
+    pull(account, [reader])
+    assert source(connection, site) == {}
+    assert days(site) == told
+
+
+@pytest.mark.django_db(transaction=True)
 def test_minutes_and_what_was_left_out_go_earlier(account, site, connection, reader, ways):
     ways.append(reader)
     at = NOON - timedelta(days=33)
