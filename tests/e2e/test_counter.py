@@ -68,3 +68,55 @@ def test_a_sixth_request_in_a_minute_is_not_counted_and_still_answered(up: Up, h
     assert [answer["counted"] for answer in answers] == [True] * 5 + [False]
     assert answers[5]["visits"] == answers[4]["visits"]
     assert number_in_rds(up) == before + 5
+
+
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15"
+    " (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+)
+
+
+def test_the_function_is_told_what_it_counts_and_never_answers_from_a_cache(up: Up, host: str):
+    """Country, device, referrer, release, path and address come through the edge; nothing is kept
+    there of a hit."""
+    address = "X-Localcloud-Viewer-Address"
+    query = "?p=%2Fthrough%2F&r=https%3A%2F%2Fnews.example%2Fa&d=77"
+    with up.visitor(host) as visitor:
+        headers = {"User-Agent": IPHONE, "X-Localcloud-Viewer-Country": "NZ"}
+        answers = [
+            visitor.get(COUNT + query, headers=headers | {address: f"203.0.113.{n}"})
+            for n in (1, 1, 1, 1, 1, 1, 2)
+        ]
+    assert [answer.json()["reason"] for answer in answers] == [*[""] * 5, "limit", ""]
+    assert {answer.headers["x-cache"] for answer in answers} == {"Miss from cloudfront"}
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    up.manage("sync_visits")
+    told = up.query(
+        "SELECT d.kind, d.value, d.pageviews, d.visitors FROM sites_visitday d"
+        " JOIN sites_site s ON s.id = d.site_id WHERE s.name = 'demo'"
+    )
+    for kind, value in ((1, "/through/"), (2, "news.example"), (3, "NZ"), (4, "mobile"), (5, "77")):
+        assert (kind, value, 6, 2) in told
+
+
+def test_a_badge_has_its_label_and_is_kept_for_seconds(up: Up, host: str):
+    with up.visitor(host) as visitor:
+        badges = [
+            visitor.get(f"/_cloudadmin/visits.svg{query}")
+            for query in ("?label=readers", "?v=2&label=readers", "?label=guests", "")
+        ]
+    labels = ("readers", "readers", "guests", "visits")
+    for badge, label in zip(badges, labels, strict=True):
+        assert f"<title>{label}: " in badge.text
+        assert badge.headers["cache-control"] == "public, max-age=10"
+        assert badge.headers["content-type"].startswith("image/svg+xml")
+    assert badges[1].headers["x-cache"] == "Hit from cloudfront"
+    assert badges[2].headers["x-cache"] == "Miss from cloudfront"
+
+
+def test_a_number_is_kept_for_seconds(up: Up, host: str):
+    with up.visitor(host) as visitor:
+        visitor.get("/_cloudadmin/visits.json")
+        again = visitor.get("/_cloudadmin/visits.json?whatever=1")
+    assert again.headers["x-cache"] == "Hit from cloudfront"
+    assert int(again.headers["age"]) < 10

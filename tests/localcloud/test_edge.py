@@ -7,6 +7,8 @@ import gzip
 import httpx
 import pytest
 
+from tests.localcloud.conftest import CACHING_DISABLED
+
 
 def test_a_private_bucket_serves_only_through_its_distribution(website):
     website.create()
@@ -109,13 +111,32 @@ def test_hit_then_invalidation(website):
 def test_what_may_not_be_cached_is_asked_again(website, cache_control):
     website.create()
     # CachingOptimized keeps everything for at least a second.
-    website.update(
-        DefaultCacheBehavior=website.behavior(CachePolicyId="4135ea2d-6df8-44a3-9df3-4b5a84be39ad")
-    )
+    website.update(DefaultCacheBehavior=website.behavior(CachePolicyId=CACHING_DISABLED))
     website.put("page", b"one", CacheControl=cache_control)
     assert website.get("/page").text == "one"
     website.put("page", b"two", CacheControl=cache_control)
     assert website.get("/page").text == "two"
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(None, True), (0, False)])
+def test_errors_are_kept_where_nothing_else_is(website, seconds, is_kept):
+    """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html"""
+    website.create()
+    error = {
+        "ErrorCode": 404,
+        "ResponsePagePath": "",
+        "ResponseCode": "",
+        "ErrorCachingMinTTL": seconds,
+    }
+    website.update(
+        DefaultCacheBehavior=website.behavior(CachePolicyId=CACHING_DISABLED),
+        **({} if seconds is None else {"CustomErrorResponses": {"Quantity": 1, "Items": [error]}}),
+    )
+    assert website.get("/late?a=1").status_code == 404
+    website.put("late", b"here")
+    then = website.get("/late?b=2")
+    assert then.status_code == (404 if is_kept else 200)
+    assert then.headers["x-cache"] == ("Error" if is_kept else "Miss") + " from cloudfront"
 
 
 def test_head_range_and_conditions(website):

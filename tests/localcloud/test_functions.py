@@ -195,6 +195,65 @@ def permit(website) -> None:
         )
 
 
+def counter_origin(website, function_url):
+    return {
+        "Id": "counter",
+        "DomainName": function_url,
+        "OriginAccessControlId": website.access_control("lambda"),
+        "CustomOriginConfig": {
+            "HTTPPort": 80,
+            "HTTPSPort": 443,
+            "OriginProtocolPolicy": "https-only",
+        },
+    }
+
+
+def test_a_cache_policy_tells_the_origin_what_is_in_its_key(website, function_url):
+    none = {
+        "HeadersConfig": {"HeaderBehavior": "none"},
+        "CookiesConfig": {"CookieBehavior": "none"},
+    }
+    label = {
+        "QueryStringBehavior": "whitelist",
+        "QueryStrings": {"Quantity": 1, "Items": ["label"]},
+    }
+    policy = website.cloud.clients.cloudfront.create_cache_policy(
+        CachePolicyConfig={
+            "Name": website.name,
+            "MinTTL": 1,
+            "DefaultTTL": 60,
+            "MaxTTL": 60,
+            "ParametersInCacheKeyAndForwardedToOrigin": {
+                "EnableAcceptEncodingGzip": True,
+                "EnableAcceptEncodingBrotli": True,
+                "QueryStringsConfig": label,
+                **none,
+            },
+        }
+    )["CachePolicy"]["Id"]
+    website.create(
+        Origins={
+            "Quantity": 2,
+            "Items": [website.origin(), counter_origin(website, function_url)],
+        },
+        CacheBehaviors={
+            "Quantity": 1,
+            "Items": [website.behavior("counter", PathPattern="/badge", CachePolicyId=policy)],
+        },
+    )
+    permit(website)
+    eventually(lambda: website.get("/badge?label=ready"))
+    first = website.get("/badge?label=a&other=1")
+    again = website.get("/badge?other=2&label=a")
+    other = website.get("/badge?label=b")
+    assert [each.json()["query"] for each in (first, again, other)] == [
+        *("label=a", "label=a", "label=b")
+    ]
+    assert [each.headers["x-cache"].partition(" ")[0] for each in (first, again, other)] == [
+        *("Miss", "Hit", "Miss")
+    ]
+
+
 def test_a_function_url_behind_the_edge(website, function_url):
     policy = website.cloud.clients.cloudfront.create_origin_request_policy(
         OriginRequestPolicyConfig={
@@ -210,15 +269,7 @@ def test_a_function_url_behind_the_edge(website, function_url):
             "QueryStringsConfig": {"QueryStringBehavior": "all"},
         }
     )["OriginRequestPolicy"]["Id"]
-    origin = {
-        "Id": "counter",
-        "DomainName": function_url,
-        "OriginAccessControlId": website.access_control("lambda"),
-        "CustomOriginConfig": {
-            "HTTPPort": 80,
-            "HTTPSPort": 443,
-            "OriginProtocolPolicy": "https-only",
-        },
+    origin = counter_origin(website, function_url) | {
         "CustomHeaders": {
             "Quantity": 1,
             "Items": [{"HeaderName": "X-Site", "HeaderValue": website.name}],
