@@ -43,7 +43,8 @@ class MakePublic(VisitorsAction):
                 "The page shows visits, pages, referrers, countries and devices of this site, and "
                 "nothing else of cloudadmin. Whoever has its address may look, without a login; "
                 "search engines are told to stay away.",
-                "Its address cannot be guessed. You can withdraw it at any time.",
+                "Its address cannot be guessed. You can withdraw it at any time; who looked just "
+                "before may see it for another minute.",
             ]
         }
 
