@@ -18,7 +18,8 @@ CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
 @dataclass(frozen=True)
 class Distribution(Resource):
-    """Without ``function_url_domain_name`` there is no counter.
+    """Without ``function_url_domain_name`` there is no counter, and one that was made before there
+    was a ``badge_policy_id`` is as it was made until it is changed.
 
     ``aliases`` is None while the certificate is not issued: the aliases of now stay as they are.
     """
@@ -222,15 +223,19 @@ class Distribution(Resource):
                 "CachePolicyId": CACHING_DISABLED,
                 "OriginRequestPolicyId": self.origin_request_policy_id,
             },
-            self._behavior("counter", PathPattern="/_cloudadmin/visits.svg")
-            | {"CachePolicyId": self.badge_policy_id},
+            *self._badge_behavior(),
             self._behavior("counter", PathPattern="/_cloudadmin/*"),
         ]
+
+    def _badge_behavior(self) -> list[dict[str, Any]]:
+        """A badge is another one for each label."""
+        badge = self._behavior("counter", PathPattern="/_cloudadmin/visits.svg")
+        return [badge | {"CachePolicyId": self.badge_policy_id}] if self.badge_policy_id else []
 
     def _errors(self) -> list[dict[str, Any]]:
         # CloudFront fetches these without running the router.
         pages = [_error_page(403), _error_page(404)]
-        if not self.function_url_domain_name:
+        if not self.badge_policy_id:
             return pages
         return [*pages, *(_passing(code) for code in (500, 502, 503, 504))]
 

@@ -153,7 +153,8 @@ def test_new_code_counts_in_old_tables(counter, of_version_1):
     [query, *others] = [hit_query() for _ in range(6)]
 
     def visit(query: str) -> dict:
-        return json.loads(counter.handler(request(query=query), None)["body"])
+        answer: dict = json.loads(counter.handler(request(query=query), None)["body"])
+        return answer
 
     assert visit(query) == {"visits": 1, "counted": True, "reason": ""}
     assert visit(query) == {"visits": 1, "counted": True, "reason": ""}

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sites import provisioning
-from sites.provisioning import Done, Waiting
+from sites.provisioning import Done, State, Waiting, stack
 from sites.provisioning.resources.base import listed
+from sites.provisioning.steps import States
 from tests.sites.provisioning.conftest import PASSES, World, package
 
 NO_CHANGES = "No changes. What is on AWS matches what is asked for."
@@ -174,3 +175,47 @@ def test_plan_of_an_empty_stack_is_the_destroy_plan(world: World):
     assert {change.action for change in plan.changes} == {"delete"}
     with pytest.raises(provisioning.UnsafePlan, match="delete bucket"):
         plan.raise_if_unsafe()
+
+
+def test_a_live_counter_gets_a_badge_with_a_label_as_a_change_that_is_told(
+    world: World, monkeypatch
+):
+    """A site that was made before there was a cache policy: shown first, then done in place."""
+    account_stack, counter_origin = World.account_stack, stack._counter_origin
+
+    def as_before(self: World) -> provisioning.Stack:
+        steps = account_stack.fget(self).steps  # type: ignore[attr-defined]
+        return provisioning.Stack(tuple(s for s in steps if s.logical_id != "cache_policy"), {})
+
+    with monkeypatch.context() as before:
+        before.setattr(World, "account_stack", property(as_before))
+        known = {"cache_policy": State("none")}
+        before.setattr(
+            stack,
+            "_counter_origin",
+            lambda s, url: (
+                counter_origin(States({**s.known, **known}, s.missing), url)
+                | {"badge_policy_id": ""}
+            ),
+        )
+        assert world.converge() == Done()
+    distribution = world.site_store.rows["distribution"].physical_id
+
+    text = world.plan().as_text()
+    assert "+ cache_policy" in text
+    assert "~ distribution" in text
+    assert {change.type for change in world.plan().effective} == {"cache_policy", "distribution"}
+    assert world.converge() == Done()
+
+    assert world.site_store.rows["distribution"].physical_id == distribution
+    assert world.plan().as_text() == NO_CHANGES
+    config = world.clients.cloudfront.get_distribution_config(Id=distribution)["DistributionConfig"]
+    of_path = {item["PathPattern"]: item for item in config["CacheBehaviors"]["Items"]}
+    policy = world.account_store.rows["cache_policy"].physical_id
+    assert of_path["/_cloudadmin/visits.svg"]["CachePolicyId"] == policy
+    errors = {
+        item["ErrorCode"]: item["ErrorCachingMinTTL"]
+        for item in config["CustomErrorResponses"]["Items"]
+    }
+    assert errors == {403: 10, 404: 10, 500: 0, 502: 0, 503: 0, 504: 0}
+    assert world.vanish() == Done()
