@@ -6,27 +6,33 @@
 -- A position of another epoch, or of the future, as after a restore, means nothing: all is read.
 -- Another page is asked for with the last key and the same position, or 0 when that meant nothing.
 -- The position of the first page is the one to keep: what changed while it was read, changed later.
--- Placeholders are psycopg's.
+-- Slots are looked for key by key, and an upper bound that bounds nothing says that little changed:
+-- of what "changed" is compared with the planner knows nothing, and would take it for a third of the
+-- table. Placeholders are psycopg's.
 WITH now AS (
     SELECT id AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position
     FROM counter.epoch
 ), changed AS (
     SELECT DISTINCT c.site, c.hour, c.kind, c.value
-    FROM now JOIN counter.count c ON c.changed >= CASE
-        WHEN now.epoch = %(epoch)s::uuid AND now.position >= %(position)s::bigint
-        THEN %(position)s::text::xid8 ELSE '0'::xid8
-    END
-    WHERE %(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
-        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C")
+    FROM counter.count c
+    WHERE c.changed >= (
+        SELECT CASE WHEN now.epoch = %(epoch)s::uuid AND now.position >= %(position)s::bigint
+            THEN %(position)s::text::xid8 ELSE '0'::xid8 END
+        FROM now
+    ) AND c.changed <= '18446744073709551615'::xid8
+    AND (%(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
+        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C"))
     ORDER BY c.site, c.hour, c.kind, c.value
     LIMIT %(limit)s::bigint
 )
 SELECT now.epoch, now.position, s.*
 FROM now LEFT JOIN (
-    SELECT c.site, c.hour, c.kind, c.value, sum(c.pageviews)::bigint AS pageviews,
-        sum(c.visits)::bigint AS visits, sum(c.visitors)::bigint AS visitors,
-        sum(c.bots)::bigint AS bots
-    FROM changed JOIN counter.count c USING (site, hour, kind, value)
-    GROUP BY c.site, c.hour, c.kind, c.value
+    SELECT k.*, slots.*
+    FROM changed k CROSS JOIN LATERAL (
+        SELECT sum(c.pageviews)::bigint AS pageviews, sum(c.visits)::bigint AS visits,
+            sum(c.visitors)::bigint AS visitors, sum(c.bots)::bigint AS bots
+        FROM counter.count c
+        WHERE (c.site, c.hour, c.kind, c.value) = (k.site, k.hour, k.kind, k.value)
+    ) slots
 ) s ON true
 ORDER BY s.site, s.hour, s.kind, s.value

@@ -177,7 +177,8 @@ class Direct:
             password=at.password,
             sslmode=at.tls,
             connect_timeout=CONNECT_SECONDS,
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c work_mem=64MB",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
+            " -c work_mem=64MB -c jit=off",
             application_name="cloudadmin-pull",
             cursor_factory=psycopg.ClientCursor,  # COPY takes no parameters
         )

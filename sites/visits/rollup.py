@@ -22,9 +22,8 @@ from sites.visits.readers import Row
 from sites.visits.retention import kept_since, spent_before
 
 TYPES = ["uuid", "timestamptz", "int2", "varchar", "int8", "int8", "int8", "int8"]
-# An hour of 10,000 sites is sorted in memory.
-WORK_MEMORY = "64MB"
-Values = dict[str, int | datetime | None]
+# An hour of 10,000 sites is sorted in memory, and done before anything would be compiled for it.
+SETTINGS = {"work_mem": "64MB", "jit": "off"}
 SUMS = ("pageviews", "visits", "visitors", "bots")
 
 
@@ -51,7 +50,7 @@ FRESH = f"""
         WHERE p.hour >= {{since}}
     )
     SELECT t.site_id, t.kind, t.hour, t.value, {each("t.{0}")},
-           {each("coalesce(k.{0}, 0) AS old_{0}")}, k.at
+           {each("coalesce(k.{0}, 0) AS old_{0}")}, k.at, %(epoch)s::smallint AS epoch
     FROM told t LEFT JOIN (
         SELECT c.* FROM (SELECT DISTINCT site_id, hour FROM told) h CROSS JOIN LATERAL (
             SELECT c.site_id, c.kind, c.hour, c.value, {each("c.{0}")}, c.ctid AS at
@@ -68,7 +67,7 @@ FRESH = f"""
 # it let go of when it had been read.
 MISSED = f"""
     INSERT INTO fresh
-    SELECT c.site_id, c.kind, c.hour, c.value, 0, 0, 0, 0, {each("c.{0}")}, c.ctid
+    SELECT c.site_id, c.kind, c.hour, c.value, 0, 0, 0, 0, {each("c.{0}")}, c.ctid, c.epoch
     FROM sites_visitcount c
     JOIN sites_site s ON s.id = c.site_id AND s.account_id = %(account)s
     WHERE c.epoch = %(epoch)s AND c.hour >= %(spent_before)s AND NOT EXISTS (
@@ -77,12 +76,13 @@ MISSED = f"""
 """
 
 # Where a row is, is known, so it is not looked for again: half the time. That it still is that row
-# is checked, by words that no index knows; what was deleted meanwhile may stay so.
+# is checked, by words that no index knows; what was deleted meanwhile may stay so. A month at a
+# time and without bounds of its hours, which a planner would take for none when they are new.
 KNOWN_HOURS = f"""
-    UPDATE sites_visitcount c SET {each("{0} = f.{0}")} FROM fresh f
-    WHERE c.ctid = f.at AND c.hour BETWEEN %(first)s AND %(last)s AND c.epoch = %(epoch)s
-        AND (c.site_id, c.kind, c.hour, c.value)
-            IS NOT DISTINCT FROM (f.site_id, f.kind, f.hour, f.value)
+    UPDATE {{month}} c SET {each("{0} = f.{0}")} FROM fresh f
+    WHERE c.ctid = f.at AND f.at IS NOT NULL AND f.hour >= %(first)s AND f.hour < %(next)s
+        AND (c.site_id, c.kind, c.hour, c.value, c.epoch)
+            IS NOT DISTINCT FROM (f.site_id, f.kind, f.hour, f.value, f.epoch)
         AND ({each("f.{0}")}) <> ({each("f.old_{0}")})
 """
 
@@ -107,7 +107,7 @@ FORGOTTEN = f"""
 """
 
 
-def days(group: str, gained: str) -> str:
+def _days(group: str, gained: str) -> str:
     return f"""
         INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
         SELECT site_id, kind, (hour AT TIME ZONE 'UTC')::date AS day, value, {each(gained)}
@@ -120,9 +120,9 @@ def days(group: str, gained: str) -> str:
     """
 
 
-DAYS = days("GROUP BY site_id, kind, day, value", "sum(greatest({0} - old_{0}, 0))")
+DAYS = _days("GROUP BY site_id, kind, day, value", "sum(greatest({0} - old_{0}, 0))")
 # Mostly one hour has changed, and of one there is nothing to sum up: half the time.
-DAYS_OF_ONE_HOUR = days("", "greatest({0} - old_{0}, 0)")
+DAYS_OF_ONE_HOUR = _days("", "greatest({0} - old_{0}, 0)")
 
 # Days whose hours are gone cannot gain; they are told whole, if at all, and never less than before.
 CLOSED_DAYS = f"""
@@ -191,7 +191,7 @@ class Stage:
 def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = None) -> None:
     """Bring what was staged into hours and days. ``is_whole``: it is all that the database has."""
     today = today or datetime.now(UTC).date()
-    values: Values = {
+    values: dict[str, int | datetime | None] = {
         "account": account.pk,
         "epoch": epoch,
         "minutes_since": _midnight(kept_since(Kind.MINUTE, today)),
@@ -200,18 +200,21 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         "spent_before": spent_before(Kind.ALL, today),
     }
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
+        for name, value in SETTINGS.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
         cursor.execute("ANALYZE pulled (site)")
-        values |= _bounds(cursor, "pulled")
+        cursor.execute("SELECT min(hour), max(hour) FROM pulled")
+        values["first"], values["last"] = cursor.fetchone()
         cursor.execute(FRESH.format(since=SINCE), values)
         if is_whole:
             cursor.execute("ANALYZE fresh")
             cursor.execute(MISSED, values)
         cursor.execute("SELECT DISTINCT hour FROM fresh")
         hours = [hour for (hour,) in cursor.fetchall()]
-        partitions.ensure({hour.astimezone(UTC).date() for hour in hours})
+        days = {hour.astimezone(UTC).date() for hour in hours}
+        partitions.ensure(days)
         cursor.execute(FORGOTTEN)
-        _update_by_address(cursor, KNOWN_HOURS, values | _bounds(cursor, "fresh"))
+        _update_known(cursor, {partitions.month_of(day) for day in days})
         cursor.execute(NEW_HOURS, values)
         # The oldest days first, as everybody who writes several takes the locks of OverallDay.
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
@@ -219,19 +222,15 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         cursor.execute("DROP TABLE fresh")
 
 
-def _bounds(cursor: CursorWrapper, table: str) -> Values:
-    cursor.execute(f"SELECT min(hour), max(hour) FROM {table}")
-    first, last = cursor.fetchone()
-    return {"first": first, "last": last}
-
-
-def _update_by_address(cursor: CursorWrapper, sql: str, values: Values) -> None:
-    """Row by row: while the table is small, a planner had rather read it all."""
-    ways = ("enable_hashjoin", "enable_mergejoin")
-    for way in ways:
+def _update_known(cursor: CursorWrapper, months: Iterable[date]) -> None:
+    """Row by row: while a month is small, a planner had rather read it all."""
+    for way in ("enable_hashjoin", "enable_mergejoin"):
         cursor.execute(f"SET LOCAL {way} = off")
-    cursor.execute(sql, values)
-    for way in ways:
+    names = partitions.existing()
+    for month in months:
+        bounds = {"first": _midnight(month), "next": _midnight(partitions.next_month(month))}
+        cursor.execute(KNOWN_HOURS.format(month=names[month]), bounds)
+    for way in ("enable_hashjoin", "enable_mergejoin"):
         cursor.execute(f"SET LOCAL {way} TO DEFAULT")
 
 

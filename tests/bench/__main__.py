@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -91,7 +92,7 @@ def measure_parts(parts: Iterable[str]) -> list[Row]:
 def _parts(up: Up, parts: Iterable[str]) -> list[Row]:
     rows: list[Row] = []
     for what, action in (PARTS[part] for part in parts):
-        rows += _step(what, lambda action=action: action(up))
+        rows += _step(what, partial(action, up))
     return rows
 
 

@@ -55,6 +55,17 @@ PAGES = """
     FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS d (day),
         generate_series(1, %(pages)s) n
 """
+# What the triggers would have written. Keys have the room that they have when days come day by day.
+OVERALL = """
+    INSERT INTO sites_overallday (kind, day, value, pageviews, visits, visitors, bots)
+    SELECT kind, day, value, sum(pageviews), sum(visits), sum(visitors), sum(bots)
+    FROM sites_visitday WHERE kind IN (0, 2, 3, 4, 7) GROUP BY kind, day, value
+"""
+WITHOUT_KEY = "ALTER TABLE sites_visitday DROP CONSTRAINT sites_visitday_pkey"
+WITH_KEY = """
+    ALTER TABLE sites_visitday ADD CONSTRAINT sites_visitday_pkey
+    PRIMARY KEY (site_id, day, kind, value) WITH (fillfactor = 70)
+"""
 # An hour of a site in the counter database: eight rows.
 COUNTS = """
     INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
@@ -64,9 +75,14 @@ COUNTS = """
         (VALUES (7, ''), (1, '/'), (1, '/about'), (2, ''), (3, 'DE'), (4, 'desktop'), (5, '7'),
             (6, '30')) AS k (kind, value)
 """
+NEW_HOUR = """
+    INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
+    SELECT site, hour + interval '1 hour', kind, value, slot, 10, 5, 4, 1
+    FROM counter.count WHERE hour = (SELECT max(hour) FROM counter.count)
+"""
 ANOTHER_HIT = """
     UPDATE counter.count SET pageviews = pageviews + 1, changed = pg_current_xact_id()
-    WHERE hour = %s
+    WHERE hour = (SELECT max(hour) FROM counter.count)
 """
 
 
@@ -90,8 +106,15 @@ def _fill(sites: list[Site]) -> int:
         "pages": PAGES_OF_THE_LARGEST,
     }
     with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # nothing is checked row by row
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        cursor.execute(WITHOUT_KEY)
         cursor.execute(DAYS_OF_SITES, values)
         cursor.execute(PAGES, values)
+        cursor.execute(WITH_KEY)
+        cursor.execute(OVERALL)
+        cursor.execute("RESET session_replication_role")
+        cursor.execute("RESET maintenance_work_mem")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SELECT count(*) FROM sites_visitday")
         [count] = cursor.fetchone()
@@ -103,30 +126,40 @@ def _sync(account: Account, sites: list[Site], url: str) -> list[Row]:
         for name, value in lambda_environment(url, str(uuid.uuid4())).items():
             patch.setenv(name, value)
         container().handler({"action": "migrate"}, None)
-    first = NOW - timedelta(hours=HOURS - 1)
+    first, last = NOW - timedelta(hours=HOURS + REPEATS), NOW - timedelta(hours=REPEATS + 1)
     partitions.ensure([first.date(), NOW.date()])
     with psycopg.connect(url, autocommit=True) as own:
-        own.execute(COUNTS, [[site.uid for site in sites], first, NOW])
+        own.execute(COUNTS, [[site.uid for site in sites], first, last])
         own.execute("VACUUM ANALYZE")
         started = time.perf_counter()
         whole = pull(account, [direct(url)])
         all_seconds = time.perf_counter() - started
-        samples = []
-        for _ in range(REPEATS):
-            own.execute(ANOTHER_HIT, [NOW])
+
+        def taken(change: str) -> float:
+            own.execute(change)
             started = time.perf_counter()
             pulled = pull(account, [direct(url)])
-            samples.append(time.perf_counter() - started)
-            if pulled.rows != 8 * SITES:
+            seconds = time.perf_counter() - started
+            if pulled.rows < 8 * SITES:  # more, where others held the position back
                 raise AssertionError(f"{pulled.rows} rows were read: {pulled.error}")
+            return seconds
+
+        taken(ANOTHER_HIT)  # and the position is behind what came at first
+        changed = [taken(ANOTHER_HIT) for _ in range(REPEATS)]
+        new = [taken(NEW_HOUR) for _ in range(REPEATS)]
     return [
-        Row(
-            f"sync of one changed hour of {SITES:,} sites",
-            f"{median(samples):.2f} s",
-            note=f"{pulled.rows:,} rows, {min(samples):.2f} to {max(samples):.2f} s; goal 2 s",
-        ),
+        _of_an_hour("changed", changed),
+        _of_an_hour("new", new),
         Row(f"the first sync, {HOURS} hours", f"{all_seconds:.2f} s", note=f"{whole.rows:,} rows"),
     ]
+
+
+def _of_an_hour(what: str, taken: list[float]) -> Row:
+    return Row(
+        f"sync of one {what} hour of {SITES:,} sites",
+        f"{median(taken):.2f} s",
+        note=f"{8 * SITES:,} rows, {min(taken):.2f} to {max(taken):.2f} s; goal 2 s",
+    )
 
 
 def _pages(site: Site, rows: int) -> list[Row]:
