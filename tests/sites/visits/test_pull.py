@@ -317,3 +317,36 @@ def test_a_database_without_the_schema_is_explained(account, counter_url):
     server = urlsplit(counter_url)._replace(path="/postgres").geturl()
 
     assert "has no counter tables yet" in pull(account, [direct(server)]).error
+
+
+def test_hours_that_no_planner_has_seen_are_found_and_updated_where_they_are(
+    account, site, connection, reader
+):
+    """Statistics of the table are always older than the newest hour, and say that it has no rows;
+    whoever believes them compares every row with every other."""
+    hour = NOON.replace(hour=0)
+    VisitCount.objects.bulk_create(
+        VisitCount(site=site, epoch=7, hour=hour, kind=Kind.PATH, value=f"/{n}", pageviews=0)
+        for n in range(5000)
+    )
+    with own.cursor() as cursor:
+        cursor.execute("ANALYZE sites_visitcount")
+    hit(connection, site)
+    pull(account, [reader])
+    hit(connection, site)
+    plans = []
+
+    def explain(execute, sql, params, many, context):
+        if sql.lstrip().startswith(("UPDATE", "CREATE TEMPORARY TABLE fresh")):
+            execute("EXPLAIN " + sql, params, many, context)
+            plans.append("\n".join(line for (line,) in context["cursor"].fetchall()))
+        return execute(sql, params, many, context)
+
+    with own.execute_wrapper(explain):
+        pull(account, [reader])
+
+    found, updated = [plan for plan in plans if "sites_visitcount" in plan]
+    assert "Index Scan using" in found
+    assert "Seq Scan on sites_visitcount" not in found + updated
+    assert "Tid Scan on sites_visitcount" in updated
+    assert total(site) == 2

@@ -10,7 +10,7 @@ from django.db import connection as own
 from django.db import transaction
 
 from sites.models import VisitCursor
-from sites.visits import rollup
+from sites.visits import readers, rollup
 from sites.visits import sync as finding
 from sites.visits.pull import pull
 from sites.visits.readers import Batch, Mark, Row, Unreadable, pages
@@ -210,3 +210,21 @@ def test_an_epoch_is_needed(db, connection):
         own.execute("DELETE FROM counter.epoch")
         with pytest.raises(Unreadable, match="it has no epoch"):
             rows(direct(url))
+
+
+def test_a_database_that_goes_while_it_is_read_leaves_nothing(
+    account, site, connection, reader, monkeypatch
+):
+    """After many rows the source fails: what came is not kept, and the next pull has it all."""
+    hit(connection, site)
+    broken = """COPY (SELECT gen_random_uuid(), now(), 7::int2, ''::varchar, (1 / n)::int8, 0::int8,
+        0::int8, 0::int8 FROM generate_series(20000, 0, -1) n) TO STDOUT (FORMAT binary)"""
+    with monkeypatch.context() as patch:
+        patch.setattr(readers, "_copy", lambda: broken.encode())
+        pulled = pull(account, [reader])
+    assert pulled.rows == 0
+    assert "could not be read: division by zero" in pulled.error
+    assert (days(site), VisitCursor.objects.get().position) == ({}, 0)
+
+    assert pull(account, [reader]).error == ""
+    assert days(site) == source(connection, site)
