@@ -101,7 +101,8 @@ DAYS = f"""
 
 # Whatever is written to the days, also what goes with a site that is deleted, is written to the
 # days of all sites in the same statement. Changes are sums that may be negative, hence no checks.
-# Locks are taken in one order by everybody.
+# All sites share its rows, and a statement that inserts and updates would take their locks in two
+# rounds: so whoever writes days has his turn until his transaction ends.
 # https://www.postgresql.org/docs/current/sql-createtrigger.html
 OVERALL = """
     CREATE TABLE sites_overallday (
@@ -115,6 +116,15 @@ OVERALL = """
         PRIMARY KEY (kind, day, value)
     ) WITH (fillfactor = 80);
 """
+TURNS = """
+    CREATE FUNCTION sites_visitday_turn() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(TG_RELID::bigint);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER overall_turn BEFORE INSERT OR UPDATE OR DELETE ON sites_visitday
+        FOR EACH STATEMENT EXECUTE FUNCTION sites_visitday_turn();
+"""
 ON_CHANGE = """
     CREATE FUNCTION sites_visitday_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -122,7 +132,7 @@ ON_CHANGE = """
         SELECT kind, day, value, sum(pageviews), sum(visits), sum(visitors), sum(bots)
         FROM ({changes}) AS changes
         WHERE kind IN (0, 2, 3, 4, 7)
-        GROUP BY day, kind, value ORDER BY day, kind, value
+        GROUP BY kind, day, value
         ON CONFLICT (kind, day, value) DO UPDATE SET
             pageviews = o.pageviews + excluded.pageviews,
             visits = o.visits + excluded.visits,
@@ -309,6 +319,7 @@ class Migration(migrations.Migration):
                 migrations.RunSQL(HOURS),
                 migrations.RunSQL(DAYS),
                 migrations.RunSQL(OVERALL),
+                migrations.RunSQL(TURNS),
                 *(
                     migrations.RunSQL(ON_CHANGE.format(event=event, tables=tables, changes=changes))
                     for event, (tables, changes) in CHANGES.items()

@@ -216,7 +216,6 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         cursor.execute(FORGOTTEN)
         _update_known(cursor, {partitions.month_of(day) for day in days})
         cursor.execute(NEW_HOURS, values)
-        # The oldest days first, as everybody who writes several takes the locks of OverallDay.
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
         cursor.execute(DAYS if len(hours) > 1 else DAYS_OF_ONE_HOUR)
         cursor.execute("DROP TABLE fresh")

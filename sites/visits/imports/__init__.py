@@ -31,19 +31,11 @@ COPIED = f"""
     FROM STDIN (FORMAT binary)
 """
 TYPES = ["int8", "int2", "date", "varchar", "int8", "int8", "int8", "int8"]
-# In the order of keys, as the roll-up takes its locks.
 ADDED = f"""
     INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
     SELECT %(site)s, kind, day, value, {each("{0}")}
     FROM sites_importedday WHERE visit_import_id = %(import)s
-    ORDER BY day, kind, value
     ON CONFLICT (site_id, day, kind, value) DO UPDATE SET {each("{0} = d.{0} + excluded.{0}")}
-"""
-LOCKED = """
-    SELECT FROM sites_visitday d
-    JOIN sites_importedday i ON (i.kind, i.day, i.value) = (d.kind, d.day, d.value)
-    WHERE d.site_id = %(site)s AND i.visit_import_id = %(import)s
-    ORDER BY d.day, d.kind, d.value FOR UPDATE OF d
 """
 TAKEN_OUT = f"""
     UPDATE sites_visitday d SET {each("{0} = d.{0} - i.{0}")}
@@ -105,7 +97,7 @@ def load(
 def undo(visit_import: VisitImport) -> None:
     """Take out what an import brought; what was counted otherwise stays as it is."""
     with transaction.atomic():
-        _run(visit_import, LOCKED, TAKEN_OUT, EMPTIED)
+        _run(visit_import, TAKEN_OUT, EMPTIED)
         ImportedDay.objects.filter(visit_import=visit_import).delete()
         visit_import.delete()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from sites.visits.pull import pull
 from sites.visits.readers import Reader
 from tests.factories import VisitDayFactory
 from tests.lambda_src.counter.containers import migrated_database
+from tests.localcloud.conftest import eventually
 from tests.sites.visits.conftest import (
     NOON,
     Functions,
@@ -215,6 +217,70 @@ def test_all_sites_together_are_the_sum_of_each(account, site):
     other.delete()
     assert OverallDay.objects.get().pageviews == 7
     assert_overall()
+
+
+GATE = """
+    CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(1);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER overall_update_gate AFTER UPDATE ON sites_visitday
+        FOR EACH STATEMENT EXECUTE FUNCTION gate()
+"""
+# Of a site, as a pull writes them.
+HITS = """
+    INSERT INTO sites_visitday AS d (site_id, kind, day, value, pageviews, visits, visitors, bots)
+    SELECT %s, k.kind, %s, k.value, 1, 1, 1, 0
+    FROM (VALUES (2, 'example.org'), (7, '')) AS k (kind, value)
+    ON CONFLICT (site_id, day, kind, value) DO UPDATE SET pageviews = d.pageviews + 1
+"""
+
+
+@pytest.fixture
+def gate(transactional_db):
+    """Shut: who has updated days, and will insert some in the same statement, waits before it."""
+    with own.cursor() as cursor:
+        cursor.execute(GATE)
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        yield lambda: cursor.execute("SELECT pg_advisory_unlock(1)")
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+        cursor.execute("DROP FUNCTION gate CASCADE")
+
+
+def test_two_accounts_whose_days_cross_each_other_both_get_in(site, gate):
+    """Each updates what is new to the other."""
+    day = VisitDayFactory(site=site, value="").day
+    other = VisitDayFactory(kind=Kind.REFERRER, value="example.org", day=day).site
+
+    def write(of: Site) -> None:
+        try:
+            with own.cursor() as cursor:
+                cursor.execute(HITS, [of.pk, day])
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor() as pool:
+        try:
+            writers = [pool.submit(write, site)]
+            eventually(lambda: waiting() == 1)
+            writers.append(pool.submit(write, other))
+            eventually(lambda: waiting() == 2)
+        finally:
+            gate()
+        for writer in writers:
+            writer.result()
+
+    assert_overall()
+
+
+def waiting() -> int:
+    with own.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def test_no_row_is_negative(db):
