@@ -43,9 +43,9 @@ def sync_visits_of_account(pk: int) -> None:
 
 @shared_task(name="sites.tidy_visits")
 def tidy_visits() -> None:
-    retention.tidy()
     for pk in Account.objects.filter(visit_cursor__isnull=False).values_list("pk", flat=True):
         prune_visits_of_account.delay(pk)
+    retention.tidy()
 
 
 @shared_task(name="sites.prune_visits_of_account")

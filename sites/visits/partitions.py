@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 TABLE = "sites_visitcount"
 # Whoever makes or drops one is alone in it; any number that nobody else locks.
@@ -58,12 +59,23 @@ def ensure(days: Iterable[date]) -> None:
 
 
 def drop_before(day: date) -> list[str]:
-    """Drop the months that ended before this day; the names of their tables."""
-    gone = [name for month, name in existing().items() if next_month(month) <= day]
-    for name in gone:
+    """Drop the months that ended before this day; the names of the tables that went.
+
+    One that somebody reads all the time stays until the next attempt, rather than that everybody
+    waits behind us.
+    """
+    over = [name for month, name in existing().items() if next_month(month) <= day]
+    return [name for name in over if _drop(name)]
+
+
+def _drop(name: str) -> bool:
+    try:
         with transaction.atomic(), connection.cursor() as cursor:
-            # Rather later than that everybody waits behind it.
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS}s"])
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             cursor.execute(f"DROP TABLE IF EXISTS {name}")
-    return gone
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True

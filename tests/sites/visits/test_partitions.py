@@ -72,6 +72,21 @@ def test_only_months_that_are_over_are_dropped(site):
     assert partitions.drop_before(date(2001, 3, 1)) == ["sites_visitcount_2001_02"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_month_that_is_read_stays_and_the_others_go(monkeypatch):
+    monkeypatch.setattr(partitions, "LOCK_SECONDS", 0.01)
+    partitions.ensure([date(2001, 1, 1), date(2001, 2, 1)])
+    reader = connection.copy()
+    try:
+        reader.set_autocommit(False)
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT FROM sites_visitcount_2001_01")
+            assert partitions.drop_before(date(2001, 3, 1)) == ["sites_visitcount_2001_02"]
+    finally:
+        reader.close()
+    assert partitions.drop_before(date(2001, 3, 1)) == ["sites_visitcount_2001_01"]
+
+
 def test_a_row_without_its_month_is_refused(site):
     with pytest.raises(IntegrityError, match="no partition"):
         VisitCountFactory(site=site, hour=datetime(1999, 1, 1, tzinfo=UTC))

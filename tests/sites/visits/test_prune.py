@@ -9,6 +9,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -213,7 +214,10 @@ def test_beat_has_every_account_pruned_that_was_pulled(db, monkeypatch):
     cursor = VisitCursor.objects.create(account=AccountFactory())
     delay = mock.create_autospec(tasks.prune_visits_of_account.delay)
     monkeypatch.setattr(tasks.prune_visits_of_account, "delay", delay)
-    tasks.tidy_visits()
+    tidy = mock.create_autospec(retention.tidy, side_effect=OperationalError)
+    monkeypatch.setattr(retention, "tidy", tidy)
+    with pytest.raises(OperationalError):  # trouble here is none there
+        tasks.tidy_visits()
     delay.assert_called_once_with(cursor.account_id)
     tasks.prune_visits_of_account(cursor.account_id)
     tasks.prune_visits_of_account(0)  # gone meanwhile
