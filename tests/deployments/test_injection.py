@@ -13,6 +13,7 @@ from deployments.injection import CHANGES, LARGEST, SNIPPET, inject, is_page
 from deployments.manifest import build
 
 S = SNIPPET.decode()
+META = '<meta name="description" content="The <iframe> element explained">'
 PIECES = [
     "<!doctype html>",
     "<HTML lang=de>",
@@ -37,6 +38,10 @@ PIECES = [
     "<style>",
     "</style>",
     "<textarea></body></textarea>",
+    "<noscript><!-- </noscript>",
+    "<a title='",
+    '\' ="<!--">',
+    '</p class="<iframe>">',
     "<",
     "</",
     '<a href="',
@@ -45,22 +50,36 @@ PIECES = [
     S,
 ]
 # What Python's parser understands as browsers do.
-CLOSED = [*PIECES[: PIECES.index("<!-->")], "<script src=/a.js></SCRIPT >"]
+CLOSED = [
+    *PIECES[: PIECES.index("<!-->")],
+    "<script src=/a.js></SCRIPT >",
+    '<META NAME=description content="The <IFRAME> element">',
+    "<img alt='<!-- \"'>",
+    '<a title="<script>" href=/x?y=">z</a>',
+    '<p title = "</body>" class=">">',
+    "<input value='<textarea>'/>",
+    "<br/>",
+]
 DOCUMENT = b"<!doctype html><title>x</title><p>y"
 
 
 class Scripts(HTMLParser):
-    """Sources of the scripts that a browser would run."""
+    """Sources of the scripts that a browser would run, and all tags."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.sources: list[str | None] = []
+        self.tags: list[tuple[str, object]] = []
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, attrs))
         if tag == "script":
             self.sources.append(dict(attrs).get("src"))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append((tag, None))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +96,23 @@ class Scripts(HTMLParser):
         ("<body>a<!-- no end </body>", f"<body>a{S}<!-- no end </body>"),
         ("<body>a<script>no end </body>", f"<body>a{S}<script>no end </body>"),
         ("<body>a<img src=x", f"<body>a{S}<img src=x"),
+        (f"<html><head>{META}<title>t</title></head><body>a</body></html>",)
+        + (f"<html><head>{META}<title>t</title></head><body>a{S}</body></html>",),
+        ("<body><a title='<!--' x>a</a></BODY>", f"<body><a title='<!--' x>a</a>{S}</BODY>"),
+        ('<body><IMG ALT="<SCRIPT>"></body>', f'<body><IMG ALT="<SCRIPT>">{S}</body>'),
+        ("<body><p title='</body>'>", f"<body><p title='</body>'>{S}"),
+        ("<body></p class='<style>'></body>", f"<body></p class='<style>'>{S}</body>"),
+        ("<body></script x='</body>'>", f"<body></script x='</body>'>{S}"),
+        ("<body><p x=a\"<i y'></body>", f"<body><p x=a\"<i y'>{S}</body>"),
+        ("<body><p ='><style>b</body>", f"<body><p ='>{S}<style>b</body>"),
+        ("<body>a<p title='><i></body>", f"<body>a{S}<p title='><i></body>"),
+        ("<body><p title='><i x='></body>", f"<body><p title='><i x='>{S}</body>"),
+        ("<body>a<style>b</style x='></body>", f"<body>a{S}<style>b</style x='></body>"),
+        ("<body><noscript><!--</noscript></body>", f"<body><noscript><!--</noscript>{S}</body>"),
+        ("<body><textarea><!-- <script> --></textarea>",)
+        + (f"<body><textarea><!-- <script> --></textarea>{S}",),
+        ("<html><frameset><frame></frameset></html>",)
+        + (f"<html><frameset><frame></frameset>{S}</html>",),
         ("<html><!--<script src=/_cloudadmin/visits.js></script>--></html>",)
         + (f"<html><!--<script src=/_cloudadmin/visits.js></script>-->{S}</html>",),
     ],
@@ -92,10 +128,16 @@ def test_it_comes_at_the_end_of_the_body(page, expected):
         "plain text",
         "<p>a part of a page</p>",
         "<table><thead></thead></table><header></header><!-- <html> -->",
+        "<p title='<html>'>",
+        "<html",
+        "<!doctype html",
         f"<html>{S}</html>",
         "<html><SCRIPT async SRC = '/_cloudadmin/visits.js?v=1'></SCRIPT></html>",
         "<html><script src=/_cloudadmin/visits.js></script></html>",
         '<html><script src="https://example.com/_cloudadmin/visits.js"></script></html>',
+        "<html><script data-x='>' src=/_cloudadmin/visits.js></script></html>",
+        # A browser ends the script at the second one.
+        "<html><script>'<!--<script></script><iframe>'</script></html>",
     ],
 )
 def test_a_part_of_a_page_and_a_page_that_has_it_stay(page):
@@ -118,6 +160,7 @@ def test_utf_16_stays(encoding):
         ("shift_jis", "ソ表日本"),
         ("euc-jp", "日本"),
         ("iso-2022-jp", "日本"),
+        ("iso-2022-jp", "会社<p title='会社い' class=\"車\">実。"),
         ("gb18030", "汉字㐀"),
         ("big5", "功能"),
         ("euc-kr", "한국어"),
@@ -157,14 +200,18 @@ def test_whatever_the_bytes_are(one, other):
 
 
 @given(st.lists(st.sampled_from(CLOSED)).map("".join))
-def test_a_browser_finds_it_once_in_a_document(page):
+def test_a_browser_finds_it_once_in_a_document_and_nothing_else_becomes_another(page):
     page = DOCUMENT.decode() + page
-    assert Scripts(inject(page.encode()).decode()).sources.count("/_cloudadmin/visits.js") == 1
+    before, after = Scripts(page), Scripts(inject(page.encode()).decode())
+    assert after.sources.count("/_cloudadmin/visits.js") == 1
+    at = after.tags.index(("script", [("src", "/_cloudadmin/visits.js"), ("defer", None)]))
+    assert after.tags[:at] + after.tags[at + 2 :] == before.tags
 
 
 @pytest.mark.parametrize(
     "piece",
-    [b"<", b"<a", b"<!--", b"-->", b"<script", b"<script>", b"<script></script", b"</body>", b"<!"],
+    [b"<", b"<a", b"<!--", b"-->", b"<script", b"<script>", b"<script></script", b"</body>", b"<!"]
+    + [b"<a b='", b"<a b='\"", b"<a b = ", b"<script></script ", b"<script a='", b"</a\n\n"],
 )
 def test_no_page_takes_long(piece):
     """A quadratic one would take hours."""
