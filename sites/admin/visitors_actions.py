@@ -104,8 +104,15 @@ class Import(VisitorsAction):
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         file = form.cleaned_data["file"]
         beside_own = form.cleaned_data["beside_own"]
-        done = imports.load(site, file, file.name, creator=user, beside_own=beside_own)
-        left = f" {done.days_left:,} days were counted already." if done.days_left else ""
+        done = imports.load(
+            site,
+            file,
+            file.name,
+            creator=user,
+            beside_own=beside_own,
+            limits=imports.IN_A_REQUEST,
+        )
+        left = f" {done.days_left:,} days are counted already." if done.days_left else ""
         return f"Imported {_pageviews(done)} from {done.first_day} to {done.last_day}.{left}"
 
 

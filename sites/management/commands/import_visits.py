@@ -59,7 +59,8 @@ class Command(SiteCommand):
         self.stdout.write(f"{site.name}: {_told(made)}")
         if made.days_left:
             self.stdout.write(
-                f"{made.days_left} days of the file were left out: they are counted already."
+                f"{made.days_left} days of the file were left out: our own counter, or another"
+                " import, counts them already."
             )
 
     def _list(self, site: Site) -> None:

@@ -1,12 +1,13 @@
 """Days of another counter, brought in beside our own and taken out again.
 
-An import is all or nothing. Days on which our counter counted, or another import has, are left to
-them: nobody is counted twice.
+An import is all or nothing. Days on which our counter counted, or still counts, and those that
+another import has are left to them: nobody is counted twice.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from io import SEEK_END
 from typing import IO, TYPE_CHECKING
 
 from django.db import connection, transaction
@@ -14,11 +15,13 @@ from django.db import connection, transaction
 from sites.errors import Refused
 from sites.models import ImportedDay, Kind, Site, VisitDay, VisitImport
 from sites.visits.imports import goatcounter, plausible
-from sites.visits.imports.tables import Counted
+from sites.visits.imports.tables import BY_COMMAND, IN_A_REQUEST, Counted, Limits
 from sites.visits.rollup import each
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+__all__ = ["IN_A_REQUEST", "load", "undo"]
 
 # ruff: noqa: S608  what is put into the SQL below are our own words
 
@@ -59,17 +62,21 @@ def load(
     source: str = "",
     creator: User | None = None,
     beside_own: bool = False,
+    limits: Limits = BY_COMMAND,
 ) -> VisitImport:
     """Import a file; ``source`` is one of ``VisitImport.Source``, or empty: as the file looks.
 
     ``beside_own`` adds the days on which our own counter counted, too. Raises Refused, with file
     and line, and nothing is imported then.
     """
+    if stream.seek(0, SEEK_END) > limits.bytes:
+        raise Refused(f"{name} has more than {limits.megabytes:,} MB; {limits.advice}.")
+    stream.seek(0)
     source = source or _source(stream, name)
-    counted = PARSERS[VisitImport.Source(source)].parse(stream, name)
+    counted = PARSERS[VisitImport.Source(source)].parse(stream, name, limits)
     with transaction.atomic():
         # One import of a site at a time: each looks at what the others brought.
-        Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+        site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)
         offered = {key.day for key in counted.sums}
         left = offered & _taken(site, offered, beside_own=beside_own)
         days = offered - left
@@ -112,16 +119,17 @@ def _source(stream: IO[bytes], name: str) -> VisitImport.Source:
 
 
 def _taken(site: Site, days: set[date], *, beside_own: bool) -> set[date]:
-    """The days that another import has, and those on which our own counter counted."""
+    """The days that another import has, and those on which our own counter counted, or may still
+    count."""
     within = {"kind": Kind.ALL, "day__range": (min(days), max(days))} if days else {"day": None}
     imported = set(
         ImportedDay.objects.filter(visit_import__site=site, **within).values_list("day", flat=True)
     )
     if beside_own:
         return imported
-    return imported | set(
-        VisitDay.objects.filter(site=site, **within).values_list("day", flat=True)
-    )
+    today = datetime.now(UTC).date()
+    ours = VisitDay.objects.filter(site=site, **within).values_list("day", flat=True)
+    return imported.union(ours, (day for day in days if site.has_counter and day >= today))
 
 
 def _why_nothing(name: str, offered: set[date]) -> str:

@@ -15,8 +15,10 @@ from typing import IO, Any
 from sites.errors import Refused
 from sites.models import Kind
 from sites.visits.imports.tables import (
+    BY_COMMAND,
     BadLine,
     Counted,
+    Limits,
     Line,
     country_of,
     each_line,
@@ -43,6 +45,7 @@ COLUMNS = (
 SILENCE = timedelta(minutes=30)
 # A session is forgotten after this long.
 SESSION = timedelta(hours=8)
+SESSION_LENGTH = 64  # theirs have half of it
 # Go's fmt and its database's booleans.
 TRUE, FALSE = {"true", "1"}, {"false", "0", ""}
 GZIP_MAGIC = b"\x1f\x8b"
@@ -55,7 +58,7 @@ def is_one(head: bytes) -> bool:
     return head.startswith(GZIP_MAGIC) or re.match(rb"(\xef\xbb\xbf)?\"?\dPath", head) is not None
 
 
-def parse(stream: IO[bytes], name: str) -> Counted:
+def parse(stream: IO[bytes], name: str, limits: Limits = BY_COMMAND) -> Counted:
     """Raises Refused, with file and line, for anything that is not understood."""
     with explained(name):
         head = stream.read(64)
@@ -68,17 +71,17 @@ def parse(stream: IO[bytes], name: str) -> Counted:
             f"{name} is of version {version[1].decode()} of GoatCounter's export; version 2 is"
             " read. Export it again with a newer GoatCounter."
         )
-    hits = Hits()
+    hits = Hits(limits)
     with explained(name):
-        each_line(text, name, COLUMNS, hits.take)
+        each_line(text, name, COLUMNS, hits.take, hits.counted)
     return hits.counted
 
 
 class Hits:
     """Visits and visitors are found again by the sessions, in the order of the file."""
 
-    def __init__(self) -> None:
-        self.counted = Counted()
+    def __init__(self, limits: Limits) -> None:
+        self.counted = Counted(limits)
         self._seen: OrderedDict[str, datetime] = OrderedDict()
 
     def take(self, line: Line) -> None:
@@ -102,7 +105,7 @@ class Hits:
 
     def _judge(self, line: Line, at: datetime) -> tuple[int, int]:
         """Whether the hit begins a visit, and whether its visitor's day."""
-        session = line["Session"].strip("0-")
+        session = line["Session"].strip("0-")[:SESSION_LENGTH]
         if not session:  # not kept: GoatCounter says what it thought
             first = int(_flag(line, "FirstVisit"))
             return first, first
@@ -112,6 +115,7 @@ class Hits:
         while at - next(iter(self._seen.values())) > SESSION:
             self._seen.popitem(last=False)
         if last is None:
+            self.counted.raise_if_too_many(len(self._seen))
             return 1, 1
         return int(at - last >= SILENCE), int(at.date() > last.date())
 

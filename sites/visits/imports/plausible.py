@@ -15,7 +15,9 @@ from typing import IO
 from sites.errors import Refused
 from sites.models import Kind
 from sites.visits.imports.tables import (
+    BY_COMMAND,
     Counted,
+    Limits,
     Line,
     country_of,
     day_of,
@@ -30,6 +32,8 @@ from sites.visits.imports.tables import (
 ZIP_MAGIC = b"PK\x03\x04"
 NAME = re.compile(r"(?:imported_)?([a-z_]+?)(?:_\d{8}_\d{8})?\.csv")
 MOST_FILES = 100
+# Of the others, one read may fill the memory.
+UNPACKED_BIT_BY_BIT = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 DEVICES = {
     "mobile": "mobile",
     "tablet": "tablet",
@@ -65,9 +69,9 @@ def is_one(head: bytes) -> bool:
     return head.startswith(ZIP_MAGIC)
 
 
-def parse(stream: IO[bytes], name: str) -> Counted:
+def parse(stream: IO[bytes], name: str, limits: Limits = BY_COMMAND) -> Counted:
     """Raises Refused, with file and line, for anything that is not understood."""
-    counted = Counted()
+    counted = Counted(limits)
     with explained(name), zipfile.ZipFile(stream) as archive:
         tables = _tables(archive, name)
         if "visitors" not in tables:
@@ -99,6 +103,11 @@ def _tables(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
             )
         if entry.flag_bits & 0x1:
             raise Refused(f"{name}: {entry.filename} is encrypted.")
+        if entry.compress_type not in UNPACKED_BIT_BY_BIT:
+            raise Refused(
+                f"{name}: {entry.filename} is packed as Plausible does not; take the zip as it"
+                " exported it."
+            )
         found[table] = entry
     return found
 
@@ -123,4 +132,4 @@ def _read(file: IO[bytes], name: str, table: str, counted: Counted) -> None:
             whole_number(line, "visitors"),
         )
 
-    each_line(file, name, ("date", "visitors", *columns), take)
+    each_line(file, name, ("date", "visitors", *columns), take, counted)

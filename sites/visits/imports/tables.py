@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import zipfile
 import zlib
@@ -10,18 +11,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from io import TextIOWrapper
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 
 from sites.errors import Refused
 from sites.models import Kind
 
 EARLIEST = date(2000, 1, 1)
-# More than anybody's file has; fewer than what a small archive can be unpacked to.
-MOST_LINES = 50_000_000
-MOST_KEYS = 3_000_000
 MOST_IN_A_ROW = 10**12
+# Bytes of a line, which is a hit or a sum: many times what its fields need.
+LONGEST = 64 * 1024
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 
 Line = dict[str, str]
@@ -37,18 +36,86 @@ class BadLine(Exception):
     """What is wrong with a line."""
 
 
+class Limits(NamedTuple):
+    """How much of a file is read, once it is unpacked, and what to do with more."""
+
+    lines: int
+    megabytes: int
+    things: int
+    advice: str
+
+    @property
+    def bytes(self) -> int:
+        return self.megabytes * 10**6
+
+
+# More than anybody's file has; fewer than what a small archive can be unpacked to.
+BY_COMMAND = Limits(50_000_000, 10_000, 3_000_000, "import fewer days")
+# Some seconds.
+IN_A_REQUEST = Limits(
+    100_000,
+    20,
+    100_000,
+    "import fewer days, or all of it by `manage.py import_visits`, which takes more",
+)
+
+
 class Counted:
     """The sums of a file: pageviews, visits, visitors and bots of every key."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = BY_COMMAND) -> None:
         self.sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        self.limits = limits
+        self._lines = self._bytes = 0
 
     def add(self, day: date, kind: Kind, value: str, *numbers: int) -> None:
         sums = self.sums[Key(day, kind, value)]
-        if len(self.sums) > MOST_KEYS:
-            raise BadLine(f"these are more than {MOST_KEYS:,} different things; import fewer days")
+        self.raise_if_too_many(len(self.sums))
         for place, number in enumerate(numbers):
             sums[place] += number
+
+    def raise_if_too_many(self, things: int) -> None:
+        if things > self.limits.things:
+            raise BadLine(
+                f"these are more than {self.limits.things:,} different things; {self.limits.advice}"
+            )
+
+    def has_read(self, size: int) -> None:
+        """One more line. Raises BadLine when it is one too many."""
+        self._lines += 1
+        self._bytes += size
+        if self._lines > self.limits.lines or self._bytes > self.limits.bytes:
+            raise BadLine(
+                f"more than {self.limits.lines:,} lines, or {self.limits.megabytes:,} MB, are not"
+                f" read; {self.limits.advice}"
+            )
+
+
+class Lines:
+    """The lines of a file, none of them longer than LONGEST, nor a row of several of them."""
+
+    def __init__(self, stream: IO[bytes], counted: Counted) -> None:
+        raw: Any = stream
+        self._stream, self._counted = io.BufferedReader(raw, LONGEST), counted
+        self.number = self.row_bytes = 0
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(LONGEST + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.row_bytes += len(line)
+        if self.row_bytes > LONGEST:
+            raise BadLine(f"it is longer than {LONGEST:,} bytes")
+        self._counted.has_read(len(line))
+        return line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+
+    def let_go(self) -> None:
+        """The stream is the caller's."""
+        self._stream.detach()
 
 
 @contextmanager
@@ -61,32 +128,36 @@ def explained(name: str) -> Iterator[None]:
 
 
 def each_line(
-    stream: IO[bytes], name: str, wanted: tuple[str, ...], take: Callable[[Line], None]
+    stream: IO[bytes],
+    name: str,
+    wanted: tuple[str, ...],
+    take: Callable[[Line], None],
+    counted: Counted,
 ) -> None:
     """Hand over every line by its header's names; ``wanted`` have to be among them.
 
-    Raises Refused, by file and line, also for a BadLine.
+    Raises Refused, by file and line, also for a BadLine, and when ``counted`` has read enough.
     """
-    text = TextIOWrapper(stream, "utf-8-sig", newline="")
-    reader = csv.DictReader(text, strict=True)
+    lines = Lines(stream, counted)
+    reader = csv.DictReader(lines, strict=True)
     try:
         missing = [column for column in wanted if column not in (reader.fieldnames or ())]
         if missing:
             raise BadLine(f"there is no column “{missing[0]}”")
+        lines.row_bytes = 0
         for line in reader:
+            lines.row_bytes = 0
             if None in line or None in line.values():
                 raise BadLine("it has not as many fields as the first line")
-            if reader.line_num > MOST_LINES:
-                raise BadLine(f"more than {MOST_LINES:,} lines are not read; import fewer days")
             take(line)
     except BadLine as error:
-        raise Refused(f"{name}, line {max(reader.line_num, 1)}: {error}.") from error
+        raise Refused(f"{name}, line {max(lines.number, 1)}: {error}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise Refused(
             f"{name}, line {reader.line_num + 1} is no CSV in UTF-8 ({error}); export it again."
         ) from error
     finally:
-        text.detach()  # the stream is the caller's
+        lines.let_go()
 
 
 def whole_number(line: Line, column: str, default: int = 0) -> int:
@@ -133,4 +204,6 @@ def country_of(given: str) -> str:
 
 
 def printable(given: str) -> str:
+    if given.isprintable():
+        return given
     return "".join(character for character in given if character.isprintable())

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sites.errors import Refused
-from sites.models import ImportedDay, Kind, VisitImport
+from sites.models import ImportedDay, Kind, Site, VisitImport
 from sites.visits import imports
 from sites.visits.imports import goatcounter, plausible
-from sites.visits.imports.tables import Counted
+from sites.visits.imports.tables import Counted, Limits
 from tests.factories import VisitDayFactory
 from tests.sites.visits.conftest import days, overall
 
@@ -245,6 +245,59 @@ def test_broken_archives_are_refused(site, cut):
         imports.load(site, io.BytesIO(gzip.compress(GOATS.encode())[:-cut]), "export.csv.gz")
 
 
+FEW = Limits(lines=100, megabytes=1, things=8, advice="try less")
+TOO_MANY = "more than 100 lines, or 1 MB, are not read; try less"
+
+
+def goats(*lines: str) -> bytes:
+    return (HEADER + "".join(lines)).encode()
+
+
+def goat(path: str = "/", session: str = "a") -> str:
+    return f"{path},,false,,,,{session},0,,,,,true,2026-01-31T10:00:00Z\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"2Path," + b"a" * 200_000, "line 1: it is longer than 65,536 bytes"),
+        (goats(goat(), '"', f"{'a' * 1000}\n" * 70), "line 68: it is longer than 65,536 bytes"),
+        (goats(*[goat()] * 100), f"line 101: {TOO_MANY}"),
+        (goats("\n" * 100), f"line 101: {TOO_MANY}"),
+        (goats(*[goat("a" * 60_000)] * 20), "more than .*1 MB.*; try less"),
+        (goats(*map(goat, "abcde")), "line 6: these are more than 8 different things; try less"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_too_much_is_refused_before_it_is_read(site, content, why, pack):
+    with pytest.raises(Refused, match=why):
+        imports.load(site, io.BytesIO(pack(content)), "export.csv", limits=FEW)
+
+
+def test_many_sessions_at_once_are_too_much():
+    content = goats(*[goat(session=letter) for letter in "abcdefghi"])
+
+    with pytest.raises(Refused, match="line 10: these are more than 8 different things"):
+        goatcounter.parse(io.BytesIO(content), "export.csv", FEW)
+
+
+def test_a_file_that_is_too_large_is_not_looked_into(site):
+    with pytest.raises(Refused, match="export.csv has more than 1 MB; try less"):
+        imports.load(site, io.BytesIO(b"?" * (10**6 + 1)), "export.csv", limits=FEW)
+
+
+def test_a_zip_is_unpacked_no_further_than_allowed(site):
+    blank = "\n" * 80
+    files = {"visitors.csv": VISITORS + blank, "pages.csv": f"date,page,visitors,pageviews{blank}"}
+    with pytest.raises(Refused, match=f"pages.csv, line 18: {TOO_MANY}"):
+        imports.load(site, packed(files), "export.zip", limits=FEW)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("imported_visitors.csv", VISITORS)
+    with pytest.raises(Refused, match=r"imported_visitors.csv is packed as Plausible does not"):
+        imports.load(site, stream, "export.zip")
+
+
 def test_an_import_is_added_and_taken_out_again(site):
     VisitDayFactory(site=site, day=date(2026, 2, 1), kind=Kind.PATH, value="/", pageviews=10)
     before = days(site)
@@ -290,6 +343,20 @@ def test_the_same_file_is_not_imported_twice(site):
     with pytest.raises(Refused, match="from 2023-02-09 to 2023-02-10, is counted already"):
         imports.load(site, packed(PLAUSIBLE), "export.zip", beside_own=True)
     assert days(site) == before
+
+
+@pytest.mark.parametrize("has_counter", [True, False])
+def test_days_that_our_own_counter_has_not_finished_are_left_to_it(site, has_counter):
+    Site.objects.filter(pk=site.pk).update(has_counter=has_counter)
+    today = datetime.now(UTC).date()
+    days = [today + timedelta(days=ahead) for ahead in (-1, 0, 1)]
+    content = goats(*[goat().replace("2026-01-31", str(day)) for day in days])
+
+    made = imports.load(site, io.BytesIO(content), "export.csv")
+
+    last = days[0] if has_counter else days[2]
+    assert (made.first_day, made.last_day) == (days[0], last)
+    assert made.days_left == (2 if has_counter else 0)
 
 
 def test_the_command(site, tmp_path, capsys):
