@@ -82,18 +82,18 @@ class VisitorsMixin(ModelAdmin[Site]):
         return TemplateResponse(request, "sites/visitors.html", context)
 
     def _all_visitors(self, request: HttpRequest) -> HttpResponse:
-        """The page; with ``?part``, the breakdowns, for which all rows of all sites are read."""
+        """The page; with ``?part``, sites and breakdowns, for which rows of every site are read."""
         self._require_view(request)
         context = self._context(request, "Visitors of all sites")
         range = context["asked"].range
         if "part" in request.GET:
+            context["panel"] = _sites_panel(range, context["asked"].words)
             context["panels"] = panels(None, range, SHARED)
-            return TemplateResponse(request, "sites/visitors_panels.html", context)
+            return TemplateResponse(request, "sites/visitors_all_panels.html", context)
         failed = VisitCursor.objects.exclude(error_message="").select_related("account")
         context["failed_pulls"] = failed
         if context["first_day"]:
             context["report"] = report(None, range, is_compared=context["asked"].is_compared)
-            context["panel"] = _sites_panel(range, context["asked"].words)
         return TemplateResponse(request, "sites/visitors_all.html", context)
 
     def _breakdown(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:

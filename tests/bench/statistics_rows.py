@@ -177,7 +177,7 @@ def _pages(site: Site, rows: int) -> list[Row]:
         "statistics of a site, 24 hours": f"{one}?range=24h",
         "statistics of all sites, 30 days": many,
         "statistics of all sites, 12 months": f"{many}?range=12m",
-        "breakdowns of all sites, 30 days": f"{many}?part=1",
+        "after it: sites and breakdowns, 30 days": f"{many}?part=1",
     }
     return [_page(client, what, address, rows) for what, address in addresses.items()]
 
