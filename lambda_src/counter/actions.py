@@ -23,10 +23,13 @@ LONG_SECONDS = 12.0
 # Behind a lock that is waited for, hits wait too, and give up after two seconds.
 LOCK_SECONDS, LOCK_ATTEMPTS, LOCK_PAUSE = 1.0, 5, 0.5
 LOCK_NOT_AVAILABLE = "55P03"
+# So long a migration goes on to its next step, and leaves time for the longest.
+STEPS_SECONDS = 4.0
 MIGRATION_LOCK = 0x636F756E746572  # "counter"
 # In the order of locks that counting uses. What was counted once goes with its day.
 DELETE = (
-    "DELETE FROM counter.visitor WHERE site = :site",
+    """DELETE FROM counter.visitor WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM counter.visitor WHERE site = :site ORDER BY tokens DESC FOR UPDATE))""",
     """DELETE FROM counter.count WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM counter.count WHERE site = :site ORDER BY kind FOR UPDATE))""",
     "DELETE FROM counter.total WHERE site = :site",
@@ -36,6 +39,10 @@ DELETE = (
 MAX_BYTES = 5_000_000
 
 Action = dict[str, Any]
+
+
+class Unfinished(Exception):
+    """What was done stays, and the next call goes on from there."""
 
 
 def run(asked: Action) -> dict[str, Any]:
@@ -57,16 +64,24 @@ def run(asked: Action) -> dict[str, Any]:
 
 
 def migrate() -> dict[str, int]:
-    """Apply the versions of ``schema.sql`` that are missing, all or none, one caller at a time.
+    """Apply the versions of ``schema.sql`` that are missing, step by step, one caller at a time.
 
     Somebody who reads for long is not waited for, but asked again when hits had their turn.
+    Raises Unfinished when there is too much for one call.
     """
     connection = connect(LONG_SECONDS)
     attempts = LOCK_ATTEMPTS
+    ends = time.monotonic() + STEPS_SECONDS
     try:
         while True:
             try:
-                return {"version": _migrate(connection)}
+                while (current := _step(connection)) < max(_versions()):
+                    if time.monotonic() > ends:
+                        raise Unfinished(
+                            f"The tables are on their way from version {current} on: so much was"
+                            " counted before that it takes several calls. The next one goes on."
+                        )
+                return {"version": current}
             except DatabaseError as error:
                 attempts -= 1
                 if error.args[0].get("C") != LOCK_NOT_AVAILABLE or not attempts:
@@ -77,17 +92,20 @@ def migrate() -> dict[str, int]:
         close(connection)
 
 
-def _migrate(connection: Connection) -> int:
-    versions = _versions()
+def _step(connection: Connection) -> int:
+    """Apply the next version, or a part of it; which one there is then."""
     connection.run("BEGIN")
     connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
     connection.run(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
     current = _version(connection)
-    for number in sorted(number for number in versions if number > current):
-        connection.run(versions[number])
-        connection.run("INSERT INTO counter.schema_version VALUES (:number)", number=number)
+    for number, sql in sorted(_versions().items()):
+        if number > current:
+            if not connection.run(sql):
+                connection.run("INSERT INTO counter.schema_version VALUES (:number)", number=number)
+                current = number
+            break
     connection.run("COMMIT")
-    return max(current, *versions)
+    return current
 
 
 def version() -> dict[str, int]:
@@ -100,7 +118,9 @@ def version() -> dict[str, int]:
 
 
 def forget() -> dict[str, int]:
-    """Delete what was counted for this site."""
+    """Delete what was counted for this site, once it is all in the tables that are known here."""
+    if 0 < version()["version"] < max(_versions()):
+        migrate()
     connection = connect(LONG_SECONDS)
     deleted = 0
     try:
@@ -143,9 +163,9 @@ def export(asked: Action) -> dict[str, Any]:
 
 
 def prune(asked: Action) -> dict[str, int]:
-    """Let go of hours that the reader has: ``prune.sql``, whose parameters are those of ``asked``.
+    """Let go of what is past: ``prune.sql``, whose parameters are those of ``asked``.
 
-    The answer has ``pruned``, how many keys went: ask again while that is ``limit``.
+    The answer has ``pruned``, how many went: ask again while that is ``limit``.
     """
     names = ("epoch", "position", "kind", "since", "before", "limit")
     connection = connect(LONG_SECONDS)

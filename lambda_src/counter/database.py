@@ -18,7 +18,7 @@ from pg8000.native import Connection, DatabaseError, Error, InterfaceError, Prep
 
 COUNT_HIT = """
     SELECT pageviews, counted, reason FROM counter.count_hit(
-        :site, :path, :client, :hit, :is_bot, :referrer, :country, :device, :deployment,
+        :site, :path, :client, :address, :hit, :is_bot, :referrer, :country, :device, :deployment,
         :slots, :left_out, :left_out_counts, NULL)
 """
 COUNT_HIT_1 = """

@@ -35,10 +35,13 @@ FILES = {
     "me.js": ("me.js", "text/javascript"),
 }
 ROOT = "/_cloudadmin/"
+# A label makes a picture of its own at the edge, and anybody may think of another.
+SHOWN_SECONDS = 2.0
 NEVER, SECONDS, HOUR = "no-store", "public, max-age=10", "public, max-age=3600"
 counter = Counter()
 left_out = LeftOut()
 log = logging.getLogger(__name__)
+shown = (0, 0.0)  # the number of the last answer, and when that was
 
 Response = dict[str, Any]
 
@@ -63,7 +66,7 @@ def respond(event: Event) -> Response:
             case "count":
                 return count(event)
             case "visits.json":
-                return _number(ask(NOBODY), SECONDS)
+                return _number(show(), SECONDS)
             case "visits.svg":
                 return picture(event)
         if name in FILES and event["rawPath"].startswith(ROOT):
@@ -83,13 +86,20 @@ def count(event: Event) -> Response:
 
 def picture(event: Event) -> Response:
     label = parse_qs(event.get("rawQueryString", "")).get("label", [""])[0]
-    visits = ask(NOBODY).visits
+    visits = show().visits
     status, kept = (503, NEVER) if visits is None else (200, SECONDS)
     return _answer(status, badge(visits, label), kept, "image/svg+xml")
 
 
+def show() -> Answer:
+    """How many there are, or were a moment ago."""
+    visits, at = shown
+    return Answer(visits) if 0 <= time.time() - at < SHOWN_SECONDS else ask(NOBODY)
+
+
 def ask(hit: Hit) -> Answer:
     """Count what is to be counted, and say how many there are; whatever happens, say something."""
+    global shown
     if hit.left_out:
         left_out.add(hit.left_out)
     told = left_out.take()
@@ -98,6 +108,7 @@ def ask(hit: Hit) -> Answer:
     except Exception as error:  # the page must not suffer
         log.warning("not counted: %s", logged(error))
         return Answer(None)
+    shown = visits, time.time()
     if reason and told is None:
         left_out.add(reason)
     return Answer(visits, counted, reason or hit.left_out)

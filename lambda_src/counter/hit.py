@@ -10,6 +10,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -30,6 +31,7 @@ class Hit(NamedTuple):
 
     path: str = ""
     client: bytes | None = None
+    address: bytes | None = None
     hit: str | None = None
     is_bot: bool = False
     referrer: str = ""
@@ -55,6 +57,7 @@ def read(event: Event, now: float) -> Hit:
     return Hit(
         path=_path(event, fields["p"]),
         client=None if left_out else _client(event),
+        address=None if left_out else _digest(_network(_address(event))),
         hit=str(identity),
         is_bot=is_bot(_header(event, "user-agent")),
         referrer=_referrer(event, fields["r"]),
@@ -166,11 +169,29 @@ def _device(event: Event) -> str:
 
 def _client(event: Event) -> bytes:
     """A digest that tells visitors apart, for as long as the database's salt is the same."""
+    return _digest(_address(event), _header(event, "user-agent"))
+
+
+def _digest(*known: str) -> bytes:
+    text = "\n".join((os.environ["SITE_UID"], *known))
+    return hashlib.sha256(text.encode(errors="replace")).digest()
+
+
+def _address(event: Event) -> str:
     address = _header(event, "cloudfront-viewer-address").rpartition(":")[0].strip("[]")
     address = address or _header(event, "x-forwarded-for").rpartition(",")[2].strip()
-    address = address or event["requestContext"]["http"].get("sourceIp", "")
-    known = "\n".join((os.environ["SITE_UID"], address, _header(event, "user-agent")))
-    return hashlib.sha256(known.encode(errors="replace")).digest()
+    return address or event["requestContext"]["http"].get("sourceIp", "")
+
+
+def _network(address: str) -> str:
+    """The address, of IPv6 its first 64 bits: the others are chosen by who has it (RFC 4291)."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address) or known.ipv4_mapped:
+        return address
+    return known.packed[:8].hex()
 
 
 def is_bot(agent: str) -> bool:

@@ -1,5 +1,8 @@
--- Lets go of hours that a reader has: those between "since" (NULL: from the first) and "before", of
--- one kind (NULL: of all), of at most "limit" keys. The number that pages show is in counter.total.
+-- Lets go of what is past, also where nobody comes any more. Always of the secrets of days that are
+-- over, of their visitors, and of the ids of hits that are too old to be sent again. And of hours
+-- that a reader has: those between "since" (NULL: from the first) and "before", of one kind (NULL: of
+-- all). Of each at most "limit"; answers how many went of what most went of. The number that pages
+-- show is in counter.total.
 --
 -- A key goes whole, all its slots at once, or what is left of it would be told as its sum; and a
 -- day's keys only if none of that site and day changed since the position, which is what the reader
@@ -32,5 +35,22 @@ WITH RECURSIVE site AS (
         SELECT c.ctid FROM counter.count c
         WHERE c.ctid = ANY (ARRAY(SELECT unnest(g.ctids) FROM gone g))
         FOR UPDATE SKIP LOCKED))  -- of a site that is just being forgotten
+), today AS (
+    SELECT (now() AT TIME ZONE 'UTC')::date AS day
+), salt AS (
+    DELETE FROM counter.salt WHERE ctid = ANY (ARRAY(
+        SELECT s.ctid FROM counter.salt s WHERE s.day < (SELECT day FROM today)
+        FOR UPDATE SKIP LOCKED))
+), hit AS (
+    DELETE FROM counter.hit WHERE ctid = ANY (ARRAY(
+        SELECT h.ctid FROM counter.hit h WHERE h.day < (SELECT day - 1 FROM today)
+        ORDER BY h.day LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED))
+    RETURNING 1
+), visitor AS (
+    DELETE FROM counter.visitor WHERE ctid = ANY (ARRAY(
+        SELECT v.ctid FROM counter.visitor v WHERE v.day < (SELECT day FROM today)
+        ORDER BY v.day LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED))
+    RETURNING 1
 )
-SELECT count(*) FROM gone
+SELECT greatest(
+    (SELECT count(*) FROM gone), (SELECT count(*) FROM hit), (SELECT count(*) FROM visitor))

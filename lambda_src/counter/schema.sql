@@ -1,10 +1,12 @@
 -- The counter database, shared by the sites of one account.
 --
--- A line "-- version N" begins a version; "migrate" applies those that are missing, in order, in
--- one transaction. A version that was released is never edited: add the next one.
+-- A line "-- version N" begins a version; "migrate" applies those that are missing, in order, each
+-- in one transaction. One that answers a row has done a step, and is run again until it answers none.
+-- A version that was released is never edited: add the next one.
 --
 -- Locks are taken in one order everywhere, so that nothing can deadlock:
--- salt, hit, visitor, count (by kind), total. Version 1: salt, visitor, page, total.
+-- salt, hit, visitor (by tokens, the most first), count (by kind), total. Version 1: salt, visitor,
+-- page, total.
 
 -- version 1
 
@@ -166,25 +168,46 @@ CREATE TABLE counter.count (
 ) WITH (fillfactor = 70);
 CREATE INDEX count_changed ON counter.count (changed);
 
--- A day of version 1 becomes the hour that it begins with. Days that are over are brought along
--- while hits are counted on.
-CREATE FUNCTION pg_temp.bring_along(first date, beyond date) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
-        SELECT site, day::timestamp AT TIME ZONE 'UTC',
-               CASE GROUPING(path) WHEN 0 THEN 1 ELSE 7 END,
-               coalesce(path, ''), 0, sum(pageviews), sum(visits), sum(visits), sum(bots)
-        FROM counter.page WHERE day >= first AND day < beyond
-        GROUP BY GROUPING SETS ((site, day, path), (site, day))
+-- Moves days of version 1 before "beyond", about "most" rows of them: each becomes the hour that it
+-- begins with. Answers how many rows.
+CREATE FUNCTION counter.bring_along(beyond date, most bigint) RETURNS bigint
+LANGUAGE sql SET enable_seqscan = off AS $$
+    WITH edge AS (
+        (SELECT p.site, p.day FROM counter.page p WHERE p.day < beyond
+            ORDER BY p.site, p.day LIMIT 1 OFFSET most)
+        UNION ALL SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'infinity'
+        ORDER BY site, day LIMIT 1
+    ), moved AS (
+        DELETE FROM counter.page p
+            WHERE (p.site, p.day) <= (SELECT e.site, e.day FROM edge e) AND p.day < beyond
+            RETURNING *
+    ), added AS (
+        INSERT INTO counter.count (site, hour, kind, value, slot, pageviews, visits, visitors, bots)
+            SELECT site, day::timestamp AT TIME ZONE 'UTC',
+                   CASE GROUPING(path) WHEN 0 THEN 1 ELSE 7 END,
+                   coalesce(path, ''), 0, sum(pageviews), sum(visits), sum(visits), sum(bots)
+            FROM moved GROUP BY GROUPING SETS ((site, day, path), (site, day))
+    )
+    SELECT count(*) FROM moved
 $$;
-SELECT pg_temp.bring_along('-infinity', (now() AT TIME ZONE 'UTC')::date - 1);
+
+-- version 3
+
+-- Days that are over are moved while hits are counted on, some at a time.
+SELECT FROM counter.bring_along((now() AT TIME ZONE 'UTC')::date - 1, 20000) AS moved
+    WHERE moved > 0;
+
+-- version 4
 
 -- Requests that are under way are let through to their end, and the next ones wait.
 LOCK TABLE counter.salt, counter.visitor, counter.page, counter.total IN ACCESS EXCLUSIVE MODE;
 
-SELECT pg_temp.bring_along((now() AT TIME ZONE 'UTC')::date - 1, 'infinity');
+DO $$ BEGIN PERFORM counter.bring_along('infinity', 9223372036854775807); END $$;
+DROP FUNCTION counter.bring_along;
 DROP TABLE counter.page;
 
-ALTER TABLE counter.visitor DROP COLUMN hits;
+-- Addresses have tokens too, more of them: a row is the bucket of a visitor or of an address.
+ALTER TABLE counter.visitor DROP COLUMN hits, ADD COLUMN tokens smallint NOT NULL DEFAULT 5;
 
 -- The "forget" of a function that was not updated yet deletes a site's rows from here.
 CREATE VIEW counter.page AS SELECT site FROM counter.count;
@@ -212,10 +235,24 @@ BEGIN
     RETURN found_salt;
 END $$;
 
--- Whether all five tokens are taken. A clock that goes back gives none of them back.
-CREATE FUNCTION counter.is_over_limit(taken timestamptz[], moment timestamptz) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    RETURN coalesce(taken[5] > greatest(moment, taken[1]) - interval '1 minute', false);
+-- Whether all tokens are taken. A clock that goes back gives none of them back.
+CREATE FUNCTION counter.is_over_limit(taken timestamptz[], tokens int, moment timestamptz)
+    RETURNS boolean LANGUAGE sql IMMUTABLE
+    RETURN coalesce(taken[tokens] > greatest(moment, taken[1]) - interval '1 minute', false);
+
+-- Takes one of so many tokens: its time, NULL when there was none, and the time of the one before.
+CREATE FUNCTION counter.take_token(
+    p_site uuid, p_who bytea, p_tokens int, moment timestamptz,
+    OUT newest timestamptz, OUT previous timestamptz
+) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO counter.visitor AS v (site, visitor, day, taken, tokens)
+        VALUES (p_site, p_who, (moment AT TIME ZONE 'UTC')::date, ARRAY[moment], p_tokens)
+        ON CONFLICT (site, visitor) DO UPDATE
+            SET taken = (greatest(moment, v.taken[1]) || v.taken)[1:v.tokens]
+            WHERE NOT counter.is_over_limit(v.taken, v.tokens, moment)
+        RETURNING v.taken[1], v.taken[2] INTO newest, previous;
+END $$;
 
 -- The day that a hit's id names, in UTC: the first 48 bits of a UUIDv7 are a time in ms (RFC 9562).
 -- Never further away than a day, so that no id makes a row that stays.
@@ -225,23 +262,29 @@ CREATE FUNCTION counter.day_of(hit uuid, today date) RETURNS date LANGUAGE sql I
             AT TIME ZONE 'UTC')::date,
         today - 1), today + 1);
 
--- Takes a token and says what the hit is. "previous" is the time of the visitor's hit before it,
+-- Takes a token of the visitor and one of the address, for who sends another user agent each time is
+-- many visitors. Says what the hit is: "previous" is the time of the visitor's hit before it,
 -- NULL when it is the first of the day; "reason" why it is not to be counted. What is not to be
 -- counted writes nothing, so that a flood of it costs no more than it must.
 CREATE FUNCTION counter.admit(
-    p_site uuid, p_client bytea, p_hit uuid, moment timestamptz,
+    p_site uuid, p_client bytea, p_address bytea, p_hit uuid, moment timestamptz,
     OUT newest timestamptz, OUT previous timestamptz, OUT reason text
 ) LANGUAGE plpgsql AS $$
 DECLARE
+    of_visitor CONSTANT int := 5;
+    of_address CONSTANT int := 30;
     today date  := (moment AT TIME ZONE 'UTC')::date;
-    who   bytea := sha256(counter.salt_of(today) || p_client);
+    salt  bytea := counter.salt_of(today);
+    who   bytea := sha256(salt || p_client);
+    place bytea := sha256(salt || p_address);
     day_  date  := counter.day_of(p_hit, today);
     id    uuid  := encode(substr(
         sha256(uuid_send(p_site) || p_client || uuid_send(p_hit)), 1, 16), 'hex')::uuid;
 BEGIN
     reason := '';
-    IF (SELECT counter.is_over_limit(v.taken, moment) FROM counter.visitor v
-        WHERE v.site = p_site AND v.visitor = who) THEN
+    IF EXISTS (SELECT FROM counter.visitor v
+        WHERE v.site = p_site AND v.visitor IN (who, place)
+        AND counter.is_over_limit(v.taken, v.tokens, moment)) THEN
         reason := CASE WHEN EXISTS (SELECT FROM counter.hit h WHERE h.day = day_ AND h.hit = id)
             THEN 'again' ELSE 'limit' END;
         RETURN;
@@ -253,13 +296,15 @@ BEGIN
         RETURN;
     END IF;
 
-    INSERT INTO counter.visitor AS v (site, visitor, day, taken)
-        VALUES (p_site, who, today, ARRAY[moment])
-        ON CONFLICT (site, visitor) DO UPDATE
-            SET taken = (greatest(moment, v.taken[1]) || v.taken)[1:5]
-            WHERE NOT counter.is_over_limit(v.taken, moment)
-        RETURNING v.taken[1], v.taken[2] INTO newest, previous;
-    IF NOT FOUND THEN  -- somebody took the last token since it was looked for
+    SELECT t.newest INTO newest FROM counter.take_token(p_site, place, of_address, moment) t;
+    IF newest IS NOT NULL THEN
+        SELECT * INTO newest, previous FROM counter.take_token(p_site, who, of_visitor, moment);
+        IF newest IS NULL THEN
+            UPDATE counter.visitor v SET taken = v.taken[2:]
+                WHERE v.site = p_site AND v.visitor = place;
+        END IF;
+    END IF;
+    IF newest IS NULL THEN  -- somebody took the last token since it was looked for
         DELETE FROM counter.hit h WHERE h.day = day_ AND h.hit = id;
         reason := 'limit';
         RETURN;
@@ -279,14 +324,15 @@ END $$;
 
 -- Counts one hit and answers the site's pageviews; without a client it only answers.
 --
--- "client" is a digest of address and user agent; it is salted here and kept only so. "reason" is
--- why the hit was not counted: 'limit', or 'again' when it had been. Reasons are kept where they
+-- "client" is a digest of address and user agent, "address" of the address alone; they are salted
+-- here and kept only so. "reason" is why the hit was not counted: 'limit', or 'again' when it had
+-- been. Reasons are kept where they
 -- were told and handed in now and then, "p_left_out" with their numbers; then this hit's own is
 -- noted too. NULL: not now.
 --
 -- A connection keeps the plans that it made while the tables were small, when a scan looks cheap.
 CREATE FUNCTION counter.count_hit(
-    p_site uuid, p_path text, p_client bytea, p_hit uuid, p_is_bot boolean,
+    p_site uuid, p_path text, p_client bytea, p_address bytea, p_hit uuid, p_is_bot boolean,
     p_referrer text, p_country text, p_device text, p_deployment text,
     p_slots int, p_left_out text[], p_left_out_counts int[], p_now timestamptz,
     OUT pageviews bigint, OUT counted boolean, OUT reason text
@@ -301,7 +347,7 @@ BEGIN
     counted := false;
     reason := '';
     IF p_client IS NOT NULL THEN
-        SELECT * INTO admitted FROM counter.admit(p_site, p_client, p_hit, moment);
+        SELECT * INTO admitted FROM counter.admit(p_site, p_client, p_address, p_hit, moment);
         reason := admitted.reason;
         counted := reason = '' AND NOT p_is_bot;
     END IF;
@@ -346,7 +392,8 @@ BEGIN
         FROM counter.total t WHERE t.site = p_site;
 END $$;
 
--- Functions are updated one after another, and those that were not yet go on to count.
+-- Functions are updated one after another, and those that were not yet go on to count. They know no
+-- address: each visitor is at one of its own.
 CREATE OR REPLACE FUNCTION counter.count_hit(
     p_site uuid, p_path text, p_client bytea, p_hit uuid, p_is_bot boolean, p_now timestamptz,
     OUT pageviews bigint, OUT counted boolean
@@ -355,5 +402,6 @@ BEGIN
     SELECT h.pageviews, h.counted OR (h.reason = 'again' AND NOT p_is_bot)
         INTO count_hit.pageviews, count_hit.counted
         FROM counter.count_hit(
-            p_site, p_path, p_client, p_hit, p_is_bot, '', '', '', '', 1, NULL, NULL, p_now) h;
+            p_site, p_path, p_client, sha256(p_client), p_hit, p_is_bot, '', '', '', '', 1,
+            NULL, NULL, p_now) h;
 END $$;

@@ -101,8 +101,8 @@ class Reader(Protocol):
         ...
 
     def prune(self, read: Mark, span: Span) -> int:
-        """Have the database let go of what was read up to there, at most ``PRUNED`` keys; how many.
-        Raises Unreadable.
+        """Have the database let go of what is past and was read up to there, at most ``PRUNED`` of
+        each sort; how many. Raises Unreadable.
         """
         ...
 
@@ -162,6 +162,8 @@ class Direct:
             connection = self._connect()
             with closing(connection):
                 connection.read_only = False
+                # Hits that sweep out the same rows are no reason to fail.
+                connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 asked = {**read._asdict(), **span._asdict(), "limit": PRUNED}
                 row = connection.execute(PRUNE.read_bytes(), asked).fetchone()
                 connection.commit()

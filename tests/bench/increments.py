@@ -16,10 +16,11 @@ from tests.e2e.conftest import ROOT
 PGBENCH = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pgbench"
 CLIENTS = 16
 SECONDS = 5.0
-# A client of its own for each, as the other side has it: none is over the limit.
+# A client and an address of its own for each, as the other side has it: none is over the limit.
 STATEMENT = """\
 SELECT * FROM counter.count_hit('{site}', '/', sha256(uuid_send(gen_random_uuid())),
-    gen_random_uuid(), false, '', '', 'desktop', '', {slots}, NULL, NULL, NULL);
+    sha256(uuid_send(gen_random_uuid())), gen_random_uuid(), false,
+    '', '', 'desktop', '', {slots}, NULL, NULL, NULL);
 """
 
 

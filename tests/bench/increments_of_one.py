@@ -22,7 +22,7 @@ def main(url: str, site: str, slots: str, number: str, seconds: str) -> None:
     sys.stdin.readline()
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
-        response = function.handler(request(agent=f"Mozilla/5.0 {number}.{hits}"), None)
+        response = function.handler(request(address=f"{number}.{hits}:443"), None)
         hits += json.loads(response["body"])["counted"]
     function.counter.close()
     sys.stdout.write(f"{hits}\n")

@@ -31,7 +31,7 @@ REQUESTS = 400
 WARM_UP = 20
 ROUNDS = 3
 COUNT_HIT = """SELECT pageviews, counted, reason FROM counter.count_hit(
-    %s, '/', %s, gen_random_uuid(), false, '', '', 'desktop', '', 1, NULL, NULL, NULL)"""
+    %s, '/', %s, %s, gen_random_uuid(), false, '', '', 'desktop', '', 1, NULL, NULL, NULL)"""
 
 
 def measure(up: Up) -> list[Row]:
@@ -107,8 +107,8 @@ def _through_the_edge(up: Up, host: str) -> list[float]:
     with up.visitor(host) as visitor:
 
         def visit(number: int) -> bool:
-            agent = {"User-Agent": f"Mozilla/5.0 visitor {number}"}
-            answer = visitor.get("/_cloudadmin/count", headers=agent)
+            address = {"X-Localcloud-Viewer-Address": f"203.0.{number // 250}.{number % 250}"}
+            answer = visitor.get("/_cloudadmin/count", headers=address)
             answer.raise_for_status()
             return bool(answer.json()["counted"])
 
@@ -123,7 +123,7 @@ def _in_the_handler(url: str) -> list[float]:
         try:
 
             def visit(number: int) -> bool:
-                event = request(query=hit_query(), agent=f"Mozilla/5.0 visitor {number}")
+                event = request(query=hit_query(), address=f"visitor {number}:443")
                 return bool(json.loads(function.handler(event, None)["body"])["counted"])
 
             return _timed(visit)
@@ -136,7 +136,8 @@ def _in_sql(url: str) -> list[float]:
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
 
         def visit(number: int) -> bool:
-            row = connection.execute(COUNT_HIT, [site, number.to_bytes(32, "big")]).fetchone()
+            who = number.to_bytes(32, "big")
+            row = connection.execute(COUNT_HIT, [site, who, b"at " + who]).fetchone()
             return row is not None and bool(row[1])
 
         return _timed(visit)

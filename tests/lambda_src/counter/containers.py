@@ -72,6 +72,7 @@ def count_hit(
     site: uuid.UUID | str,
     *,
     client: bytes | None = b"alice",
+    address: bytes | None = None,
     hit: uuid.UUID | None = None,
     is_bot: bool = False,
     path: str = "/",
@@ -83,11 +84,12 @@ def count_hit(
     left_out: dict[str, int] | None = None,
     now: datetime = NOON,
 ) -> Told:
-    """One call of the SQL function, at a time of its own."""
+    """One call of the SQL function, at a time of its own; each client at an address of its own."""
     told = None if left_out is None else ([*left_out], [*left_out.values()])
+    address = address or (client and b"at " + client)
     asked = [
-        *(site, path, client, hit or hit_id(now), is_bot, referrer, country, device, deployment),
-        *(slots, *(told or (None, None)), now),
+        *(site, path, client, address, hit or hit_id(now), is_bot),
+        *(referrer, country, device, deployment, slots, *(told or (None, None)), now),
     ]
     row = connection.execute(
         "SELECT * FROM counter.count_hit(" + ", ".join(["%s"] * len(asked)) + ")", asked

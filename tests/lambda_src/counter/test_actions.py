@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pg8000.native
 import psycopg
@@ -27,7 +27,7 @@ from tests.lambda_src.counter.containers import (
     sums,
 )
 
-LATEST = 2
+LATEST = 4
 
 
 def test_an_unknown_action_names_the_known_ones(counter):
@@ -112,7 +112,7 @@ def test_version_1_is_brought_along(counter, empty_database):
 def version_1() -> str:
     """Its tables, as its ``migrate`` left them."""
     text = (COUNTER / "schema.sql").read_text()
-    _, one, _ = re.split(r"^-- version \d+$", text, flags=re.MULTILINE)
+    _, one, *_ = re.split(r"^-- version \d+$", text, flags=re.MULTILINE)
     return one + "INSERT INTO counter.schema_version VALUES (1);"
 
 
@@ -179,7 +179,7 @@ def test_while_the_tables_move_on_every_hit_is_counted(environment, of_version_1
         told = []
         for n in range(15):
             answer = module.handler(
-                request(query=hit_query(), agent=f"Mozilla/5.0 {number} {n}"), None
+                request(query=hit_query(), address=f"198.51.{number}.{n}:443"), None
             )
             assert json.loads(answer["body"])["counted"], answer
             told.append(answer["statusCode"])
@@ -202,7 +202,7 @@ def test_a_long_reader_delays_the_migration_and_no_hit(counter, of_version_1, em
         migration = pool.submit(container().handler, {"action": "migrate"}, None)
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
-            answer = counter.handler(request(agent=f"Mozilla/5.0 {time.monotonic()}"), None)
+            answer = counter.handler(request(address=f"{time.monotonic()}:443"), None)
             assert json.loads(answer["body"])["counted"], answer
             time.sleep(0.05)
         assert not migration.done()
@@ -220,8 +220,57 @@ def test_a_migration_gives_up_and_leaves_all_as_it_was(
         with pytest.raises(pg8000.native.DatabaseError, match="lock timeout"):
             counter.handler({"action": "migrate"}, None)
 
-    assert counter.handler({"action": "version"}, None) == {"version": 1, "latest": LATEST}
+    assert counter.handler({"action": "version"}, None) == {"version": 3, "latest": LATEST}
+    assert json.loads(counter.handler(request(), None)["body"])["counted"]
     assert counter.handler({"action": "migrate"}, None) == {"version": LATEST}
+
+
+@pytest.fixture
+def long_ago(of_version_1):
+    """Four sites with 50 days of 300 paths."""
+    of_version_1.execute(
+        """INSERT INTO counter.page (site, day, path, pageviews, visits, bots)
+        SELECT ('00000000-0000-0000-0000-00000000000' || s)::uuid, date '2025-01-01' + d, '/' || n,
+            n, 2, 1
+        FROM generate_series(1, 4) s, generate_series(1, 50) d, generate_series(1, 300) n"""
+    )
+    return of_version_1
+
+
+def test_a_migration_that_is_too_long_goes_on_in_the_next_call(counter, long_ago, monkeypatch):
+    monkeypatch.setattr(counter.actions, "STEPS_SECONDS", 0)
+    calls = 0
+    while True:
+        calls += 1
+        assert json.loads(counter.handler(request(), None)["body"])["visits"] == min(calls, 5)
+        try:
+            answer = counter.handler({"action": "migrate"}, None)
+        except counter.actions.Unfinished:
+            continue
+        break
+
+    assert answer == {"version": LATEST}
+    assert calls == 6  # tables; three steps, and none; the rest
+    whole = long_ago.execute(
+        """SELECT kind, count(*), sum(pageviews), sum(visits), sum(visitors), sum(bots)
+        FROM counter.count WHERE hour < '2026-01-01' GROUP BY kind ORDER BY kind"""
+    )
+    rows, days, sum_ = 4 * 50 * 300, 4 * 50, 4 * 50 * 300 * 301 // 2
+    assert whole.fetchall() == [
+        (1, rows, sum_, 2 * rows, 2 * rows, rows),
+        (7, days, sum_, 2 * rows, 2 * rows, rows),
+    ]
+
+
+def test_a_site_is_forgotten_with_what_is_on_its_way(counter, long_ago, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(counter.actions, "STEPS_SECONDS", 0)
+        for _ in range(2):
+            with pytest.raises(counter.actions.Unfinished):
+                counter.handler({"action": "migrate"}, None)
+    monkeypatch.setenv("SITE_UID", "00000000-0000-0000-0000-000000000004")
+
+    assert counter.handler({"action": "forget"}, None) == {"deleted": 50 * 301}
 
 
 # --- Forget -----------------------------------------------------------------------------------
@@ -232,7 +281,7 @@ def test_forget_deletes_the_rows_of_this_site_alone(counter, monkeypatch):
     monkeypatch.setenv("SITE_UID", str(uuid.uuid4()))
     counter.handler(request(), None)
 
-    assert counter.handler({"action": "forget"}, None) == {"deleted": 9}
+    assert counter.handler({"action": "forget"}, None) == {"deleted": 10}
     answer = json.loads(counter.handler(request(), None)["body"])
     assert answer == {"visits": 1, "counted": True, "reason": ""}
 
@@ -241,7 +290,14 @@ def test_forget_while_hits_arrive_does_not_deadlock(counter, environment, counte
     def visit(number: int) -> None:
         with psycopg.connect(counter_url, autocommit=True) as own:
             for n in range(30):
-                count_hit(own, environment, client=bytes([number, n]), path=f"/{n % 3}", slots=4)
+                count_hit(
+                    own,
+                    environment,
+                    client=bytes([number, n]),
+                    address=bytes([n]),
+                    path=f"/{n % 3}",
+                    slots=4,
+                )
 
     with ThreadPoolExecutor(8) as pool:
         visits = [pool.submit(visit, number) for number in range(8)]
@@ -429,6 +485,7 @@ def aged(fresh):
                 now=NOON - timedelta(days=days),
             )
     fresh.execute("UPDATE counter.count SET slot = 9 WHERE kind = 3")
+    fresh.execute("TRUNCATE counter.salt, counter.visitor, counter.hit")
     return sites
 
 
@@ -514,6 +571,27 @@ def test_pruning_keeps_no_hit_waiting(counter, fresh, aged, empty_database):
         fresh.execute("SET statement_timeout = 1000")
         assert count_hit(fresh, aged[0], client=b"new", now=NOON).counted
         assert export(counter, limit=None)["rows"]
+
+
+@pytest.mark.parametrize("limit", [2, None])
+def test_what_was_known_of_visitors_goes_where_nobody_comes(counter, fresh, limit):
+    """By the clock's day, whatever the reader has; the ids of yesterday are known still."""
+    now = datetime.now(UTC)
+    for days in (3, 2, 1, 0):
+        for n in range(3):
+            count_hit(fresh, uuid.uuid4(), client=bytes([n]), now=now - timedelta(days=days))
+        if days == 3:
+            salt = fresh.execute("SELECT * FROM counter.salt").fetchone()
+    fresh.execute("INSERT INTO counter.salt VALUES (%s, %s)", salt)
+    nothing = {"epoch": str(uuid.uuid4()), "position": 0}
+
+    while pruned := prune(counter, nothing, limit=limit):
+        assert limit is None or pruned <= limit
+
+    today = now.date()
+    for table, days in {"salt": 1, "visitor": 1, "hit": 2}.items():
+        kept = fresh.execute(f"SELECT DISTINCT day FROM counter.{table} ORDER BY day DESC")
+        assert kept.fetchall() == [(today - timedelta(days=n),) for n in range(days)], table
 
 
 KEYS = st.tuples(

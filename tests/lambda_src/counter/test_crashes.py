@@ -43,7 +43,9 @@ class Client:
 
     def send(self, hits: int, chance: random.Random) -> int:
         for n in range(hits):
-            event = request(query=hit_query(), agent=f"Mozilla/5.0 {self.number}.{n}")
+            event = request(
+                query=hit_query(), address=f"198.{self.number}.{n // 250}.{n % 250}:443"
+            )
             while True:
                 self.asked += 1
                 response = self.module.handler(event, None)

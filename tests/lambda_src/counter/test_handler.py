@@ -64,6 +64,16 @@ def test_of_a_hundred_requests_of_one_visitor_five_are_counted(counter):
     assert {(a["visits"], a["reason"]) for a in answers[5:]} == {(5, "limit")}
 
 
+def test_another_user_agent_for_each_request_is_of_one_address(counter):
+    """A class or an office has room; who pretends to be one has no more than it."""
+    answers = [answer(counter.handler(request(agent=f"{FIREFOX} {n}"), None)) for n in range(100)]
+
+    assert [a["counted"] for a in answers] == [True] * 30 + [False] * 70
+    assert {(a["visits"], a["reason"]) for a in answers[30:]} == {(30, "limit")}
+    elsewhere = answer(counter.handler(request(address="198.51.100.11:443"), None))
+    assert elsewhere["counted"]
+
+
 def test_sixteen_containers_lose_no_update(environment, connection):
     """500 visitors at once raise the number by 500, every answer a different number."""
     containers = [container() for _ in range(16)]
@@ -71,7 +81,7 @@ def test_sixteen_containers_lose_no_update(environment, connection):
     def visit(job: tuple[int, int]) -> list[dict]:
         number, share = job
         return [
-            containers[number].handler(request(agent=f"{FIREFOX} {number}.{n}"), None)
+            containers[number].handler(request(address=f"198.51.{number}.{n}:443"), None)
             for n in range(share)
         ]
 
@@ -282,6 +292,24 @@ def test_the_number_and_the_badge_are_kept_at_the_edge_for_seconds(counter):
     assert answer(number)["visits"] == 1
     assert picture["headers"]["content-type"].startswith("image/svg+xml")
     assert "seen: 1" in picture["body"]
+
+
+def test_whatever_the_label_the_database_is_asked_every_other_second(
+    counter, environment, connection, monkeypatch
+):
+    counter.handler(request(), None)
+    connection.execute("UPDATE counter.total SET pageviews = 7 WHERE site = %s", [environment])
+
+    def numbers():
+        number = counter.handler(request("/_cloudadmin/visits.json"), None)
+        badge = counter.handler(
+            request("/_cloudadmin/visits.svg", query=f"label={uuid.uuid4()}"), None
+        )
+        return answer(number)["visits"], badge["body"].partition("</title>")[0][-1]
+
+    assert numbers() == (1, "1")
+    counter.shown = counter.shown[0], counter.shown[1] - counter.SHOWN_SECONDS
+    assert numbers() == (7, "7")
 
 
 @pytest.mark.parametrize(

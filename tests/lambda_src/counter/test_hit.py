@@ -43,11 +43,31 @@ def test_a_visitor_is_an_address_and_a_user_agent(one, other, same):
     assert (len({read(**one).client, read(**other).client}) == 1) is same
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"agent": "a"}, {"agent": "b"}, True),
+        ({"address": "198.51.100.10:1"}, {"address": "198.51.100.11:1"}, False),
+        ({"address": "2001:db8::1:46532"}, {"address": "[2001:db8::ffff:0:0:2]:8"}, True),
+        ({"address": "2001:db8::1:46532"}, {"address": "2001:db8:0:1::1:46532"}, False),
+        ({"address": "[::ffff:198.51.100.10]:1"}, {"address": "[::ffff:198.51.100.11]:1"}, False),
+        ({"address": "what:1"}, {"address": "ever:1"}, False),
+    ],
+)
+def test_of_an_address_counts_what_is_given_to_one_customer(one, other, same):
+    assert (len({read(**one).address, read(**other).address}) == 1) is same
+
+
+def test_who_is_left_out_leaves_no_digest():
+    assert read(dnt="1")[1:3] == (None, None)
+
+
 def test_a_visitor_of_two_sites_is_two(monkeypatch):
-    before = read().client
+    before = read()
     monkeypatch.setenv("SITE_UID", str(uuid.uuid4()))
 
-    assert read().client != before
+    assert read().client != before.client
+    assert read().address != before.address
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_the_package_migrates_and_counts(clients, counter_url):
         assert "FunctionError" not in answer, payload
         return json.loads(payload)
 
-    assert invoke({"action": "migrate"}) == {"version": 2}
+    assert invoke({"action": "migrate"}) == {"version": 4}
     with ThreadPoolExecutor(4) as pool:
         responses = pool.map(lambda n: invoke(request(agent=f"visitor {n}")), range(24))
     shown = [json.loads(response["body"])["visits"] for response in responses]

@@ -40,6 +40,40 @@ def test_visitors_and_sites_have_limits_of_their_own(connection):
     assert count_hit(connection, other) == (1, True, "")
 
 
+def test_an_address_has_thirty_tokens_for_all_of_its_visitors(connection):
+    site = uuid.uuid4()
+    told = [
+        count_hit(
+            connection,
+            site,
+            client=bytes([n]),
+            address=b"office",
+            now=NOON + n * timedelta(seconds=1),
+        )
+        for n in range(35)
+    ]
+
+    assert [t.reason for t in told] == [""] * 30 + ["limit"] * 5
+    assert count_hit(connection, site, client=b"\0", address=b"home", now=NOON + MINUTE / 2).counted
+    later = [
+        count_hit(connection, site, client=bytes([n]), address=b"office", now=NOON + MINUTE)
+        for n in range(2)
+    ]
+    assert [t.reason for t in later] == ["", "limit"]
+
+
+def test_what_is_over_the_limit_takes_no_token_of_the_address(counter_url, connection):
+    site = uuid.uuid4()
+    at_once(
+        counter_url,
+        lambda own, _: [count_hit(own, site, address=b"office") for _ in range(4)],
+    )
+
+    told = [count_hit(connection, site, client=bytes([n]), address=b"office") for n in range(26)]
+
+    assert [t.reason for t in told] == [""] * 25 + ["limit"]
+
+
 def test_a_clock_that_goes_back_gives_no_extra_tokens(connection):
     site = uuid.uuid4()
     for _ in range(5):
@@ -289,6 +323,7 @@ def test_hits_of_all_sorts_at_once_do_not_deadlock(counter_url, connection):
                 own,
                 sites[(number + n) % 2],
                 client=bytes([n % 5, number % 3]),
+                address=bytes([n % 5]),
                 hit=shared if n % 7 == 0 else None,
                 is_bot=n % 6 == 0,
                 path=f"/{(number * n) % 4}",
@@ -343,7 +378,7 @@ def test_at_midnight_yesterdays_salt_goes_and_visitors_are_strangers(connection)
     assert salts == [((NOON + timedelta(days=2)).date(),)]
     assert sums(connection, site)[7, ""] == [3, 3, 3, 0]
     left = connection.execute("SELECT count(*) FROM counter.visitor WHERE site = %s", [site])
-    assert left.fetchone() == (1,)
+    assert left.fetchone() == (2,)  # and of the address
 
 
 def test_ids_of_two_days_are_kept_and_older_ones_swept(connection):
@@ -374,4 +409,4 @@ def test_the_first_hits_of_a_day_agree_on_its_salt(counter_url, connection):
 
     assert sum(t.counted for t in told) == 5
     rows = connection.execute("SELECT count(*) FROM counter.visitor WHERE site = %s", [site])
-    assert rows.fetchone() == (1,)
+    assert rows.fetchone() == (2,)  # and of the address

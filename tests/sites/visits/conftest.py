@@ -77,9 +77,10 @@ def invoked(functions: Any, limit: int = 1000) -> Invoked:
 
 def hit(connection, site, *, path="/", client=None, is_bot=False, now=NOON, device="desktop"):
     """One hit, as the function counts it."""
+    client = client or uuid.uuid4().bytes
     connection.execute(
-        "SELECT counter.count_hit(%s, %s, %s, %s, %s, '', 'DE', %s, '7', 1, NULL, NULL, %s)",
-        [site.uid, path, client or uuid.uuid4().bytes, uuid.uuid4(), is_bot, device, now],
+        "SELECT counter.count_hit(%s, %s, %s, %s, %s, %s, '', 'DE', %s, '7', 1, NULL, NULL, %s)",
+        [site.uid, path, client, b"at " + client, uuid.uuid4(), is_bot, device, now],
     )
 
 
