@@ -60,18 +60,21 @@ class VisitorsMixin(ModelAdmin[Site]):
         return [path(at, wrap(page), name=name) for at, page, name in pages] + super().get_urls()
 
     def _visitors(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The page; with ``?part``, its last hour alone, which asks for itself again."""
-        context = self._context(request, "Visitors", self._site_to_see(request, pk))
-        site: Site = context["site"]
+        """The page; with ``?part``, its breakdowns, for which the days of all pages are read, or its
+        last hour, which asks for itself again."""
+        site = self._site_to_see(request, pk)
+        context = self._context(request, "Visitors", site)
+        range = context["asked"].range
+        if request.GET.get("part") == "1":
+            context["panels"] = panels([site], range)
+            return TemplateResponse(request, "sites/visitors_panels.html", context)
         context["minutes"] = query.live(site)
         context["lately"] = sum_of(context["minutes"])
         context["cursor"] = VisitCursor.objects.filter(account=site.account_id).first()
         if "part" in request.GET:
             return TemplateResponse(request, "sites/visitors_live.html", context)
         if context["first_day"]:
-            range = context["asked"].range
             context["report"] = report([site], range, is_compared=context["asked"].is_compared)
-            context["panels"] = panels([site], range)
             context["marks"] = marks([site], range)
         address = site.visitors_token and reverse("visitors", args=[site.visitors_token])
         context |= {

@@ -175,6 +175,7 @@ def _pages(site: Site, rows: int) -> list[Row]:
         "statistics of a site, 30 days": one,
         "statistics of a site, 12 months": f"{one}?range=12m",
         "statistics of a site, 24 hours": f"{one}?range=24h",
+        "after it: breakdowns of a site, 30 days": f"{one}?part=1",
         "statistics of all sites, 30 days": many,
         "statistics of all sites, 12 months": f"{many}?range=12m",
         "after it: sites and breakdowns, 30 days": f"{many}?part=1",
