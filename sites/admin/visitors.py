@@ -60,7 +60,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         return [path(at, wrap(page), name=name) for at, page, name in pages] + super().get_urls()
 
     def _visitors(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The page; with ``?part``, its breakdowns, for which the days of all pages are read, or its
+        """The page; with ``?part``, its breakdowns, for which days of all pages are read, or its
         last hour, which asks for itself again."""
         site = self._site_to_see(request, pk)
         context = self._context(request, "Visitors", site)
