@@ -11,6 +11,8 @@ from django.db.models import Q
 
 from sites.models.account import Account
 
+MOST_SLOTS = 16
+
 
 class Site(models.Model):
     """The desired state of one site. What exists on AWS for it is in its ``Resource`` rows."""
@@ -53,7 +55,7 @@ class Site(models.Model):
     has_counter = models.BooleanField("visitor counter", default=True)
     counter_slots = models.PositiveSmallIntegerField(
         default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(16)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_SLOTS)],
         help_text="Rows that share the counter's number. More take more hits at once.",
     )
     is_spa = models.BooleanField(

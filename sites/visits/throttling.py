@@ -14,6 +14,7 @@ from django.utils import timezone
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites.access import clients_for
 from sites.models import Resource, Site
+from sites.models.site import MOST_SLOTS
 
 SPAN = timedelta(hours=24)
 # AWS is asked no more often than this, however often the page is looked at.
@@ -63,15 +64,23 @@ def _told(site: Site, row: Resource) -> str:
         )
     if not count:
         return ""
-    reserved = row.properties.get("ReservedConcurrentExecutions")
-    if reserved:
-        many = f"than the {reserved} that it answers at once"
-        todo = f"`manage.py change_site {site.name} --counter-slots {site.counter_slots * 2}`"
-    else:
-        many = "at once than Lambda runs in this account"
-        todo = f"ask for more in {QUOTA}"
+    many, todo = _limit(site, row)
     return (
         f"In the last 24 hours {count:,} requests to the counter were turned away: more came "
         f"{many}. They are in none of these numbers; their pages were shown, without a number. "
         f"If that is too many: {todo}."
     )
+
+
+def _limit(site: Site, row: Resource) -> tuple[str, str]:
+    """What was exceeded, and what raises it."""
+    reserved = row.attributes.get("reserved")
+    if reserved is None:
+        return "at once than Lambda runs in this account", f"ask for more in {QUOTA}"
+    many = f"than the {reserved} that it answers at once"
+    if reserved < row.inputs.get("reserved_concurrency", 0):
+        return many, f"ask for more in {QUOTA}, then provision the site"
+    if site.counter_slots >= MOST_SLOTS:
+        return many, f"no setting helps, for {MOST_SLOTS} slots are the most"
+    slots = min(site.counter_slots * 2, MOST_SLOTS)
+    return many, f"`manage.py change_site {site.name} --counter-slots {slots}`"

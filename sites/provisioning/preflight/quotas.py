@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from sites.provisioning.plan import Create, Plan
+from sites.provisioning.plan import Change, Create, Plan
 from sites.provisioning.preflight.findings import Finding
 from sites.provisioning.preflight.look import Look
 from sites.provisioning.resources.base import listed
-from sites.provisioning.resources.lambda_function import UNRESERVED
+from sites.provisioning.resources.lambda_function import RESERVED, UNRESERVED
 from sites.provisioning.stack import SPARE_EXECUTIONS
 
 # A new account has ten; a function of ours answers in milliseconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 FEW_EXECUTIONS = 10
+SLOTS = "Environment.SLOTS"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def quotas(look: Look, plan: Plan, domains: tuple[str, ...]) -> Iterator[Finding
         yield from _fits(look, CERTIFICATE_NAMES, 0, len(domains))
     if added["lambda_function"]:
         yield from _concurrency(look)
+    if any(_lacks_room(change) for change in plan.effective):
+        yield _unreserved(
+            "The counter's slots change, but not how many executions are reserved for it: Lambda "
+            "has too few left in this account."
+        )
 
 
 def _fits(look: Look, quota: Quota, used: int, added: int) -> Iterator[Finding]:
@@ -125,7 +131,16 @@ def _concurrency(look: Look) -> Iterator[Finding]:
         said += f"{limit - free}; AWS keeps the other {free}, so none is reserved for this counter."
     else:
         return
-    yield Finding(
+    yield _unreserved(said)
+
+
+def _lacks_room(change: Change) -> bool:
+    """Other slots want another reservation; without room for it that is no difference."""
+    return SLOTS in change.differences and RESERVED not in change.differences
+
+
+def _unreserved(said: str) -> Finding:
+    return Finding(
         "quota",
         "concurrent executions",
         said,

@@ -24,7 +24,8 @@ class LambdaFunction(Resource):
 
     ``timeout`` is in seconds, ``memory_size`` in MB. Without subnets it is outside of any VPC.
     ``reserved_concurrency`` is how many run at once, at most and for certain; 0 leaves that open.
-    An account without room for it does without: it is no difference then, and comes when there is.
+    An account without room for it stays with what is reserved: it is no difference then, and comes
+    when there is.
     """
 
     type = "lambda_function"
@@ -87,7 +88,7 @@ class LambdaFunction(Resource):
         return State(
             self.name,
             properties,
-            {"arn": config["FunctionArn"]},
+            {"arn": config["FunctionArn"], "reserved": found.get(RESERVED)},
             aws_status=state if state != "Active" or update == "Successful" else update,
             # An idle function of a VPC wakes up at its next call.
             ready=state in ("Active", "Inactive") and update == "Successful",
@@ -96,9 +97,8 @@ class LambdaFunction(Resource):
         )
 
     def _can_reserve(self, clients: Clients, found: Any) -> bool:
-        if not self.reserved_concurrency or RESERVED in found:
-            return True
-        return room_to_reserve(clients) >= self.reserved_concurrency
+        more: int = self.reserved_concurrency - found.get(RESERVED, 0)
+        return more <= 0 or room_to_reserve(clients) >= more
 
     def _create(self, clients: Clients) -> str | State:
         try:
@@ -119,7 +119,13 @@ class LambdaFunction(Resource):
         return self._until_whole(super().create(clients))
 
     def update(self, clients: Clients, current: State) -> State:
-        return self._until_whole(super().update(clients, current))
+        try:
+            return self._until_whole(super().update(clients, current))
+        except ClientError as error:
+            if not _has_no_room(error):
+                raise
+            # It was the last change, so the function is whole without.
+            return current
 
     def _until_whole(self, state: State) -> State:
         if not state.ready or not self.changes(state):
@@ -127,17 +133,20 @@ class LambdaFunction(Resource):
         return replace(state, ready=False, waiting_for="the next look, to make the next change")
 
     def _update(self, clients: Clients, current: State) -> None:
-        """One change at a time: Lambda is busy after each, so the next pass makes the next."""
+        """One change at a time: Lambda is busy after each, so the next pass makes the next.
+
+        The reservation comes last, for Lambda may refuse it.
+        """
         changes = self.changes(current)
         if "CodeSha256" in changes:
             clients.lambda_.update_function_code(
                 FunctionName=self.name, S3Bucket=self.bucket_name, S3Key=self.key
             )
-        elif RESERVED in changes:
+        elif changes.keys() == {RESERVED}:
             clients.lambda_.put_function_concurrency(
                 FunctionName=self.name, ReservedConcurrentExecutions=self.sent()[RESERVED]
             )
-        elif all(path.startswith("Tags") for path in changes):
+        elif all(path.startswith(("Tags", RESERVED)) for path in changes):
             clients.lambda_.tag_resource(
                 Resource=current.attributes["arn"], Tags=self.sent()["Tags"]
             )
@@ -164,6 +173,15 @@ def room_to_reserve(clients: Clients) -> int:
     """How many executions at once the account has left to reserve."""
     limit = clients.lambda_.get_account_settings()["AccountLimit"]
     return limit["UnreservedConcurrentExecutions"] - UNRESERVED
+
+
+def _has_no_room(error: ClientError) -> bool:
+    # Another function took it since it was asked for, or AWS keeps more than it says.
+    message = error.response.get("Error", {}).get("Message", "")
+    return (
+        error_code(error) == "InvalidParameterValueException"
+        and "UnreservedConcurrentExecution" in message
+    )
 
 
 def _role_is_too_new(error: ClientError) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from cloudadmin.aws import Access, ClientError, Clients
 from sites.provisioning.permissions import GRANTS, policy
+from sites.provisioning.plan import Plan, Update
 from sites.provisioning.preflight import Look
 from sites.provisioning.preflight.permissions import _principal, permissions
 from sites.provisioning.preflight.quotas import QUOTAS, Quota, quotas
@@ -89,6 +90,17 @@ def test_an_account_without_room_to_reserve_is_told_and_not_stopped(limit, unres
     clients: Any = SimpleNamespace(lambda_=SimpleNamespace(get_account_settings=settings))
     found = [*quotas(Look(clients, FakeDns({})), plan(lambda_function=1), ())]
     assert [said in finding.said for finding in found] == ([True] if said else [])
+    assert not any(finding.blocks for finding in found)
+
+
+@pytest.mark.parametrize("has_room", [False, True])
+def test_more_slots_without_room_to_reserve_are_told_and_not_stopped(has_room):
+    differences = {"Environment.SLOTS": ("1", "8")}
+    more = {"ReservedConcurrentExecutions": (5, 12)} if has_room else {}
+    change = Update("lambda_function", "lambda_function", "f", differences={**differences, **more})
+    look: Any = None  # nothing is asked
+    found = [*quotas(look, Plan((change,)), ())]
+    assert ["slots change" in finding.said for finding in found] == ([] if has_room else [True])
     assert not any(finding.blocks for finding in found)
 
 

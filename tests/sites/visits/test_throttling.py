@@ -39,15 +39,16 @@ def cloudwatch(monkeypatch) -> FakeCloudWatch:
     return fake
 
 
-def counted(**properties: int) -> Site:
-    site: Site = SiteFactory(live=True, name="shop")
+def counted(reserved: int | None = None, slots: int = 1) -> Site:
+    site: Site = SiteFactory(live=True, name="shop", counter_slots=slots)
     site.resources.filter(logical_id="lambda_function").delete()
     ResourceFactory(
         site=site,
         logical_id="lambda_function",
         type="lambda_function",
         physical_id="cloudadmin-1-counter",
-        properties=properties,
+        inputs={"reserved_concurrency": 4 + slots},
+        attributes={"reserved": reserved},
     )
     return site
 
@@ -67,15 +68,22 @@ def test_nothing_turned_away_is_nothing_said(cloudwatch):
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("reserved", "slots", "said"),
     [
-        ({"ReservedConcurrentExecutions": 5}, "change_site shop --counter-slots 2"),
-        ({}, "L-B99A9384"),
+        (5, 1, "than the 5 that it answers at once"),
+        (5, 1, "change_site shop --counter-slots 2"),
+        (13, 9, "change_site shop --counter-slots 16"),
+        (20, 16, "16 slots are the most"),
+        (5, 8, "than the 5 that it answers at once"),
+        (5, 8, "L-B99A9384), then provision"),
+        (0, 1, "than the 0 that it answers at once"),
+        (None, 1, "than Lambda runs in this account"),
+        (None, 1, "L-B99A9384"),
     ],
 )
-def test_how_many_and_what_to_do(cloudwatch, properties, said):
+def test_how_many_and_what_to_do(cloudwatch, reserved, slots, said):
     cloudwatch.sums = [1200.0, 34.0]
-    told = throttling(counted(**properties))
+    told = throttling(counted(reserved, slots))
     assert "1,234 requests" in told
     assert said in told
 

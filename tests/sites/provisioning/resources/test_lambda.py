@@ -14,6 +14,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from cloudadmin.aws import ClientError
 from sites.provisioning.resources import CounterSchema, LambdaFunction
 from sites.provisioning.resources.base import State
 
@@ -139,13 +140,63 @@ def test_executions_are_reserved_where_the_account_has_room(
     assert RESERVING.changes(found) == expected
 
 
-@pytest.mark.parametrize("reserved", [0, 5, 7])
-def test_what_is_reserved_is_compared_without_asking_for_room(stub: Stubber, clients, reserved):
-    concurrency = {"Concurrency": {"ReservedConcurrentExecutions": reserved}}
-    stub.add_response("get_function", {**configuration(**WHOLE), **concurrency})
+def reserved(executions: int) -> dict[str, Any]:
+    concurrency = {"ReservedConcurrentExecutions": executions}
+    return {**configuration(**WHOLE), "Concurrency": concurrency}
+
+
+@pytest.mark.parametrize("executions", [5, 7])
+def test_what_is_reserved_is_compared_without_asking_for_room(stub: Stubber, clients, executions):
+    stub.add_response("get_function", reserved(executions))
     found = RESERVING.read(clients)
     assert found is not None
-    assert bool(RESERVING.changes(found)) == (reserved != 5)
+    assert bool(RESERVING.changes(found)) == (executions != 5)
+
+
+@pytest.mark.parametrize(
+    ("executions", "unreserved", "is_wanted"),
+    [(0, 104, False), (0, 105, True), (3, 101, False), (3, 102, True)],
+)
+def test_more_is_reserved_where_the_account_has_room_for_it(
+    stub: Stubber, clients, executions, unreserved, is_wanted
+):
+    stub.add_response("get_function", reserved(executions))
+    room(stub, unreserved)
+    found = RESERVING.read(clients)
+    assert found is not None
+    expected = {"ReservedConcurrentExecutions": (executions, 5)} if is_wanted else {}
+    assert RESERVING.changes(found) == expected
+    assert found.attributes["reserved"] == executions
+
+
+def test_a_reservation_comes_last_and_its_refusal_is_no_failure(stub: Stubber, clients):
+    wanted = replace(RESERVING, timeout=15)
+    stub.add_response("get_function", reserved(3))
+    room(stub, 102)
+    found = wanted.read(clients)
+    assert found is not None
+    stub.add_response("update_function_configuration", {})
+    stub.add_response("get_function", reserved(3))
+    room(stub, 102)
+    assert not wanted.update(clients, found).ready
+    stub.add_client_error(
+        "put_function_concurrency",
+        "InvalidParameterValueException",
+        "Specified ReservedConcurrentExecutions for function decreases account's "
+        "UnreservedConcurrentExecution below its minimum value of [100].",
+    )
+    found = replace(found, properties={**found.properties, "Timeout": 15})
+    assert wanted.update(clients, found) == found
+    assert found.ready
+
+
+def test_another_refusal_of_a_reservation_is_a_failure(stub: Stubber, clients):
+    stub.add_response("get_function", reserved(7))
+    found = RESERVING.read(clients)
+    assert found is not None
+    stub.add_client_error("put_function_concurrency", "InvalidParameterValueException", "no")
+    with pytest.raises(ClientError):
+        RESERVING.update(clients, found)
 
 
 def test_a_function_that_is_made_at_once_waits_for_its_reservation(stub: Stubber, clients):
@@ -159,8 +210,7 @@ def test_a_function_that_is_made_at_once_waits_for_its_reservation(stub: Stubber
         {},
         {"FunctionName": "f", "ReservedConcurrentExecutions": 5},
     )
-    concurrency = {"Concurrency": {"ReservedConcurrentExecutions": 5}}
-    stub.add_response("get_function", {**configuration(**WHOLE), **concurrency})
+    stub.add_response("get_function", reserved(5))
     assert RESERVING.update(clients, made).ready
 
 
