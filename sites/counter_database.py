@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from cloudadmin.aws import Clients
 from sites.access import clients_for
 from sites.errors import Refused
-from sites.models import Account, Site
+from sites.models import Account, Resource, Site, VisitCursor
 from sites.provisioning.resources.db_instance import security_groups_of
 from sites.specs import existing_database, own_database
 
@@ -21,11 +22,12 @@ def use(account: Account, host: str, port: int, database: str, user: str, *, for
     account's own again.
 
     Raises Refused when it is not one that functions can reach and sign in to, and, unless forced,
-    when numbers would begin again at 0.
+    when the numbers on pages would begin again at 0. What counts where it did is read on.
     """
     values = dict(zip(NAMES, (host, port, database, user), strict=True))
     if all(getattr(account, name) == value for name, value in values.items()):
         return
+    before = reached(account)
     for name, value in values.items():
         setattr(account, name, value)
     try:
@@ -38,11 +40,18 @@ def use(account: Account, host: str, port: int, database: str, user: str, *, for
         names = ", ".join(counting.values_list("name", flat=True)[:5])
         raise Refused(
             f"{counting.count()} sites count elsewhere already ({names}): the numbers on their "
-            "pages would begin again at 0, though no statistics are lost. Copy the schema first "
-            "(`pg_dump --schema=counter`), or repeat this with --force."
+            "pages would begin again at 0, though no statistics are lost. Take them along with "
+            "`pg_dump` and `psql`, as the guide has it under “A database that is there already”; "
+            "then, or when they may begin again, repeat this with --force."
         )
     account.counter_instance = instance
-    account.save(update_fields=[*NAMES, "counter_instance"])
+    with transaction.atomic():
+        cursor = VisitCursor.objects.select_for_update(no_key=True).filter(account=account).first()
+        account.save(update_fields=[*NAMES, "counter_instance"])
+        if cursor and before:
+            after = reached(account)
+            cursor.change_over(address(before), address(after) if after else "")
+            cursor.save()
 
 
 def reached(account: Account) -> dict[str, Any] | None:
@@ -52,6 +61,21 @@ def reached(account: Account) -> dict[str, Any] | None:
     row = own_database(account)
     attributes: dict[str, Any] | None = row.attributes if row and row.is_ready else None
     return attributes
+
+
+def of_function(function: Resource) -> dict[str, Any]:
+    """Where a counter function counts, in the same words."""
+    environment = function.inputs["environment"]
+    return {
+        "endpoint_address": environment["DATABASE_HOST"],
+        "endpoint_port": int(environment["DATABASE_PORT"]),
+        "database_name": environment["DATABASE_NAME"],
+        "user": environment["DATABASE_USER"],
+    }
+
+
+def address(at: dict[str, Any]) -> str:
+    return "{endpoint_address}:{endpoint_port}/{database_name}".format_map(at)
 
 
 def left_behind(account: Account) -> str:

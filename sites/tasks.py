@@ -6,11 +6,14 @@ from celery import shared_task
 
 from sites import drift_checks, operations
 from sites.models import Account
+from sites.store import locked
 from sites.visits import retention
 from sites.visits.sync import prune, sync
 
 # A message that waits longer than this is dropped; beat finds the row again.
 LONGEST_COUNTDOWN = 30.0
+# While a pull takes long, no other worker waits for its end; beat asks again.
+BEING_PULLED = "cloudadmin.visits"
 
 
 @shared_task(name="sites.run_operation")
@@ -38,7 +41,9 @@ def sync_visits() -> None:
 def sync_visits_of_account(pk: int) -> None:
     account = Account.objects.filter(pk=pk).first()
     if account:
-        sync(account)
+        with locked(BEING_PULLED, pk) as is_ours:
+            if is_ours:
+                sync(account)
 
 
 @shared_task(name="sites.tidy_visits")
@@ -52,7 +57,9 @@ def tidy_visits() -> None:
 def prune_visits_of_account(pk: int) -> None:
     account = Account.objects.filter(pk=pk).first()
     if account:
-        prune(account)
+        with locked(BEING_PULLED, pk) as is_ours:
+            if is_ours:
+                prune(account)
 
 
 @shared_task(name="sites.check_drift")

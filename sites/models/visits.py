@@ -6,6 +6,7 @@ their sums, and what was imported besides: hours go after a while, days stay. Ti
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -163,6 +164,11 @@ class VisitCursor(models.Model):
         help_text="How the last pull read, and how the next one tries first.",
     )
     pulled_at = models.DateTimeField(null=True, blank=True)
+    former = models.JSONField(
+        default=dict,
+        help_text="Epoch, position and time of the last pull of each database in which sites count "
+        "until they are provisioned anew, by its address.",
+    )
     pruned_on = models.DateField(
         null=True, blank=True, help_text="When the database last let go of old hours."
     )
@@ -170,6 +176,14 @@ class VisitCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: {self.position}"
+
+    def change_over(self, before: str, after: str) -> None:
+        """Go on with the database at another address, from where it was read, if it was."""
+        if self.epoch and self.pulled_at:
+            self.former[before] = [str(self.epoch), self.position, self.pulled_at.isoformat()]
+        epoch, self.position, read_at = self.former.pop(after, [None, 0, None])
+        self.epoch = epoch and UUID(epoch)
+        self.pulled_at = read_at and datetime.fromisoformat(read_at)
 
     def number_of(self, epoch: UUID) -> int:
         """The number of an epoch, the next one for an epoch that is new."""

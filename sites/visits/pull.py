@@ -7,9 +7,12 @@ is killed, repeated or run twice at once leaves the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -31,30 +34,44 @@ class Pulled:
     error: str = ""
 
 
-def pull(account: Account, readers: Iterable[Reader]) -> Pulled:
+def pull(
+    account: Account,
+    readers: Iterable[Reader],
+    former: Mapping[str, Iterable[Reader]] = MappingProxyType({}),
+) -> Pulled:
     """Bring the account's statistics up to date by the first reader that can read.
+
+    ``former``: readers of other databases in which sites still count, by their addresses. Each is
+    an epoch of its own, so what it tells is added.
 
     Never raises for a database that cannot be read: the reasons are in the answer and on the
     cursor.
     """
     VisitCursor.objects.get_or_create(account=account)
-    problems = []
+    rows, problems = 0, []
     with transaction.atomic():
         # Locked while reading: of two at once, the one that read earlier must not write later.
-        cursor = VisitCursor.objects.select_for_update().get(account=account)
-        for reader in readers:
+        cursor = VisitCursor.objects.select_for_update(no_key=True).get(account=account)
+        try:
+            taken = _take(cursor, readers, Mark(cursor.epoch, cursor.position, cursor.pulled_at))
+        except Unreadable as error:
+            problems.append(str(error))
+        else:
+            rows += taken.rows
+            cursor.epoch, cursor.position, cursor.pulled_at = taken.mark
+            cursor.reader = taken.reader
+        cursor.former = {at: mark for at, mark in cursor.former.items() if at in former}
+        for address, others in former.items():
             try:
-                with transaction.atomic():
-                    rows = _take(cursor, reader)
+                taken = _take(cursor, others, _mark(cursor.former.get(address)))
             except Unreadable as error:
-                problems.append(str(error))
-                continue
-            cursor.reader, cursor.pulled_at, cursor.error_message = reader.name, timezone.now(), ""
-            cursor.save()
-            return Pulled(rows=rows)
+                problems.append(f"Of sites that are not provisioned anew: {error}")
+            else:
+                rows += taken.rows
+                cursor.former[address] = _json(taken.mark)
         cursor.error_message = " ".join(problems)
-        cursor.save(update_fields=["error_message"])
-    return Pulled(error=cursor.error_message)
+        cursor.save()
+    return Pulled(rows, cursor.error_message)
 
 
 def not_pulled(account: Account, why: str) -> Pulled:
@@ -63,15 +80,39 @@ def not_pulled(account: Account, why: str) -> Pulled:
     return Pulled(error=why)
 
 
-def _take(cursor: VisitCursor, reader: Reader) -> int:
-    """Read, merge, and move the cursor; how many rows were read."""
-    since = Mark(cursor.epoch, cursor.position)
-    if cursor.pulled_at and timezone.now() - cursor.pulled_at > LATE:
+class Taken(NamedTuple):
+    rows: int
+    mark: Mark
+    reader: VisitCursor.Reader
+
+
+def _take(cursor: VisitCursor, readers: Iterable[Reader], since: Mark) -> Taken:
+    """Read by the first that can, and merge. Raises Unreadable with what each of them said."""
+    if since.read_at and timezone.now() - since.read_at > LATE:
         since = Mark(None, 0)
-    with rollup.Stage() as stage:
-        mark = reader.read(since, stage)
-        assert mark.epoch is not None  # noqa: S101  every database has one
-        is_whole = mark.epoch != since.epoch or mark.position < since.position
-        rollup.merge(cursor.account, cursor.number_of(mark.epoch), is_whole=is_whole)
-    cursor.epoch, cursor.position = mark
-    return stage.rows
+    problems = []
+    for reader in readers:
+        try:
+            with transaction.atomic(), rollup.Stage() as stage:
+                mark = reader.read(since, stage)
+                assert mark.epoch is not None  # noqa: S101  every database has one
+                is_whole = mark.epoch != since.epoch or mark.position < since.position
+                rollup.merge(cursor.account, cursor.number_of(mark.epoch), is_whole=is_whole)
+        except Unreadable as error:
+            problems.append(str(error))
+        else:
+            return Taken(stage.rows, mark._replace(read_at=timezone.now()), reader.name)
+    raise Unreadable(" ".join(problems))
+
+
+def _mark(known: Sequence[Any] | None) -> Mark:
+    """As ``VisitCursor.former`` has it."""
+    if known is None:
+        return Mark(None, 0)
+    epoch, position, read_at = known
+    return Mark(UUID(epoch), position, datetime.fromisoformat(read_at))
+
+
+def _json(mark: Mark) -> list[Any]:
+    assert mark.read_at is not None  # noqa: S101
+    return [str(mark.epoch), mark.position, mark.read_at.isoformat()]

@@ -68,10 +68,11 @@ class Row(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A database, and the oldest transaction in it that may not have been read."""
+    """A database, the oldest transaction in it that may not have been read, and when it was."""
 
     epoch: UUID | None
     position: int
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,7 @@ class Invoked:
                 "action": "export",
                 "epoch": since.epoch and str(since.epoch),
                 "position": since.position,
+                "read_at": since.read_at and since.read_at.isoformat(),
                 "after": after and [str(after.site), after.hour.isoformat(), *after[2:]],
                 "limit": self.limit,
             }

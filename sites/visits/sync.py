@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import F, QuerySet, Window
+from django.db.models.fields.json import KT
+from django.db.models.functions import RowNumber
 
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites import counter_database
@@ -21,24 +26,31 @@ from sites.visits.readers import (
 )
 from sites.visits.retention import spent
 
-# One function may be broken, or busy; that all are is told.
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+
+# Of each version of the code. One function may be broken, or busy, and all of an old version may
+# not know how; that all are is told.
 FUNCTIONS_TRIED = 2
 # Of pruning in one go.
 STEPS = 50
 
 
 def sync(account: Account) -> Pulled:
-    """Pull the account's counters now; an account without counter database has nothing to pull."""
+    """Pull the account's counters now; an account without counter database has nothing to pull.
+
+    Sites change over to another database when they are provisioned: until then the one that they
+    count in is read too.
+    """
     try:
-        database = _database(account)
-        readers = _readers(account, database) if database else []
+        readers, *_ = ways = _ways(account)
     except (BotoCoreError, ClientError) as error:
         return not_pulled(
             account,
             f"AWS did not let us in to read the counters: {error}."
             " See whether the account's role still trusts this installation.",
         )
-    return pull(account, readers) if readers else Pulled()
+    return pull(account, *ways) if readers else Pulled()
 
 
 def prune(account: Account) -> int:
@@ -52,8 +64,7 @@ def prune(account: Account) -> int:
     if cursor is None or cursor.pruned_on == today:
         return 0
     try:
-        database = _database(account)
-        readers = _readers(account, database) if database else []
+        readers, _ = _ways(account)
     except (BotoCoreError, ClientError):
         return 0
     read, gone = Mark(cursor.epoch, cursor.position), 0
@@ -74,31 +85,45 @@ def prune(account: Account) -> int:
     return gone
 
 
-def _readers(account: Account, database: CounterDatabase) -> list[Reader]:
-    """First the one that could read the last time."""
-    functions = Resource.objects.filter(
-        account=account, logical_id="lambda_function", is_ready=True
-    )
-    if account.counter_host:  # one that has not changed over counts elsewhere
-        functions = functions.filter(inputs__environment__DATABASE_HOST=account.counter_host)
-    client = clients_for(account).lambda_
-    readers: list[Reader] = [
-        Direct(database),
-        *(
-            Invoked(client, function.physical_id)
-            for function in functions.order_by("-pk")[:FUNCTIONS_TRIED]
-        ),
-    ]
-    cursor = VisitCursor.objects.filter(account=account).first()
-    return sorted(readers, key=lambda reader: cursor is not None and reader.name != cursor.reader)
-
-
-def _database(account: Account) -> CounterDatabase | None:
-    """The password is an IAM token, signed here without a request and good for 15 minutes."""
+def _ways(account: Account) -> tuple[list[Reader], dict[str, list[Reader]]]:
+    """The readers of the account's database, and of others in which sites still count by address;
+    first each that reads as the last one that could.
+    """
     at = counter_database.reached(account)
     if at is None:
-        return None
-    token = clients_for(account).rds.generate_db_auth_token(
+        return [], {}
+    rds, client = clients_for(account).rds, clients_for(account).lambda_
+    own = counter_database.address(at)
+    found: dict[str, list[Reader]] = {own: [Direct(_database(rds, at))]}
+    for function in _functions(account):
+        at = counter_database.of_function(function)
+        address = counter_database.address(at)
+        if address not in found:
+            found[address] = [Direct(_database(rds, at))]
+        found[address].append(Invoked(client, function.physical_id))
+    cursor = VisitCursor.objects.filter(account=account).first()
+    for readers in found.values():
+        readers.sort(key=lambda reader: cursor is not None and reader.name != cursor.reader)
+    return found.pop(own), found
+
+
+def _functions(account: Account) -> QuerySet[Resource]:
+    """The newest few of each database and version of the code."""
+    names = ("HOST", "PORT", "NAME")
+    same = [KT(f"inputs__environment__DATABASE_{name}") for name in names]
+    number = Window(
+        RowNumber(),
+        partition_by=[*same, KT("inputs__code_sha256")],
+        order_by=[F("is_ready").desc(), F("pk").desc()],
+    )
+    functions = Resource.objects.filter(account=account, logical_id="lambda_function")
+    made = functions.exclude(physical_id="").annotate(number=number)
+    return made.filter(number__lte=FUNCTIONS_TRIED).order_by("-pk")
+
+
+def _database(rds: RDSClient, at: dict[str, Any]) -> CounterDatabase:
+    """The password is an IAM token, signed here without a request and good for 15 minutes."""
+    token = rds.generate_db_auth_token(
         DBHostname=at["endpoint_address"], Port=at["endpoint_port"], DBUsername=at["user"]
     )
     return CounterDatabase(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from sites import counter_database
-from sites.models import Account, Site
+from sites.models import Account, Site, VisitCursor
 from sites.provisioning import Database
 from sites.specs import account_spec, site_spec
 from tests.factories import AccountFactory, ResourceFactory, SiteFactory
@@ -102,6 +104,29 @@ def test_numbers_do_not_begin_again_unasked(account, capsys):
     account.refresh_from_db()
     # It goes with nobody's plan: what it has cannot be counted again.
     assert account_spec(account).has_database
+
+
+@pytest.mark.usefixtures("instances")
+def test_what_was_pulled_of_a_database_is_known_when_it_is_used_again(account):
+    own = {"endpoint_address": "own.example", "endpoint_port": 5432}
+    ResourceFactory(
+        account=account,
+        site=None,
+        logical_id="db_instance",
+        attributes={**own, "database_name": "counter", "user": "cloudadmin"},
+    )
+    read = {"epoch": uuid.uuid4(), "position": 7, "pulled_at": timezone.now()}
+    cursor = VisitCursor.objects.create(account=account, **read)
+
+    call_command("change_account", "agency", "--counter-host", HOST)
+    cursor.refresh_from_db()
+    assert (cursor.epoch, cursor.position, cursor.pulled_at) == (None, 0, None)
+    assert [*cursor.former] == ["own.example:5432/counter"]
+
+    call_command("change_account", "agency", "--own-counter")
+    cursor.refresh_from_db()
+    assert {name: getattr(cursor, name) for name in read} == read
+    assert cursor.former == {}
 
 
 def test_functions_of_before_are_let_in_until_they_change_over(account):

@@ -42,8 +42,7 @@ def reader(request, counter_url):
 def ways(monkeypatch):
     """The readers that a sync or a prune finds."""
     found: list = []
-    monkeypatch.setattr(sync, "_database", lambda account: found and found[0])
-    monkeypatch.setattr(sync, "_readers", lambda account, database: found)
+    monkeypatch.setattr(sync, "_ways", lambda account: (found, {}))
     return found
 
 

@@ -160,6 +160,26 @@ def test_whoever_can_read_is_asked_first_the_next_time(account, site, connection
     assert VisitCursor.objects.get().reader == "invoked"
 
 
+def function(site, name, host="127.0.0.1", *, code="code", is_ready=True) -> None:
+    where = {"HOST": host, "PORT": "1", "NAME": "counter", "USER": "cloudadmin"}
+    environment = {f"DATABASE_{key}": value for key, value in where.items()}
+    ResourceFactory(
+        site=site,
+        account=site.account,
+        logical_id="lambda_function",
+        physical_id=name,
+        is_ready=is_ready,
+        inputs={"environment": environment, "code_sha256": code},
+    )
+
+
+def told(ways) -> list[str]:
+    """The host of each database, and the name of each function."""
+    return [
+        way.database.host if isinstance(way, readers.Direct) else way.function_name for way in ways
+    ]
+
+
 @pytest.mark.parametrize("reader", VisitCursor.Reader.values)
 def test_the_ways_to_a_database_are_found(account, site, monkeypatch, settings, reader):
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
@@ -175,7 +195,7 @@ def test_the_ways_to_a_database_are_found(account, site, monkeypatch, settings, 
             "user": "cloudadmin",
         },
     )
-    ResourceFactory(site=site, logical_id="lambda_function", physical_id="cloudadmin-x-counter")
+    function(site, "cloudadmin-x-counter")
     VisitCursor.objects.create(account=account, reader=reader)
 
     error = finding.sync(account).error
@@ -185,24 +205,37 @@ def test_the_ways_to_a_database_are_found(account, site, monkeypatch, settings, 
     assert (told == sorted(told)) == (reader == VisitCursor.Reader.DIRECT)
 
 
-def test_a_database_that_was_there_is_read_and_no_function_of_another(account, site, settings):
+def test_what_functions_of_before_count_in_is_read_apart(account, site, settings):
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
     account.counter_host, account.counter_port = "127.0.0.1", 1
+    account.counter_database = "counter"
     account.counter_instance = {"resource_id": "db-1", "subnet_ids": [], "security_group_ids": []}
     account.save()
     for name, host in (("moved", "127.0.0.1"), ("stays", "elsewhere")):
-        inputs = {"environment": {"DATABASE_HOST": host}}
-        ResourceFactory(
-            site=site if name == "moved" else SiteFactory(account=account),
-            account=account,
-            logical_id="lambda_function",
-            physical_id=name,
-            inputs=inputs,
-        )
-    error = finding.sync(account).error
-    assert "The counter database at 127.0.0.1:1" in error
-    assert "moved" in error
-    assert "stays" not in error
+        function(SiteFactory(account=account), name, host)
+
+    ways, former = finding._ways(account)
+
+    assert told(ways) == ["127.0.0.1", "moved"]
+    assert [*former] == ["elsewhere:1/counter"]
+    assert told(former["elsewhere:1/counter"]) == ["elsewhere", "stays"]
+
+
+def test_functions_of_every_version_are_asked(account, site, settings):
+    """The newest sites are not the ones that were provisioned last."""
+    settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
+    account.counter_host, account.counter_port = "127.0.0.1", 1
+    account.counter_database = "counter"
+    account.counter_instance = {"resource_id": "db-1", "subnet_ids": [], "security_group_ids": []}
+    account.save()
+    for code in ("new", "old"):
+        for number in range(4):
+            name = f"{code}-{number}"
+            function(SiteFactory(account=account), name, code=code, is_ready=number < 3)
+
+    ways, _ = finding._ways(account)
+
+    assert told(ways) == ["127.0.0.1", "old-2", "old-1", "new-2", "new-1"]
 
 
 def test_an_epoch_is_needed(db, connection):

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from cloudadmin.aws import BotoCoreError
 from sites import tasks
 from sites.access import clients_for
 from sites.models import VisitCursor
+from sites.store import locked
 from sites.visits import partitions, sync
 from sites.visits.pull import Pulled
 from tests.factories import AccountFactory, ResourceFactory, VisitDayFactory
@@ -39,6 +42,30 @@ def test_beat_has_every_account_pulled_by_itself(db, pulled):
         tasks.sync_visits_of_account(*arguments)
     assert [call.args for call in pulled.call_args_list] == [(account,) for account in accounts]
     tasks.sync_visits_of_account(0)  # gone meanwhile
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_worker_waits_for_a_pull_that_takes_long(pulled, monkeypatch):
+    pruned = mock.create_autospec(sync.prune, return_value=0)
+    monkeypatch.setattr("sites.tasks.prune", pruned)
+    account = AccountFactory()
+
+    def beat() -> None:
+        try:
+            tasks.sync_visits_of_account(account.pk)
+            tasks.prune_visits_of_account(account.pk)
+        finally:
+            connection.close()
+
+    with locked(tasks.BEING_PULLED, account.pk), ThreadPoolExecutor(1) as pool:
+        pool.submit(beat).result()
+    assert not pulled.called
+    assert not pruned.called
+
+    tasks.sync_visits_of_account(account.pk)
+    tasks.prune_visits_of_account(account.pk)
+    assert pulled.called
+    assert pruned.called
 
 
 def test_credentials_that_do_not_work_are_told(site, monkeypatch):
