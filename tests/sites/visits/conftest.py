@@ -97,6 +97,11 @@ def source(connection, *sites) -> dict[tuple, tuple[int, ...]]:
     return {row[:4]: row[4:] for row in rows}
 
 
+def total(*sites) -> int:
+    rows = VisitDay.objects.filter(site__in=sites, kind=Kind.ALL)
+    return sum(rows.values_list("pageviews", flat=True))
+
+
 def days(*sites) -> dict[tuple, tuple[int, ...]]:
     """The same of what was pulled."""
     rows = VisitDay.objects.filter(site__in=sites)
