@@ -26,27 +26,28 @@ WITH RECURSIVE now AS (
     SELECT (SELECT c.site FROM counter.count c WHERE c.site > s.site ORDER BY c.site LIMIT 1)
     FROM site s WHERE s.site IS NOT NULL
 ), changed AS (
-    SELECT DISTINCT c.site, c.hour, c.kind, c.value
-    FROM (
-        SELECT c.site, c.hour, c.kind, c.value
-        FROM counter.count c
-        WHERE (coalesce(%(position)s::bigint, 0) = 0 OR c.changed >= (
+    (SELECT DISTINCT c.site, c.hour, c.kind, c.value
+    FROM counter.count c
+    WHERE (coalesce(%(position)s::bigint, 0) = 0 OR c.changed >= (
             SELECT CASE WHEN now.epoch = %(epoch)s::uuid AND now.position >= %(position)s::bigint
                 THEN %(position)s::text::xid8 ELSE '0'::xid8 END
             FROM now
         ) AND c.changed <= '18446744073709551615'::xid8)
-        UNION ALL
-        SELECT again.*
-        FROM site s CROSS JOIN LATERAL (
-            SELECT c.site, c.hour, c.kind, c.value
-            FROM counter.count c
-            WHERE c.site = s.site AND c.hour >= (SELECT again_since FROM now)
-                AND coalesce(%(position)s::bigint, 0) <> 0
-        ) again
-    ) c
-    WHERE %(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
-        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C")
+        AND (%(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
+        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C"))
     ORDER BY c.site, c.hour, c.kind, c.value
+    LIMIT %(limit)s::bigint)
+    UNION
+    SELECT again.*
+    FROM site s CROSS JOIN LATERAL (
+        SELECT c.site, c.hour, c.kind, c.value
+        FROM counter.count c
+        WHERE c.site = s.site AND c.hour >= (SELECT again_since FROM now)
+        AND coalesce(%(position)s::bigint, 0) <> 0
+        AND (%(site)s::uuid IS NULL OR (c.site, c.hour, c.kind, c.value)
+        > (%(site)s::uuid, %(hour)s::timestamptz, %(kind)s::smallint, %(value)s::text COLLATE "C"))
+    ) again
+    ORDER BY site, hour, kind, value
     LIMIT %(limit)s::bigint
 )
 SELECT now.epoch, now.position, s.*

@@ -372,6 +372,33 @@ def test_keys_come_once_in_order_with_the_sums_of_their_slots(counter, fresh):
         assert max(len(page["rows"]) for page in in_pages) <= limit
 
 
+def test_from_the_start_a_page_is_read_from_where_the_last_one_ended(counter, fresh, monkeypatch):
+    """Not found by what changed and then put in order, all that is left for each page."""
+    fresh.execute(
+        """INSERT INTO counter.count (site, hour, kind, value, slot)
+        SELECT gen_random_uuid(), %s, 1, n, 0 FROM generate_series(1, 5000) n""",
+        [NOON],
+    )
+    fresh.execute("ANALYZE counter.count")
+    run, plans = pg8000.native.Connection.run, []
+
+    def explained(self, sql, **asked):
+        if "changed AS" in sql:
+            plans.append("\n".join(line for [line] in run(self, "EXPLAIN " + sql, **asked)))
+        return run(self, sql, **asked)
+
+    monkeypatch.setattr(pg8000.native.Connection, "run", explained)
+
+    first = export(counter, limit=100)
+    export(
+        counter, epoch=first["epoch"], position=0, after=[str(uuid.UUID(int=2**127)), NOON, 1, ""]
+    )
+
+    for plan in plans:
+        assert re.search(r"Unique .*\n *-> +Index Only Scan using count_pkey", plan), plan
+    assert len(plans) == 2
+
+
 def test_of_a_position_only_what_changed_since_is_read(counter, fresh):
     site = uuid.uuid4()
     count_hit(fresh, site, path="/old")
