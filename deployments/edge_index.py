@@ -17,6 +17,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NoReturn
 
 MAX_VALUE = 1024
 MAX_STORE = 5_000_000
@@ -35,6 +37,7 @@ FILL = 8
 # new generation of 100,000.
 WIDE = 12_288
 NARROW_MOST = 36_000
+PARTS = 64
 
 BASE36 = string.digits + string.ascii_lowercase
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -163,18 +166,17 @@ def append(
     Raises :class:`IndexFull` and :class:`DigestCollision`.
     """
     number = release_key(release)
-    records = [record for value in index.values.values() for record in _records(value)]
-    if any(_fields(record)[1] > number for record in records):
+    if any(_fields(record)[1] > number for record in _all(index)):
         raise ValueError(f"release {release} is not newer than those that the index has")
     kept = {digest(path) for path in keep}
     # What a failed release did to a kept file does not count: no open page comes from it.
     served = _visible(
-        (record for record in records if record[:DIGEST] in kept),
+        (record for record in _all(index) if record[:DIGEST] in kept),
         sorted(map(release_key, {*reachable, *if_room})),
     )
     live = {owner: hash_ for owner, _, hash_ in map(_fields, served) if hash_ != TOMBSTONE}
-    additions = _additions(records, kept, live | _by_digest(wanted))
-    fresh = [owner + number + object_hash for owner, object_hash in additions.items()]
+    additions = _additions(index, kept, live | _by_digest(wanted))
+    fresh = [owner + number + object_hash for owner, object_hash in additions]
     for optional in _fewer(if_room):
         seen = frozenset({release, *reachable, *optional})
         numbers = sorted(map(release_key, seen))
@@ -193,23 +195,12 @@ def append(
     )
 
 
-def raise_if_full(
-    index: Index,
-    release: int,
-    wanted: Mapping[str, str],
-    keep: Collection[str] = (),
-    reachable: Collection[int] = (),
-    occupied: int = 0,
-) -> None:
-    """As :meth:`append` would, told before anything is uploaded.
-
-    What fits for certain, by the number of records alone, is not worked out.
-    Raises :class:`IndexFull` and :class:`DigestCollision`.
-    """
+def surely_fits(index: Index, files: int, occupied: int = 0) -> bool:
+    """Whether a release of so many files has room, by the number of records alone, whatever they
+    are. Where it is False, :meth:`append` has to be tried."""
     used = _size(index.generation, index.values)
-    rebuilt = used + len(wanted) * RECORD + WIDE * len(bucket_key(index.generation + 1, WIDE))
-    if occupied + used + rebuilt > MAX_STORE:
-        append(index, release, wanted, keep, reachable, occupied=occupied)
+    rebuilt = used + files * RECORD + WIDE * len(bucket_key(index.generation + 1, WIDE))
+    return occupied + used + rebuilt <= MAX_STORE
 
 
 def batches(puts: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -226,6 +217,10 @@ def batches(puts: Mapping[str, str]) -> Iterator[dict[str, str]]:
         yield batch
 
 
+def _all(index: Index) -> Iterator[str]:
+    return (record for value in index.values.values() for record in _records(value))
+
+
 def _records(value: str) -> Iterator[str]:
     return (value[at : at + RECORD] for at in range(0, len(value), RECORD))
 
@@ -236,29 +231,44 @@ def _fields(record: str) -> tuple[str, str, str]:
 
 
 def _by_digest(wanted: Mapping[str, str]) -> dict[str, str]:
+    found = {digest(path): object_hash for path, object_hash in wanted.items()}
+    if len(found) < len(wanted):
+        _raise_collision(wanted)
+    return found
+
+
+def _raise_collision(paths: Iterable[str]) -> NoReturn:
     owners: dict[str, str] = {}
-    for path in wanted:
+    for path in paths:
         other = owners.setdefault(digest(path), path)
         if other != path:
-            raise DigestCollision(
-                f"“{other}” and “{path}” have the same digest, {digest(path)}; rename one of them."
-            )
-    return {owner: wanted[path] for owner, path in owners.items()}
+            break
+    raise DigestCollision(
+        f"“{other}” and “{path}” have the same digest, {digest(path)}; rename one of them."
+    )
 
 
 def _additions(
-    records: Iterable[str], kept: Collection[str], wanted: Mapping[str, str]
-) -> dict[str, str]:
-    """Digest -> object hash or tombstone of the records that the new release needs."""
-    newest: dict[str, str] = {}  # digest -> release, object hash
-    for record in records:
-        owner, rest = record[:DIGEST], record[DIGEST:]
-        if rest > newest.get(owner, ""):
-            newest[owner] = rest
-    answers = {owner: rest[RELEASE:] for owner, rest in newest.items()}
-    unwanted = (owner for owner in answers if owner not in kept)
-    target = {**dict.fromkeys(unwanted, TOMBSTONE), **wanted}
-    return {o: value for o, value in target.items() if answers.get(o, TOMBSTONE) != value}
+    index: Index, kept: Collection[str], wanted: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Digest, and object hash or tombstone, of the records that the new release needs.
+
+    Worked out bucket by bucket: an index of 100,000 is not in memory a second time.
+    """
+    unanswered = set(wanted)
+    for value in index.values.values():
+        newest: dict[str, str] = {}  # digest -> release, object hash
+        for record in _records(value):
+            owner, rest = record[:DIGEST], record[DIGEST:]
+            if rest > newest.get(owner, ""):
+                newest[owner] = rest
+        for owner, rest in newest.items():
+            answer = rest[RELEASE:]
+            target = wanted.get(owner, answer if owner in kept else TOMBSTONE)
+            if target != answer:
+                yield owner, target
+        unanswered.difference_update(newest)
+    yield from ((owner, target) for owner, target in wanted.items() if owner in unanswered)
 
 
 def _fewer(optional: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -299,8 +309,9 @@ def _rebuilt(
     index: Index, fresh: Iterable[str], numbers: Sequence[str], occupied: int
 ) -> Index | None:
     """A new generation with more buckets; the old one stays until no head names it."""
-    everything = [record for value in index.values.values() for record in _records(value)]
-    records = list(_visible([*everything, *fresh], numbers))
+    # In parts, because what is worked out of each record takes several times its room.
+    parts = _grouped(chain(_all(index), fresh), PARTS).values()
+    records = [record for part in parts for record in _visible(part, numbers)]
     room = MAX_STORE - occupied - _size(index.generation, index.values)
     if len(records) * RECORD > room:
         return None

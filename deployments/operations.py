@@ -39,8 +39,10 @@ Environment, Trigger = Deployment.Environment, Deployment.Trigger
 UPLOADING = (Phase.SOURCE, Phase.UPLOAD)
 # The source of what a client uploads by itself, in requests: it holds the row between them.
 NEGOTIATED = "manifest"
-# Manifests whose objects are known to be in the bucket; more would cost more to read than to send.
+# Manifests whose objects are known to be in the bucket; more would cost more to read than to send,
+# and so would one of so many files for each that is still missing.
 MANIFESTS_COMPARED = 5
+FILES_READ_FOR_ONE = 1_000
 MAX_ATTEMPTS = 5
 # After so long without anybody who holds it, an upload that was begun is not coming any more.
 ABANDONED = timedelta(days=1)
@@ -150,19 +152,16 @@ def upload(
 
 def uploaded(deployment: Deployment, manifest: Manifest, objects: int, size: int) -> None:
     """Record, as the holder, that everything is in the bucket: from here on any worker goes on."""
-    before = publish.published(deployment.site)
-    raw = manifest.to_bytes()
-    same = before is not None and bytes(before.manifest) == raw
-    gone = set() if same else publish.published_manifest(deployment.site).entries.keys()
+    before = publish.published_manifest(deployment.site).entries
     move(
         deployment,
         Phase.QUEUE,
-        manifest=raw,
+        manifest=manifest.to_bytes(),
         files=len(manifest.entries),
         uploaded=objects,
         bytes=size,
         unchanged=len(manifest.entries) - objects,
-        deleted=len(gone - manifest.entries.keys()),
+        deleted=len(before.keys() - manifest.entries.keys()),
     )
 
 
@@ -173,13 +172,13 @@ def missing_objects(site: Site, manifest: Manifest) -> dict[str, Entry]:
         .exclude(phase__in=UPLOADING)
         .exclude(manifest=b"")
     )
-    missing = manifest.entries
-    for row in ended.order_by("-is_published", "-number").only("manifest")[:MANIFESTS_COMPARED]:
-        if not missing:
-            break
-        known = Manifest.from_bytes(bytes(row.manifest)).entries
-        missing = {path: entry for path, entry in missing.items() if known.get(path) != entry}
-    return dict(missing)
+    rows = ended.order_by("-is_published", "-number").defer("manifest")[:MANIFESTS_COMPARED]
+    missing = dict(manifest.entries)
+    for row in rows:
+        if row.files <= len(missing) * FILES_READ_FOR_ONE:
+            known = publish.manifest_of(row).entries
+            missing = {path: entry for path, entry in missing.items() if known.get(path) != entry}
+    return missing
 
 
 def published_manifest(site: Site) -> Manifest:

@@ -17,10 +17,12 @@ def raise_if_full(site: Site, manifest: Manifest) -> None:
     row = EdgeIndex.objects.filter(site=site).first() or EdgeIndex(site=site)
     index = index_shape.newest(row) if row.pk else edge_index.Index()
     occupied = index_shape.occupied(row) if row.pk else 0
+    if edge_index.surely_fits(index, len(manifest.entries), occupied):
+        return
     last = Deployment.objects.filter(site=site).aggregate(last=Max("release_number"))["last"] or 0
     served = [row.head_release] if row.head_release else []
     wanted = {path: entry.hash for path, entry in manifest.entries.items()}
     try:
-        edge_index.raise_if_full(index, last + 1, wanted, reachable=served, occupied=occupied)
+        edge_index.append(index, last + 1, wanted, reachable=served, occupied=occupied)
     except (IndexFull, DigestCollision) as full:
         raise DeploymentRefused(f"Nothing was uploaded: {full}") from full

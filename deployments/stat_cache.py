@@ -15,13 +15,15 @@ import os
 import struct
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from deployments.source.tree import STAT
+
 MAGIC = b"cloudadmin stat cache 2\n"
 DIGEST = hashlib.sha256().digest_size
-# Size, mtime and ctime in nanoseconds, inode, device; then SHA-256 and size of what is sent.
-STAT = struct.Struct("<QqqQQ")
+# The packed stat, then SHA-256 and size of what is sent.
 SENT = struct.Struct(f"<{DIGEST}sQ")
 RECORD = STAT.size + SENT.size
 RACY = 2_000_000_000
@@ -45,21 +47,22 @@ class StatCache:
         self._seen: dict[str, bytes] = {}
         self._forgotten: set[str] = set()
 
-    def get(self, file: os.stat_result, path: str) -> tuple[str, int] | None:
-        """What was put for the file that ``file`` is the stat of, if it is what it was."""
+    def get(self, stat: bytes, path: str) -> tuple[str, int] | None:
+        """What was put for a file with this packed stat, if it is what it was."""
         record = self._seen.get(path) or self._known.get(path)
-        if record is None or record[: STAT.size] != _packed(file):
+        if record is None or not record.startswith(stat):
             return None
         self._seen[path] = record
         digest, size = SENT.unpack_from(record, STAT.size)
         return digest.hex(), size
 
-    def put(self, file: os.stat_result, path: str, sha256: str, size: int) -> None:
-        """``file`` is its stat from before it was read; the hash is in hex."""
+    def put(self, stat: bytes, path: str, sha256: str, size: int) -> None:
+        """``stat`` is from before the file was read; the hash is in hex."""
         if path in self._forgotten:
             return
-        if max(file.st_mtime_ns, file.st_ctime_ns) < self._trusted_before:
-            self._seen[path] = _packed(file) + SENT.pack(bytes.fromhex(sha256), size)
+        _, modified, changed, *_ = STAT.unpack(stat)
+        if max(modified, changed) < self._trusted_before:
+            self._seen[path] = stat + SENT.pack(bytes.fromhex(sha256), size)
 
     def forget(self, path: str) -> None:
         """Know nothing of this file, now and when it is opened next."""
@@ -68,14 +71,16 @@ class StatCache:
         self._forgotten.add(path)
 
     def save(self) -> None:
-        """All or nothing. A folder that cannot be written to costs time, not a deployment."""
-        if self._seen == self._known and not self._forgotten:
+        """All or nothing; what is on the disk then is no longer in memory.
+
+        A folder that cannot be written to costs time, not a deployment.
+        """
+        seen, known = self._seen, self._known
+        self._seen, self._known = {}, {}
+        if seen == known and not self._forgotten:
             return
-        kept = dict(islice(self._seen.items(), MAX_FILES))
-        body = b"".join(kept.values()) + "\0".join(kept).encode(errors="surrogateescape")
-        content = MAGIC + struct.pack("<Q", len(kept)) + body
         try:
-            _replace(self.path, content + hashlib.sha256(content).digest())
+            _replace(self.path, _packed(seen))
         except OSError:
             return
 
@@ -97,8 +102,13 @@ def of(root: Path, folder: Path, *, judges: str = "", changes: str = "") -> Stat
     return StatCache(folder / f"{name}.stat")
 
 
-def _packed(file: os.stat_result) -> bytes:
-    return STAT.pack(file.st_size, file.st_mtime_ns, file.st_ctime_ns, file.st_ino, file.st_dev)
+def _packed(seen: dict[str, bytes]) -> Iterator[bytes]:
+    """Piece by piece: all of it would be in memory three times."""
+    count = min(len(seen), MAX_FILES)
+    yield MAGIC + struct.pack("<Q", count)
+    yield from islice(seen.values(), count)
+    for number, name in enumerate(islice(seen, count)):
+        yield (b"\0" if number else b"") + os.fsencode(name)
 
 
 def _load(path: Path) -> dict[str, bytes]:
@@ -106,22 +116,27 @@ def _load(path: Path) -> dict[str, bytes]:
         raw = path.read_bytes()
     except OSError:
         return {}
-    content, checksum = raw[:-DIGEST], raw[-DIGEST:]
-    if not content.startswith(MAGIC) or hashlib.sha256(content).digest() != checksum:
+    content = memoryview(raw)[:-DIGEST]
+    if not raw.startswith(MAGIC) or hashlib.sha256(content).digest() != raw[-DIGEST:]:
         return {}
     (count,) = struct.unpack_from("<Q", content, len(MAGIC))
     start = len(MAGIC) + 8
-    names = content[start + count * RECORD :].decode(errors="surrogateescape").split("\0")
-    records = (content[at : at + RECORD] for at in range(start, start + count * RECORD, RECORD))
+    names = os.fsdecode(bytes(content[start + count * RECORD :])).split("\0")
+    records = (raw[at : at + RECORD] for at in range(start, start + count * RECORD, RECORD))
     return dict(zip(names, records, strict=False))
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    """All of it or nothing, and its checksum. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".stat-")
     try:
         with open(descriptor, "wb") as file:
-            file.write(content)
+            checksum = hashlib.sha256()
+            for piece in pieces:
+                checksum.update(piece)
+                file.write(piece)
+            file.write(checksum.digest())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -34,14 +34,15 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Opened:
-    """A folder that may be published, until the context ends, and the files that were judged.
+    """A folder that may be published, until the context ends, and the files that were judged: to be
+    read once, for a hundred thousand are not kept in memory longer than that.
 
     ``warnings`` are sentences; ``allowed`` are paths that only the exceptions let through. ``ref``
     (branch or tag), ``sha`` and ``author`` are those of a git commit, and empty otherwise.
     """
 
     root: Path
-    files: tuple[File, ...] = ()
+    files: Iterator[File] = iter(())
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     ref: str = ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 import zlib
 from dataclasses import replace
@@ -23,6 +24,7 @@ from deployments.content_types import content_type
 from deployments.manifest import Entry, Manifest, build, diff, object_key
 from deployments.redirects import Redirect
 from deployments.source import SourceRefused
+from deployments.source.tree import packed
 from deployments.stat_cache import StatCache
 
 headers = st.lists(
@@ -229,7 +231,7 @@ def test_what_the_cache_knows_is_not_read_again(tmp_path):
     later = time.time_ns() + 60 * 10**9
     first = build(root, cache=StatCache(tmp_path / "cache", now=later))
     cache = StatCache(tmp_path / "cache", now=later)
-    seen = (root / "b.css").stat()
+    seen = packed(os.stat(root / "b.css"))
     assert cache.get(seen, "b.css") == (first.entries["b.css"].sha256, 1)
     cache.put(seen, "b.css", "f" * 64, 7)
     (root / "index.html").write_text("changed")

@@ -3,14 +3,13 @@
 import hashlib
 import os
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from deployments import stat_cache
+from deployments.source.tree import STAT, packed
 from deployments.stat_cache import MAX_CACHES, StatCache
 
 SECOND = 1_000_000_000
@@ -43,13 +42,7 @@ class Disk(RuleBasedStateMachine):
 
     def stat(self, name):
         file = self.files[name]
-        return SimpleNamespace(
-            st_size=len(file["content"]),
-            st_mtime_ns=file["mtime"],
-            st_ctime_ns=file["ctime"],
-            st_ino=file["inode"],
-            st_dev=7,
-        )
+        return STAT.pack(len(file["content"]), file["mtime"], file["ctime"], file["inode"], 7)
 
     @rule(name=st.sampled_from(NAMES), content=st.sampled_from(["aaa", "bbb", "cccc"]))
     def write(self, name, content):
@@ -112,8 +105,8 @@ def test_never_a_wrong_hash(tmp_path):
 def test_a_file_that_stays_is_remembered_and_one_that_goes_is_not(tmp_path):
     (tmp_path / "a").write_text("a")
     (tmp_path / "b").write_text("b")
-    a, b = (tmp_path / "a").stat(), (tmp_path / "b").stat()
-    now = max(a.st_ctime_ns, b.st_ctime_ns) + LATER
+    a, b = packed(os.stat(tmp_path / "a")), packed(os.stat(tmp_path / "b"))
+    now = os.stat(tmp_path / "b").st_ctime_ns + LATER
     cache = StatCache(tmp_path / "cache", now=now)
     cache.put(a, "a", *sent("a"))
     cache.put(b, "b", *sent("b"))
@@ -128,14 +121,14 @@ def test_a_file_that_stays_is_remembered_and_one_that_goes_is_not(tmp_path):
 def test_a_file_that_was_just_written_is_not_trusted(tmp_path):
     (tmp_path / "a").write_text("a")
     cache = StatCache(tmp_path / "cache")
-    cache.put((tmp_path / "a").stat(), "a", *sent("a"))
-    assert cache.get((tmp_path / "a").stat(), "a") is None
+    cache.put(packed(os.stat(tmp_path / "a")), "a", *sent("a"))
+    assert cache.get(packed(os.stat(tmp_path / "a")), "a") is None
 
 
 def test_a_forgotten_file_is_not_known_and_not_remembered(tmp_path):
     (tmp_path / "a").write_text("a")
-    a = (tmp_path / "a").stat()
-    now = a.st_ctime_ns + LATER
+    a = packed(os.stat(tmp_path / "a"))
+    now = os.stat(tmp_path / "a").st_ctime_ns + LATER
     cache = StatCache(tmp_path / "cache", now=now)
     cache.put(a, "a", *sent("a"))
     cache.save()
@@ -151,18 +144,15 @@ def test_a_forgotten_file_is_not_known_and_not_remembered(tmp_path):
 def test_a_file_of_other_bytes_is_an_empty_cache(tmp_path_factory, raw, prefix):
     path = tmp_path_factory.mktemp("cache") / "cache"
     path.write_bytes((stat_cache.MAGIC if prefix else b"") + raw)
-    assert StatCache(path).get(os.stat(path), "a") is None
+    assert StatCache(path).get(packed(os.stat(path)), "a") is None
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path):
     (tmp_path / "file").write_text("")
     cache = StatCache(tmp_path / "file" / "cache", now=LATER)
-    file = cast("os.stat_result", SimpleNamespace(**dict.fromkeys(FIELDS, 1)))
+    file = STAT.pack(1, 1, 1, 1, 1)
     cache.put(file, "a", *sent("a"))
     cache.save()
-
-
-FIELDS = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
 
 
 def test_caches_are_kept_for_the_folders_used_last(tmp_path):
