@@ -124,6 +124,8 @@ DAYS = _days("GROUP BY site_id, kind, day, value", "sum(greatest({0} - old_{0}, 
 # Mostly one hour has changed, and of one there is nothing to sum up: half the time.
 DAYS_OF_ONE_HOUR = _days("", "greatest({0} - old_{0}, 0)")
 
+# As the table's own trigger does; before it, because what a statement sees is older than its wait.
+TURN = "SELECT pg_advisory_xact_lock('sites_visitday'::regclass::oid::bigint)"
 # Days whose hours are gone cannot gain; they are told whole, if at all, and never less than before.
 CLOSED_DAYS = f"""
     INSERT INTO sites_visitday AS d (site_id, kind, day, value, {each("{0}")})
@@ -216,6 +218,7 @@ def merge(account: Account, epoch: int, *, is_whole: bool, today: date | None = 
         cursor.execute(FORGOTTEN)
         _update_known(cursor, {partitions.month_of(day) for day in days})
         cursor.execute(NEW_HOURS, values)
+        cursor.execute(TURN)
         cursor.execute(CLOSED_DAYS.format(since=SINCE), values)
         cursor.execute(DAYS if len(hours) > 1 else DAYS_OF_ONE_HOUR)
         cursor.execute("DROP TABLE fresh")
