@@ -22,6 +22,7 @@ from deployments.caching import (
 )
 from deployments.content_types import content_type
 from deployments.manifest import Entry, Manifest, build, diff, object_key
+from deployments.manifest import _alive as manifests_alive
 from deployments.redirects import Redirect
 from deployments.source import SourceRefused
 from deployments.source.tree import packed
@@ -59,6 +60,8 @@ manifests = st.builds(
 @given(manifests)
 def test_bytes_are_read_back_and_stable(manifest):
     raw = manifest.to_bytes()
+    assert Manifest.from_bytes(raw) is manifest
+    manifests_alive.clear()
     assert Manifest.from_bytes(raw) == manifest
     turned = Manifest(
         dict(reversed(manifest.entries.items())),
