@@ -161,10 +161,10 @@ def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
     for process in chaos.workers():
         process.suspend()
     chaos.up.query(
-        "INSERT INTO sites_site (uid, account_id, name, state, has_counter, is_spa, price_class,"
-        " headers, trailing_slash, created_at)"
+        "INSERT INTO sites_site (uid, account_id, name, state, has_counter, counter_slots,"
+        " injects_snippet, is_spa, price_class, headers, trailing_slash, created_at)"
         " SELECT gen_random_uuid(), (SELECT min(id) FROM sites_account), 'lost-' || n,"
-        " 'destroying', false, false, 'PriceClass_100', 'standard', 'auto', now()"
+        " 'destroying', false, 1, false, false, 'PriceClass_100', 'standard', 'auto', now()"
         " FROM generate_series(1, 200) n RETURNING id"
     )
     accepted = chaos.up.query(

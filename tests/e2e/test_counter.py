@@ -11,6 +11,7 @@ from cloudadmin.aws import Access, Clients
 from tests.e2e.conftest import Up
 
 COUNT = "/_cloudadmin/count"
+ADDRESS = "X-Localcloud-Viewer-Address"
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def test_200_visitors_at_once_are_200(up: Up, host: str):
     before = number_in_rds(up)
 
     def visit(number: int) -> int:
-        response = visitor.get(COUNT, headers={"User-Agent": f"Mozilla/5.0 visitor {number}"})
+        headers = {"User-Agent": f"Mozilla/5.0 {number}", ADDRESS: f"198.51.100.{number}"}
+        response = visitor.get(COUNT, headers=headers)
         assert response.status_code == 200, response.text
         visits: int = response.json()["visits"]
         return visits
@@ -79,12 +81,11 @@ IPHONE = (
 def test_the_function_is_told_what_it_counts_and_never_answers_from_a_cache(up: Up, host: str):
     """Country, device, referrer, release, path and address come through the edge; nothing is kept
     there of a hit."""
-    address = "X-Localcloud-Viewer-Address"
     query = "?p=%2Fthrough%2F&r=https%3A%2F%2Fnews.example%2Fa&d=77"
     with up.visitor(host) as visitor:
         headers = {"User-Agent": IPHONE, "X-Localcloud-Viewer-Country": "NZ"}
         answers = [
-            visitor.get(COUNT + query, headers=headers | {address: f"203.0.113.{n}"})
+            visitor.get(COUNT + query, headers=headers | {ADDRESS: f"203.0.113.{n}"})
             for n in (1, 1, 1, 1, 1, 1, 2)
         ]
     assert [answer.json()["reason"] for answer in answers] == [*[""] * 5, "limit", ""]

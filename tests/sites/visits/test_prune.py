@@ -244,7 +244,11 @@ ACTIONS = st.lists(
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=settings().max_examples // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
 @given(old=st.lists(st.sampled_from(OLD), max_size=4), actions=ACTIONS)
 def test_whatever_goes_in_whatever_order_days_are_what_was_hit(
     counter_url, ways, monkeypatch, old, actions

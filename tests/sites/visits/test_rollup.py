@@ -115,7 +115,11 @@ class Counter:
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=settings().max_examples // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
 @given(actions=st.lists(ACTIONS, max_size=14))
 def test_any_sequence_of_hits_and_syncs_ends_with_the_same_sums(counter_url, actions):
     account = Account.objects.create(name=str(uuid.uuid4()), aws_account_id="123456789012")
@@ -166,7 +170,11 @@ def databases():
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=settings().max_examples // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
 @given(actions=RESETS)
 def test_nothing_that_was_read_is_lost_when_a_counter_begins_again(databases, actions):
     """New databases, snapshots and their restoring, and back to a database of before: no number
