@@ -162,7 +162,8 @@ def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
         process.suspend()
     chaos.up.query(
         "INSERT INTO sites_site (uid, account_id, name, state, has_counter, counter_slots,"
-        " injects_snippet, visitors_token, is_spa, price_class, headers, trailing_slash, created_at)"
+        " injects_snippet, visitors_token, is_spa, price_class, headers, trailing_slash,"
+        " created_at)"
         " SELECT gen_random_uuid(), (SELECT min(id) FROM sites_account), 'lost-' || n,"
         " 'destroying', false, 1, false, '', false, 'PriceClass_100', 'standard', 'auto', now()"
         " FROM generate_series(1, 200) n RETURNING id"
