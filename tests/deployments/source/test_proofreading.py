@@ -67,9 +67,9 @@ def test_the_look_is_bounded_and_begins_with_the_start_page(tmp_path, monkeypatc
     assert "are in “index.html”, “a.html”; save" in sentences[0]
 
 
-# Three letters or more: two characters that could be one misread are in formulas too. No “â”: before
-# two dashes it is what “▖” was misread as.
-letters = st.text(st.sampled_from("äöüßéèñçà’“”–…€łğ日本語привет🎉"), min_size=3)
+# Three letters or more: two characters that could be one misread are in formulas too. No dashes and
+# quotes: “â––” is what “▖” was misread as.
+letters = st.text(st.sampled_from("äöüßéèñçàâłğ日本語привет🎉"), min_size=3)
 
 
 @given(letters, st.sampled_from(["cp1252", "latin-1", "mac_roman"]))
