@@ -37,6 +37,8 @@ FILL = 8
 # new generation of 100,000.
 WIDE = 12_288
 NARROW_MOST = 36_000
+# An index is written anew in so many parts: what is worked out of each record takes several times
+# its room.
 PARTS = 64
 
 BASE36 = string.digits + string.ascii_lowercase
@@ -309,7 +311,6 @@ def _rebuilt(
     index: Index, fresh: Iterable[str], numbers: Sequence[str], occupied: int
 ) -> Index | None:
     """A new generation with more buckets; the old one stays until no head names it."""
-    # In parts, because what is worked out of each record takes several times its room.
     parts = _grouped(chain(_all(index), fresh), PARTS).values()
     records = [record for part in parts for record in _visible(part, numbers)]
     room = MAX_STORE - occupied - _size(index.generation, index.values)

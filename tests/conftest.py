@@ -19,18 +19,23 @@ from xdist.scheduler import LoadFileScheduling
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
 
-# In the gate half as many examples; HYPOTHESIS_PROFILE=default for all of them. That a machine does
+# In the gate fewer examples; HYPOTHESIS_PROFILE=default for all of them. That a machine does
 # something else meanwhile is no failure.
 settings.register_profile(
-    "gate", max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None
+    "gate", max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 # Minutes long: begun first, so that no worker is left with them at the end.
 LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
-# They bring whole sites up and down; tracing their lines would take as long as they do.
+# They bring whole sites up and down, or do the same thing a hundred thousand times; tracing their
+# lines would take as long as they do.
 UNTRACED = (
     *LONG,
+    "tests/deployments/api/test_fuzz.py",
+    "tests/deployments/test_edge_index.py",
+    "tests/deployments/test_history.py",
+    "tests/deployments/test_killed.py",
     "tests/sites/test_drift.py",
     "tests/sites/test_orphans.py",
     "tests/sites/test_preflight.py",

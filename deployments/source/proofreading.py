@@ -29,6 +29,7 @@ NOT_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 # UTF-8 read as Windows-1252 begins its letters so: “Ã¤”, “Â»”, “â€œ”, “ðŸ˜€”.
 SURE_BEGINNINGS = "ÃÂâð"
 MISREAD_AS = ("cp1252", "latin-1", "mac_roman")
+TYPESET = "‘’“”–—…€"
 
 
 def proofread(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
@@ -58,8 +59,12 @@ def _is_misread(run: str) -> bool:
             meant = run.encode(encoding).decode()
         except UnicodeError:
             continue
-        # Two characters can be a coincidence (“√π” in a formula), unless they begin like these.
-        if len(run) > 2 * len(meant) or len(run) >= 6 or run[0] in SURE_BEGINNINGS:
+        if run[0] in SURE_BEGINNINGS:
+            return True
+        # Two characters can be a coincidence (“√π” in a formula), and so can a letter before dots
+        # and quotes: the end of “café…” is what “酔” is misread as.
+        is_long = len(run) > 2 * len(meant) or len(run) >= 6
+        if is_long and run[1:].strip(TYPESET):
             return True
     return False
 
