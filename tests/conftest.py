@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from coverage import Coverage
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -22,26 +21,12 @@ from cloudadmin.aws import Access, Clients
 # In the gate fewer examples; HYPOTHESIS_PROFILE=default for all of them. That a machine does
 # something else meanwhile is no failure.
 settings.register_profile(
-    "gate", max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None
+    "gate", max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 # Minutes long: begun first, so that no worker is left with them at the end.
 LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
-# They bring whole sites up and down, or do the same thing a hundred thousand times; tracing their
-# lines would take as long as they do.
-UNTRACED = (
-    *LONG,
-    "tests/deployments/api/test_fuzz.py",
-    "tests/deployments/test_edge_index.py",
-    "tests/deployments/test_history.py",
-    "tests/deployments/test_killed.py",
-    "tests/sites/test_drift.py",
-    "tests/sites/test_orphans.py",
-    "tests/sites/test_preflight.py",
-    "tests/sites/provisioning/test_",
-    "tests/localcloud/",  # what is under test there is a process of its own
-)
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,18 +48,6 @@ class OneUp(LoadFileScheduling):  # type: ignore[misc]  # it brings no types
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneUp:
     return OneUp(config, log)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    coverage = Coverage.current()
-    if coverage is None or not item.nodeid.startswith(UNTRACED):
-        return (yield)
-    coverage.stop()
-    try:
-        return (yield)
-    finally:
-        coverage.start()
 
 
 @pytest.fixture(scope="session")

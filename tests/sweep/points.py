@@ -29,10 +29,10 @@ def whole(undisturbed: Life) -> Sweep:
 
 
 def short(undisturbed: Life) -> Sweep:
-    """Four lives, drawn anew each time; a failure says how to run its strike alone."""
+    """Three lives, drawn anew each time; a failure says how to run its strike alone."""
     changes, _ = _longest(undisturbed)
     return {
-        f"{Mode.AFTER}, drawn": random.sample([*spread(Mode.AFTER, changes, 2)], 2),
+        f"{Mode.AFTER}, drawn": random.sample([*spread(Mode.AFTER, changes, 2)], 1),
         f"{Mode.LOST}, drawn": random.sample([*spread(Mode.LOST, changes, 13)], 1),
         f"{Mode.REFUSED}, drawn": random.sample([*spread(Mode.REFUSED, changes, 2)], 1),
     }

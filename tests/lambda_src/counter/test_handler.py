@@ -258,7 +258,7 @@ def test_a_refused_connection_is_a_fast_503(counter, monkeypatch):
 
     assert response["statusCode"] == 503
     assert answer(response) == {"visits": None, "counted": False}
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2  # and not after the timeout
 
 
 def test_a_silent_database_is_a_503_after_one_timeout(counter, monkeypatch):
