@@ -33,8 +33,8 @@ async def main() -> int:
         "--concurrency",
         type=int,
         default=0,
-        help="how many functions run at once before Lambda answers 429; 0: a new account says 10, "
-        "and runs what this machine can",
+        help="how many functions run at once before Lambda answers 429; 0: ten, as in a new "
+        "account, and what comes through the edge waits in place of a 429",
     )
     parser.add_argument(
         "--bind", default="127.0.0.1", help="the address to listen on; nobody is asked who they are"

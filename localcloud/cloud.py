@@ -24,7 +24,7 @@ from localcloud.physics.cloudfront import CloudFront
 from localcloud.physics.delegation import OwnNameServers
 from localcloud.physics.iam import Iam
 from localcloud.physics.keyvaluestore import KeyValueStore
-from localcloud.physics.lambda_ import Lambda
+from localcloud.physics.lambda_ import CONCURRENCY, Lambda
 from localcloud.physics.network import SecurityGroups, SubnetGroups
 from localcloud.physics.rds import Rds
 from localcloud.physics.route53 import Route53
@@ -90,7 +90,7 @@ class Cloud:
         instances = await asyncio.to_thread(reader.client("rds").describe_db_instances)
         await asyncio.to_thread(self.rds.reconcile, instances["DBInstances"])
         upstream = Upstream("127.0.0.1", self.emulator.port)
-        edge = Edge(pops, upstream)
+        edge = Edge(pops, upstream, 0 if self.settings.concurrency else CONCURRENCY)
         public = PublicDns(reader, self.registrar, propagation)
         proxy = Proxy(upstream, self._rules(reader, public, propagation), self._healthy)
         pages: dict[str, App] = {

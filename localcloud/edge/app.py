@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sys
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,11 +43,15 @@ Key = tuple[Hashable, ...]
 
 
 class Edge:
-    """Which POP answers: header ``X-Localcloud-Pop`` (name or index), else the first."""
+    """Which POP answers: header ``X-Localcloud-Pop`` (name or index), else the first.
 
-    def __init__(self, pops: Sequence[Pop], upstream: Upstream) -> None:
+    ``at_once``: of calls to functions so many, and the others wait; 0: all.
+    """
+
+    def __init__(self, pops: Sequence[Pop], upstream: Upstream, at_once: int = 0) -> None:
         self.pops = pops
         self.upstream = upstream
+        self._calls = asyncio.Semaphore(at_once or sys.maxsize)
         self._asking: dict[tuple[str, Key], asyncio.Future[Stored]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -198,9 +203,15 @@ class Edge:
         self, request: Request, distribution: Distribution, behavior: Behavior, pop: Pop
     ) -> Stored:
         try:
-            return await fetch(request, distribution, behavior, pop, self._ask)
+            return await fetch(request, distribution, behavior, pop, self._ask, self._invoke)
         except Unreachable as error:
             return pages.origin_failed(str(error))
+
+    async def _invoke(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Stored:
+        async with self._calls:
+            return await self._ask(method, target, headers, body)
 
     async def _ask(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""

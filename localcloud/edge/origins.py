@@ -24,16 +24,21 @@ class Ask(Protocol):
 
 
 async def fetch(
-    request: Request, distribution: Distribution, behavior: Behavior, pop: Pop, ask: Ask
+    request: Request,
+    distribution: Distribution,
+    behavior: Behavior,
+    pop: Pop,
+    ask: Ask,
+    invoke: Ask,
 ) -> Stored:
-    """What the behaviour's origin answers; refusals are answers too."""
+    """What the behaviour's origin answers; refusals are answers too. ``invoke`` asks functions."""
     origin = distribution.origins[behavior.origin_id]
     if origin.bucket:
         return await _from_s3(request, distribution, origin, pop, ask)
     if url := pop.function_url(origin.domain_name):
         if not _may_invoke(url, distribution, origin):
             return _plain(403, '{"Message":"Forbidden"}', "application/json")
-        return await _from_function_url(request, behavior, origin, url, pop, ask)
+        return await _from_function_url(request, behavior, origin, url, pop, invoke)
     return _plain(502, f"The origin {origin.domain_name} is not on this machine.", "text/plain")
 
 
@@ -56,14 +61,14 @@ def _may_invoke(url: FunctionUrl, distribution: Distribution, origin: Origin) ->
 
 
 async def _from_function_url(
-    request: Request, behavior: Behavior, origin: Origin, url: FunctionUrl, pop: Pop, ask: Ask
+    request: Request, behavior: Behavior, origin: Origin, url: FunctionUrl, pop: Pop, invoke: Ask
 ) -> Stored:
     headers = _origin_headers(request, behavior, pop, origin) | {"host": url.host}
     if url.auth_type == "AWS_IAM":
         headers["authorization"] = SIGNED
     query = _query(request, behavior, pop)
     target = origin.path + request.uri + (f"?{query}" if query else "")
-    return await ask(request.method, target, headers, request.body)
+    return await invoke(request.method, target, headers, request.body)
 
 
 def _context(distribution: Distribution) -> dict[str, str]:
