@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from cloudadmin import embedded
 from tests.deployments.receiver import Receiver, receiving
@@ -29,6 +29,8 @@ from tests.e2e.browser import FLAGS, find_browser
 ROOT = Path(__file__).parent.parent.parent
 # Twice AWS's rates, by workers: what test_chaos.py shows is that they are kept to.
 PACE = 2
+# Playwright gives up after 5 s, in which a busy machine has not yet read a site's resources.
+expect.set_options(timeout=60_000)
 
 
 def clean_environment(data_dir: Path) -> dict[str, str]:
