@@ -7,7 +7,7 @@
 # make deploys  fifty deployments, twenty killed, under a crawler; 20,000 and 100,000 files
 # make counter  16 clients, the counter's database crashed ten times; what a dump of it holds
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test coverage lint format bench sweep chaos counter deploys fuzz clean
+.PHONY: up setup test tests coverage lint format bench sweep chaos counter deploys fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -34,7 +34,10 @@ lint: setup
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
-test: lint
+test: setup
+	@$(MAKE) --jobs --no-print-directory lint tests
+
+tests: setup
 	$(TESTS)
 
 coverage: setup

@@ -49,6 +49,7 @@ class Entry:
 
     number: int
     operation: str
+    path: str
     status: int | None = None
     at: float = field(default_factory=time.time)
     seconds: float | None = None
@@ -67,9 +68,9 @@ class CallLog:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._count = 0
 
-    def enter(self, operation: str) -> Entry:
+    def enter(self, operation: str, path: str) -> Entry:
         self._count += 1
-        entry = Entry(self._count, operation)
+        entry = Entry(self._count, operation, path)
         self._entries.append(entry)
         return entry
 
@@ -122,7 +123,7 @@ class Front:
         if call.is_form:  # its operation is in the body
             call.body = b"".join([chunk async for chunk in body_of(receive)])
             receive = _again(call.body, receive)
-        entry = self.calls.enter(operation_of(call))
+        entry = self.calls.enter(operation_of(call), scope["path"])
         try:
             await self._answer(entry, scope, receive, send)
         finally:

@@ -142,6 +142,16 @@ class Up:
         calls = httpx.get(f"{self.run['aws_endpoint']}/_localcloud/calls", timeout=30).json()
         return [call for call in calls if fnmatchcase(call["operation"], operation)]
 
+    def uploads(self, name: str) -> list[dict[str, Any]]:
+        """Of a site's files. The page of errors, which has one key, is not among them."""
+        ((bucket,),) = self.query(
+            "SELECT r.physical_id FROM sites_resource r JOIN sites_site s ON s.id = r.site_id"
+            " WHERE s.name = %s AND r.logical_id = 'bucket'",
+            name,
+        )
+        calls = self.calls("s3.PutObject")
+        return [call for call in calls if call["path"].startswith(f"/{bucket}/objects/")]
+
     def forget_calls(self) -> None:
         httpx.delete(f"{self.run['aws_endpoint']}/_localcloud/calls")
 
