@@ -34,6 +34,7 @@ lint: setup
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
+# Side by side, for each alone leaves a processor idle.
 test: setup
 	@$(MAKE) --jobs --no-print-directory lint tests
 

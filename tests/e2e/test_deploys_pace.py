@@ -52,7 +52,7 @@ def test_a_visitor_has_it_seconds_after_the_last_byte(
     with up.running("deploy_site", "deploys", tmp_path, "--json") as deploying:
         served = wait_until_served(up, host, after)
         assert deploying.wait(120) == 0
-    sent = max(put["at"] + put["seconds"] for put in up.uploads("deploys"))
+    sent = max(put["at"] + put["seconds"] for put in up.puts("deploys"))
     began = time.time()
     with up.running("rollback_site", "deploys") as rolling_back:
         rolled_back = wait_until_served(up, host, before) - began
@@ -82,7 +82,7 @@ def test_five_changes_among_many_files_cost_five(
 
     assert first["uploaded"] == MANY
     assert (second["uploaded"], second["unchanged"]) == (5, MANY - 5)
-    assert len(up.uploads("deploys")) == 5
+    assert len(up.puts("deploys")) == 5
     assert up.calls("s3.ListObject*") == []
     assert len(up.calls("cloudfront-keyvaluestore.*")) <= 3
     request.config.get_terminal_writer().line(

@@ -61,4 +61,4 @@ def test_what_cannot_be_is_refused_by_name_before_anything_is_sent(
 
     assert "left.txt" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert up.uploads("deploys") == []
+    assert up.puts("deploys") == []

@@ -40,6 +40,13 @@ def test_when_and_how_long(local_cloud, log):
     assert first["seconds"] >= 0.2 > second["seconds"] > 0
 
 
+def test_whose_bucket(local_cloud, log):
+    s3 = World(local_cloud.aws_endpoint).s3
+    s3.create_bucket(Bucket="whose-bucket")
+    s3.put_object(Bucket="whose-bucket", Key="objects/a b", Body=b"")
+    assert [call["path"] for call in log()] == ["/whose-bucket", "/whose-bucket/objects/a b"]
+
+
 def test_a_lost_answer_took_its_time_too(local_cloud, log):
     delay(local_cloud, kind="lose")
     with pytest.raises(ConnectionClosedError):
