@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sites.models import Site
 
 # CloudFront fetches error pages without the router, so the release's own page has a fixed key too.
+ERROR_PAGE_PATH = "404.html"
 ERROR_PAGE_KEY = "errors/404.html"
 ERROR_PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Page not found</title>
@@ -113,7 +114,7 @@ def take_over(deployment: Deployment) -> bool:
 
 
 def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None:
-    entry = manifest.entries.get("404.html")
+    entry = manifest.entries.get(ERROR_PAGE_PATH)
     if entry is None:
         clients.s3.put_object(
             Bucket=target.bucket_name,
@@ -126,16 +127,24 @@ def put_error_page(manifest: Manifest, target: Target, clients: Clients) -> None
     clients.s3.copy_object(
         Bucket=target.bucket_name,
         Key=ERROR_PAGE_KEY,
-        CopySource={"Bucket": target.bucket_name, "Key": object_key("404.html", entry)},
+        CopySource={"Bucket": target.bucket_name, "Key": object_key(ERROR_PAGE_PATH, entry)},
         MetadataDirective="REPLACE",
         ContentType=HTML,
         CacheControl=BRIEFLY,
     )
 
 
+def has_another_error_page(before: Deployment | None, after: Deployment) -> bool:
+    if before is None:
+        return True
+    pages = [manifest_of(row).entries.get(ERROR_PAGE_PATH) for row in (before, after)]
+    return pages[0] != pages[1]
+
+
 def restore(site: Site, target: Target, clients: Clients) -> None:
-    """Write what the rows say is served: its heads and its error page."""
-    flip(site, target, clients)
+    """Write what the rows say is served: its error page, then its heads. They count as unwritten
+    until both are there."""
     row = served(site)
     if row is not None:
         put_error_page(manifest_of(row), target, clients)
+    flip(site, target, clients)

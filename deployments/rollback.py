@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import index_rows, lane, operations, publish, verification
@@ -44,6 +45,7 @@ def rollback(site: Site, number: int | None = None, creator: User | None = None)
     target_of(site)
     with deciding(site):
         chosen = _chosen(site, number)
+        before = publish.served(site)
         was_served = chosen.published_at is not None and index_rows.can_name(chosen)
         _hold_or_release(site, chosen, creator)
         if was_served:
@@ -53,7 +55,7 @@ def rollback(site: Site, number: int | None = None, creator: User | None = None)
             again = _again(chosen, creator)
     if not was_served:
         return again
-    write_head(site)
+    _serve(site, with_page=publish.has_another_error_page(before, chosen))
     return chosen
 
 
@@ -66,16 +68,25 @@ def check(deployment: Deployment) -> verification.Mismatch | None:
 
 def write_head(site: Site) -> None:
     """Flip to what the row says: after a crash, or for a host that joined."""
+    _serve(site, with_page=True)
+
+
+def _serve(site: Site, *, with_page: bool) -> None:
+    write = publish.restore if with_page else publish.flip
     try:
-        publish.restore(site, target_of(site), clients_for(site.account))
+        write(site, target_of(site), clients_for(site.account))
     except (ClientError, BotoCoreError, DeploymentRefused):
         logger.warning("the head of %s could not be written; it is tried again", site.name)
 
 
 def sites_with_unwritten_head() -> QuerySet[Site]:
+    """Of which nobody is about to write it."""
+    flipping = Deployment.objects.filter(
+        site=OuterRef("pk"), phase__in=[Phase.FLIP, Phase.VERIFY], lease_until__gte=timezone.now()
+    )
     return (
         Site.objects.select_related("account")
-        .filter(edge_index__is_head_written=False)
+        .filter(~Exists(flipping), edge_index__is_head_written=False)
         .exclude(state=Site.State.DESTROYING)
     )
 

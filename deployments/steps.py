@@ -27,7 +27,6 @@ State, Phase, Environment = Deployment.State, Deployment.Phase, Deployment.Envir
 WAIT = 0.5
 VERIFY_FOR = timedelta(seconds=60)
 VERIFY_EVERY = 0.25
-ERROR_PAGE = "404.html"
 DISPLACED = "While it was checked, another deployment was chosen to be served."
 
 
@@ -89,7 +88,8 @@ def flip(deployment: Deployment, target: Target, clients: Clients) -> float:
     if deployment.environment == Environment.PREVIEW:
         previews.serve(deployment, target, clients)
     else:
-        if _has_another_error_page(deployment):
+        before = publish.published(deployment.site)
+        if publish.has_another_error_page(before, deployment):
             publish.put_error_page(publish.manifest_of(deployment), target, clients)
         publish.flip(deployment.site, target, clients)
     move(deployment, Phase.VERIFY, phase_until=timezone.now() + VERIFY_FOR)
@@ -139,14 +139,6 @@ def _succeed(deployment: Deployment, skipped: str) -> None:
         publish.mark_published(deployment)
     warnings = [*deployment.warnings, *([skipped] if skipped else [])]
     end(deployment, State.SUCCESS, phase=Phase.DONE, warnings=warnings)
-
-
-def _has_another_error_page(deployment: Deployment) -> bool:
-    before = publish.published(deployment.site)
-    if before is None:
-        return True
-    pages = [publish.manifest_of(row).entries.get(ERROR_PAGE) for row in (before, deployment)]
-    return pages[0] != pages[1]
 
 
 def _is_to_be_published(deployment: Deployment) -> bool:

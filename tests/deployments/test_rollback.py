@@ -39,6 +39,48 @@ def test_without_a_number_it_is_the_one_before(site, world, deploy):
         rollback(site)
 
 
+def test_the_page_of_errors_is_put_where_it_differs_alone(site, world, deploy, monkeypatch):
+    for page in ("1", "2", "2"):
+        deploy({"a.html": str(Deployment.objects.count()), "404.html": page})
+    put: list[str] = []
+    monkeypatch.setattr(world, "copy_object", lambda **call: put.append(call["CopySource"]["Key"]))
+    rollback(site)
+    assert put == []
+    row = rollback(site)
+    assert put == [f"objects/{publish.manifest_of(row).entries['404.html'].hash}/404.html"]
+
+
+def test_a_head_is_written_again_until_the_page_of_errors_is_there_too(
+    site, world, deploy, monkeypatch
+):
+    before = deploy({"404.html": "1"})
+    deploy({"404.html": "2"})
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "CopyObject")
+
+    with monkeypatch.context() as down:
+        down.setattr(world, "copy_object", refuse)
+        assert rollback(site) == before
+        assert site in sites_with_unwritten_head()
+    write_head(site)
+    assert world.error_page.endswith(
+        f"{publish.manifest_of(before).entries['404.html'].hash}/404.html"
+    )
+    assert site not in sites_with_unwritten_head()
+
+
+def test_nobody_else_writes_the_head_that_a_deployment_is_about_to_write(site, world, begin):
+    flipping = begin({"a.html": "1"})
+    while flipping.phase != Phase.FLIP:
+        operations.advance(flipping)
+    assert not EdgeIndex.objects.get(site=site).is_head_written
+    Deployment.objects.update(lease_until=timezone.now() + timedelta(seconds=20))
+    assert site not in sites_with_unwritten_head()
+    Deployment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert site in sites_with_unwritten_head()
+
+
 def test_a_release_that_the_index_gave_up_gets_its_records_again(site, world, deploy):
     old, _ = deploy({"a.html": "1"}), deploy({"a.html": "2"})
     EdgeIndex.objects.update(reachable=[])

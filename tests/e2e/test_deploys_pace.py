@@ -57,7 +57,6 @@ def test_a_visitor_has_it_seconds_after_the_last_byte(
     with up.running("rollback_site", "deploys") as rolling_back:
         rolled_back = wait_until_served(up, host, before) - began
         assert rolling_back.wait(60) == 0
-    up.manage("resume_publishing", "deploys")
 
     request.config.get_terminal_writer().line(
         f"\n{files} files: served {served - sent:.1f} s after the last byte, "

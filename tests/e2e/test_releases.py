@@ -43,4 +43,3 @@ def test_every_file_is_served_what_changed_is_uploaded_and_a_rollback_uploads_no
         assert len(puts) <= 1, "of three files; the error page has a fixed key"
         assert [put for put in puts if "/objects/" in put["path"]] == []
         assert "release 1" in visitor.get("/chapter 1/").text
-    up.manage("resume_publishing", "deploys")

@@ -44,7 +44,6 @@ def test_rules_come_and_go_with_their_release(up: Up, host: str, tmp_path: Path)
 
         up.manage("rollback_site", "deploys", "--to", str(plain["number"]))
         eventually(lambda: leads("/news/spring")[0] == 404)
-        up.manage("resume_publishing", "deploys")
         assert "x-made-by" not in visitor.get("/").headers
         assert visitor.get("/app/deep/inside").status_code == 404
 
