@@ -119,6 +119,8 @@ def page(
     return line
 
 
+# Logs in as Django does; what a user may is asked of roles (sites/people).
+AUTHENTICATION_BACKENDS = ["sites.people.backend.RoleBackend"]
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 UNFOLD = {

@@ -11,6 +11,7 @@ from django.utils import timezone
 from factory.declarations import (
     LazyAttribute,
     LazyFunction,
+    Maybe,
     SelfAttribute,
     Sequence,
     SubFactory,
@@ -24,10 +25,13 @@ from sites.models import (
     Account,
     Domain,
     Kind,
+    Membership,
     Operation,
     OperationEvent,
     Resource,
+    Role,
     Site,
+    Team,
     VisitCount,
     VisitDay,
 )
@@ -49,6 +53,31 @@ class UserFactory(RowFactory[User]):
     username = Sequence(lambda n: f"user{n}")
     password = Password("secret")
     is_staff = True
+
+
+class TeamFactory(RowFactory[Team]):
+    class Meta:
+        model = Team
+
+    name = Sequence(lambda n: f"Team {n}")
+
+
+class MembershipFactory(RowFactory[Membership]):
+    """With neither ``team`` nor ``site``, of a new team."""
+
+    class Meta:
+        model = Membership
+
+    user = SubFactory(UserFactory)
+    role = Role.VIEWER
+    site = None
+    team = Maybe("site", None, SubFactory(TeamFactory))
+
+
+def member(role: Role, about: Site | Team) -> User:
+    """A new person who has this role there."""
+    where = {"team": about} if isinstance(about, Team) else {"site": about}
+    return MembershipFactory(role=role, **where).user
 
 
 class AccountFactory(RowFactory[Account]):

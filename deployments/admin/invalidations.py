@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -28,11 +28,11 @@ from deployments.target import target_of
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
 from sites.errors import Refused, for_people
 from sites.models import Account, Site
+from sites.people import Act, get_for, may, visible
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-CHANGE_SITE = "sites.change_site"
 PER_PAGE = 25
 UNDER_WAY_SHOWN = 20
 ACCOUNTS_SHOWN = 5
@@ -138,22 +138,20 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
     def _open(self, request: HttpRequest) -> HttpResponse:
         """The page of the site that was chosen in the list."""
         number = request.GET.get("site", "")
-        site = Site.objects.filter(pk=number).first() if number.isdecimal() else None
+        sites = visible(request.user, Site.objects.all())
+        site = sites.filter(pk=number).first() if number.isdecimal() else None
         return redirect(_page(site) if site else "admin:deployments_invalidation_changelist")
 
     def _site(self, request: HttpRequest, pk: int) -> HttpResponse:
         """With ``?part`` what changes by itself. A POST shows the plan, or sends what it showed."""
-        may_invalidate = request.user.has_perm(CHANGE_SITE)
-        if not (may_invalidate or self.has_view_permission(request)):
-            raise PermissionDenied
-        site = get_object_or_404(Site.objects.select_related("account"), pk=pk)
+        site = get_for(request.user, Act.VIEW, Site.objects.select_related("account"), pk=pk)
         if "part" in request.GET:
             context = _under_way(request, site)
             return TemplateResponse(request, "deployments/invalidations_panel.html", context)
         form = PlanForm(request.POST or None)
         plan: Plan | None = None
         if request.method == "POST":
-            if not may_invalidate:
+            if not may(request.user, Act.DEPLOY, site):
                 raise PermissionDenied
             plan = _planned(site, form)
             if plan and _is_sent(form, plan):
@@ -177,7 +175,7 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
             "title": f"Invalidations: {site.name}",
             "opts": Site._meta,
             "original": site,
-            "may_invalidate": request.user.has_perm(CHANGE_SITE),
+            "may_invalidate": may(request.user, Act.DEPLOY, site),
             "refused": _refused(site),
         }
 

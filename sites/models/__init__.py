@@ -1,6 +1,7 @@
 from sites.models.account import Account
 from sites.models.domain import Domain
 from sites.models.operation import Operation, OperationEvent
+from sites.models.people import Invitation, Membership, Role, Team
 from sites.models.resource import Resource
 from sites.models.site import Site
 from sites.models.visits import (
@@ -17,12 +18,16 @@ __all__ = [
     "Account",
     "Domain",
     "ImportedDay",
+    "Invitation",
     "Kind",
+    "Membership",
     "Operation",
     "OperationEvent",
     "OverallDay",
     "Resource",
+    "Role",
     "Site",
+    "Team",
     "VisitCount",
     "VisitCursor",
     "VisitDay",

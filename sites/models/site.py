@@ -41,6 +41,14 @@ class Site(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
+    team = models.ForeignKey(
+        "sites.Team",
+        on_delete=models.PROTECT,
+        related_name="sites",
+        null=True,
+        blank=True,
+        help_text="Whose people look after it; without one, those who have a role for it alone.",
+    )
     name = models.CharField(
         max_length=40,
         unique=True,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from deployments.models import Deployment
-from sites.models import Operation, Site, VisitCursor
+from sites.models import Operation, Role, Site, VisitCursor
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
@@ -18,6 +17,7 @@ from tests.factories import (
     SiteFactory,
     UserFactory,
     VisitDayFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -116,9 +116,7 @@ def test_the_banner_names_the_local_cloud_and_only_it(admin_client, settings):
 
 
 def test_the_sidebar_names_only_what_may_be_seen(client):
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="view_site"))
-    client.force_login(user)
+    client.force_login(member(Role.VIEWER, SiteFactory()))
     page = client.get(HOME).content.decode()
     assert reverse("admin:sites_site_changelist") in page
     assert reverse("admin:auth_user_changelist") not in page

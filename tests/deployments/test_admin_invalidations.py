@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,13 +16,14 @@ from deployments import tasks
 from deployments.invalidation_ledger import FREE
 from deployments.manifest import Entry, Manifest
 from deployments.models import Invalidation
-from sites.models import Site
+from sites.models import Role, Site
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
     InvalidationFactory,
     SiteFactory,
     UserFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -209,28 +210,26 @@ def test_the_list_leads_to_the_pages_of_the_sites(admin_client, site):
 # --- Who may --------------------------------------------------------------------------------------
 
 
-def may(*permissions: str) -> Client:
-    user = UserFactory()
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+def client_of(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
 
 
 def test_who_may_look_may_not_invalidate(site):
-    client = may("view_invalidation")
+    client = client_of(member(Role.VIEWER, site))
     shown = text(client.get(page(site)))
     assert "may look" in shown
     assert "<textarea" not in shown
     assert client.post(page(site), {"paths": "/a"}).status_code == 403
 
 
-def test_who_may_change_sites_may_invalidate(site):
-    client = may("change_site")
+def test_a_deployer_may_invalidate(site):
+    client = client_of(member(Role.DEPLOYER, site))
     assert "<textarea" in text(client.get(page(site)))
 
 
 def test_who_may_not_look_sees_nothing(site):
-    client = may("view_deployment")
-    assert client.get(page(site)).status_code == 403
-    assert client.get(f"{page(site)}?part=1").status_code == 403
+    client = client_of(UserFactory())
+    assert client.get(page(site)).status_code == 404
+    assert client.get(f"{page(site)}?part=1").status_code == 404

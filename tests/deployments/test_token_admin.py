@@ -6,12 +6,12 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from deployments import tokens
 from deployments.models import DeployToken, TrustedRepository
-from tests.factories import RepositoryFactory, SiteFactory, UserFactory
+from sites.models import Role
+from tests.factories import RepositoryFactory, SiteFactory, member
 
 pytestmark = pytest.mark.django_db
 
@@ -65,17 +65,11 @@ def test_a_token_is_revoked_after_a_question(admin_client, site):
 
 
 @pytest.mark.parametrize(
-    ("permissions", "may"),
-    [
-        (["add_deploytoken", "view_deploytoken", "change_site"], True),
-        (["add_deploytoken", "view_deploytoken"], False),
-        (["change_site"], False),
-    ],
+    ("role", "may"),
+    [(Role.OWNER, True), (Role.OPERATOR, False)],
 )
-def test_who_may_make_one_may_change_the_site(client, site, permissions, may):
-    user = UserFactory()
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client.force_login(user)
+def test_who_makes_one_owns_the_site(client, site, role, may):
+    client.force_login(member(role, site))
     assert make(client, site).status_code == (200 if may else 403)
     assert DeployToken.objects.exists() == may
 
@@ -113,13 +107,8 @@ def test_a_repository_is_trusted_at_the_production_branch_unless_somebody_asks_f
 
 
 @pytest.mark.parametrize("may", [True, False])
-def test_who_trusts_a_repository_may_change_the_site(client, site, may):
-    trusted = [f"{verb}_trustedrepository" for verb in ("add", "change", "delete", "view")]
-    user = UserFactory()
-    user.user_permissions.set(
-        Permission.objects.filter(codename__in=[*trusted, *["change_site"] * may])
-    )
-    client.force_login(user)
+def test_who_trusts_a_repository_owns_the_site(client, site, may):
+    client.force_login(member(Role.OWNER if may else Role.OPERATOR, site))
     row = TrustedRepository.objects.create(site=site, repository="a/b", scopes=["read"])
     data = {"site": site.pk, "repository": "maker/shop", "scopes": ["deploy"], "ref": "main"}
 

@@ -6,13 +6,12 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError
 from sites import farewell, tasks
-from sites.models import Account, Domain, Kind, Operation, Site
+from sites.models import Account, Domain, Kind, Operation, Role, Site
 from sites.provisioning.costs import HOSTED_ZONE
 from sites.provisioning.retained import Retained
 from tests.factories import (
@@ -25,6 +24,7 @@ from tests.factories import (
     SiteFactory,
     UserFactory,
     VisitDayFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -251,18 +251,14 @@ def test_get_shows_a_confirm_page_and_does_nothing(admin_client, run_operation, 
 @pytest.mark.parametrize("slug", ACTIONS)
 def test_post_without_permission_is_forbidden(client, slug):
     site = SiteFactory(live=True, serving=True)
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="view_site"))
-    client.force_login(user)
+    client.force_login(member(Role.VIEWER, site))
     assert client.post(action(site, slug), {"name": site.name}).status_code == 403
     assert f"action-{slug}" not in client.get(page(site)).content.decode()
 
 
 def test_changing_does_not_imply_destroying(client):
     site = SiteFactory(live=True)
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="change_site"))
-    client.force_login(user)
+    client.force_login(member(Role.OPERATOR, site))
     assert client.post(action(site, "destroy"), {"name": site.name}).status_code == 403
 
 
@@ -372,9 +368,7 @@ def test_accounts_are_changed_by_superusers(admin_client, client):
     assert str(account.external_id) in admin_client.get(url).content.decode()
     form = {"name": "studio", "region": "eu-central-1", "role_arn": "", "aws_account_id": "1" * 12}
     admin_client.post(url, form)
-    user = UserFactory()
-    user.user_permissions.add(*Permission.objects.filter(codename__endswith="_account"))
-    client.force_login(user)
+    client.force_login(member(Role.OWNER, SiteFactory(account=account)))
     assert client.post(url, form | {"name": "mine"}).status_code == 403
     changed = Account.objects.get()
     assert (changed.name, changed.region) == ("studio", "eu-central-1")

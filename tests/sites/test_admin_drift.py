@@ -7,14 +7,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from sites import drift, drift_checks
-from sites.models import Resource, Site
+from sites.models import Resource, Role, Site
 from sites.provisioning.errors import ResourceFailed, ResourceGaveUp
-from tests.factories import OperationFactory, ResourceFactory, SiteFactory, UserFactory
+from tests.factories import OperationFactory, ResourceFactory, SiteFactory, member
 
 pytestmark = pytest.mark.django_db
 LIST = "/sites/site/"
@@ -65,9 +64,7 @@ def test_what_matters_for_security_comes_first(admin_client, site, distribution)
 
 
 def test_who_may_only_look_is_offered_nothing(client, site, distribution):
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="view_site"))
-    client.force_login(user)
+    client.force_login(member(Role.VIEWER, site))
     content = client.get(page(site)).content.decode()
     assert "PriceClass_All" in content
     assert action(site, "accept") not in content
@@ -96,9 +93,7 @@ def test_what_cannot_be_accepted_says_why(admin_client, site):
 def test_what_is_shared_is_decided_by_superusers(client, site):
     shared = ResourceFactory(site=None, account=site.account, logical_id="origin_access_control")
     drifts(shared, {"path": "SigningBehavior", "recorded": "always", "actual": "never"})
-    user = UserFactory()
-    user.user_permissions.add(*Permission.objects.filter(codename__endswith="_site"))
-    client.force_login(user)
+    client.force_login(member(Role.OWNER, site))
     content = client.get(page(site)).content.decode()
     assert "shared by the account" in content
     assert action(site, "accept") not in content

@@ -5,16 +5,15 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from cloudadmin.aws import ClientError
 from sites import drift, operations, tasks
-from sites.models import Operation, Site
+from sites.models import Operation, Role, Site
 from sites.provisioning.errors import ProvisioningError
 from sites.provisioning.plan import Create, Delete, Plan, Update
 from sites.provisioning.preflight import Finding
-from tests.factories import OperationFactory, ResourceFactory, SiteFactory, UserFactory
+from tests.factories import OperationFactory, ResourceFactory, SiteFactory, member
 
 pytestmark = pytest.mark.django_db
 
@@ -225,9 +224,7 @@ def test_what_is_shared_is_restored_by_superusers(
     client, admin_client, plan, drifted, run_operation
 ):
     plan.return_value = Plan((), (UPDATE,))
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="change_site"))
-    client.force_login(user)
+    client.force_login(member(Role.OPERATOR, drifted))
     form = {"checksum": plan.return_value.checksum}
     content = client.post(url(drifted, "restore"), form).content.decode()
     assert "for a superuser to decide" in content

@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from sites.models import Kind, VisitCursor, VisitDay, VisitImport
+from sites.models import Kind, Role, VisitCursor, VisitDay, VisitImport
 from sites.visits import throttling
 from sites.visits.breakdowns import BREAKDOWNS, REASONS
 from tests.factories import (
@@ -21,6 +20,7 @@ from tests.factories import (
     UserFactory,
     VisitCountFactory,
     VisitDayFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -275,9 +275,7 @@ def test_who_may_see_no_site_sees_no_visitors(client, site):
 
 
 def test_a_viewer_sees_but_does_not_publish(client, site):
-    user = UserFactory()
-    user.user_permissions.add(Permission.objects.get(codename="view_site"))
-    client.force_login(user)
+    client.force_login(member(Role.VIEWER, site))
     assert "Make a public page" not in client.get(page(site)).content.decode()
     for slug in ("publish-visitors", "withdraw-visitors", "import-visitors", "undo-import"):
         assert client.post(page(site, slug)).status_code == 403
