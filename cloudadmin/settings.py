@@ -50,7 +50,12 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "cloudadmin",
+    "cloudadmin.login",
     "sites",
     "deployments",
 ]
@@ -63,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -94,6 +100,35 @@ WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 _NINJA = find_spec("ninja")
 STATICFILES_DIRS = [Path(_NINJA.origin).parent / "static"] if _NINJA and _NINJA.origin else []
 
+# --- The way in -------------------------------------------------------------------------------
+
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+AUTHENTICATION_BACKENDS = ["cloudadmin.login.backend.Backend"]
+ACCOUNT_ADAPTER = "cloudadmin.login.adapter.Adapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "cloudadmin: "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Guesses are counted by cloudadmin/login/guesses.py. What is counted by address would lock
+# everybody out behind a proxy.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": None,
+    "reauthenticate": None,
+    "change_password": None,
+    "reset_password": "5/h/key",
+    "reset_password_from_key": None,
+}
+MFA_RATE_LIMITS = {"webauthn_login": None}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "cloudadmin"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+
 # --- The dashboard ----------------------------------------------------------------------------
 
 
@@ -118,10 +153,6 @@ def page(
         )
     return line
 
-
-# Logs in as Django does; what a user may is asked of roles (sites/people).
-AUTHENTICATION_BACKENDS = ["sites.people.backend.RoleBackend"]
-LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 UNFOLD = {
     "SITE_TITLE": "cloudadmin",

@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from cloudadmin.login.again import asked_again
 from sites import farewell, operations, tasks
 from sites.errors import Refused, for_people
 from sites.models import Operation, Site
@@ -43,6 +44,7 @@ class SiteAction:
     """``slug`` ends its address, ``title`` is its button, ``icon`` a Material symbol.
 
     ``part`` is the template of what takes seconds to ``explain``; htmx asks for it with ``?part``.
+    ``asks_again``: who has not just proven who they are does so first.
     """
 
     slug: ClassVar[str]
@@ -53,6 +55,7 @@ class SiteAction:
     template: ClassVar[str] = "sites/confirm.html"
     part: ClassVar[str] = ""
     danger: ClassVar[bool] = False
+    asks_again: ClassVar[bool] = False
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         """Whether the site's page has the button; ``ready`` are the logical ids that are ready."""
@@ -77,6 +80,8 @@ class SiteAction:
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
         if not request.user.has_perm(self.permission):
             raise PermissionDenied
+        if self.asks_again and (question := asked_again(request)):
+            return question
         form = self.form_class(
             request.POST if request.method == "POST" else None,
             request.FILES if request.method == "POST" else None,
@@ -136,6 +141,7 @@ class Destroy(SiteAction):
     template = "sites/destroy.html"
     part = "sites/stays.html"
     danger = True
+    asks_again = True
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return site.state not in (Site.State.DESTROYING, Site.State.DRAFT)

@@ -134,7 +134,7 @@ def test_the_sidebar_marks_one_line(admin_client, address, title):
 
 def test_a_login_without_a_destination_leads_home(client):
     UserFactory(username="ada")
-    response = client.post("/login/", {"username": "ada", "password": "secret"})
+    response = client.post("/login/", {"login": "ada", "password": "secret"})
     assert response.url == HOME
 
 

@@ -1,0 +1,1 @@
+"""The way in: who somebody is, and how well that is proven."""
