@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sites import accounts, provisioning, stacks
+from sites import accounts, by_hand, provisioning, stacks
 from sites.access import clients_for
 from sites.errors import Refused
 from sites.farewell import raise_if_lived_in
@@ -52,12 +52,14 @@ def request(
     creator: User | None = None,
     force: Sequence[str] = (),
     plan_checksum: str = "",
+    by_hand: bool = False,
 ) -> Operation:
     """Ask for an operation. The caller enqueues ``sites.tasks.run_operation`` after commit.
 
     ``force`` names what keeps data and may be deleted or replaced all the same, and the codes of
     findings that shall not stop it. With a
-    ``plan_checksum`` no other plan than that is applied. An operation that only waits (for a
+    ``plan_checksum`` no other plan than that is applied; ``by_hand``, each change of it waits for a
+    word (``sites.by_hand``). An operation that only waits (for a
     certificate, say) is superseded; one that a worker is busy with is not.
     """
     with transaction.atomic():
@@ -81,6 +83,7 @@ def request(
                     creator=creator,
                     force=list(force),
                     plan_checksum=plan_checksum,
+                    by_hand=by_hand,
                 )
         except IntegrityError as error:
             raise OperationRefused(
@@ -209,6 +212,7 @@ def _pass(operation: Operation) -> Outcome:
         return _account_pass(operation, now)
     clients = clients_for(site.account)
     own = RowStore(operation, site.account, site)
+    only = operation.chosen if operation.by_hand else None
     if operation.kind == Operation.Kind.DESTROY:
         return provisioning.destroy(stacks.of_site(site), clients, own, now=now)
     if not operation.plan:
@@ -218,11 +222,13 @@ def _pass(operation: Operation) -> Outcome:
             return _wait_for_account(site.account, now)
         shared = RowStore(operation, site.account, None)
         outcome = provisioning.advance(
-            stacks.of_account(site.account, site), clients, shared, now=now
+            stacks.of_account(site.account, site), clients, shared, now=now, only=only
         )
     if isinstance(outcome, provisioning.Failed):
         return outcome
-    return outcome.joined(provisioning.advance(stacks.of_site(site), clients, own, now=now))
+    stack = stacks.of_site(site)
+    outcome = outcome.joined(provisioning.advance(stack, clients, own, now=now, only=only))
+    return outcome if only is None else by_hand.narrowed(outcome)
 
 
 def _account_pass(operation: Operation, now: datetime) -> Outcome:
@@ -265,11 +271,14 @@ def _settle(operation: Operation, outcome: Outcome) -> float | None:
             _mark_live_when_serving(operation.site)
             next_check = min(wait.next_check for wait in waits)
             operation.release(
+                **({"chosen": ""} if operation.chosen else {}),
                 waits=[wait.as_json() for wait in waits],
                 next_check_at=next_check,
                 attempts=0,
                 error_message="",
             )
+            if by_hand.is_asked(operation):
+                return 0.0
             return max(0.0, (next_check - timezone.now()).total_seconds())
         case provisioning.Failed(error=error) if error.permanent:
             _fail(operation, Operation.Status.FAILURE, str(error))

@@ -11,8 +11,15 @@ from django.conf import settings
 from cloudadmin.aws import BotoCoreError, ClientError
 from sites import provisioning
 from sites.access import clients_for
-from sites.models import Operation, Site
-from sites.provisioning.preflight import Dns, Finding, Look, explained, preflight
+from sites.models import Account, Operation, Site
+from sites.provisioning.preflight import (
+    Dns,
+    Finding,
+    Look,
+    about_names,
+    explained,
+    preflight,
+)
 from sites.specs import site_spec
 from sites.store import record_of
 
@@ -21,7 +28,18 @@ DOMAIN_TYPES = ("alias_record", "certificate", "validation_record")
 
 def findings(site: Site, plan: provisioning.Plan) -> tuple[Finding, ...]:
     """What the plan would run into. Takes seconds where AWS and the DNS are far."""
-    return preflight(site_spec(site), clients_for(site.account), _dns(), plan)
+    return findings_of(site_spec(site), site.account, plan)
+
+
+def findings_of(
+    spec: provisioning.SiteSpec, account: Account, plan: provisioning.Plan
+) -> tuple[Finding, ...]:
+    return preflight(spec, clients_for(account), _dns(), plan)
+
+
+def about_domain(account: Account, name: str) -> tuple[Finding, ...]:
+    """What is known of a domain that a new site shall have; takes seconds as well."""
+    return about_names(clients_for(account), _dns(), (name,))
 
 
 def explained_waits(
@@ -31,11 +49,14 @@ def explained_waits(
     site = operation.site
     if site is None:
         return provisioning.Waiting(waits)
+    asked = tuple(wait for wait in waits if wait.asks)
+    waits = tuple(wait for wait in waits if not wait.asks)
     rows = site.resources.filter(type__in=DOMAIN_TYPES)
     resources = {row.logical_id: record_of(row).resource for row in rows}
     # Told as they are where AWS does not let us look: the pass itself went well.
     with suppress(ClientError, BotoCoreError):
         waits = explained(waits, resources, Look(clients_for(site.account), _dns()))
+    waits = asked + waits
     if not waits:
         return provisioning.Done()
     begun = {wait["what"]: datetime.fromisoformat(wait["since"]) for wait in operation.waits}

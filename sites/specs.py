@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sites import provisioning
 from sites.models import Account, Resource, Site
 
@@ -19,6 +21,16 @@ def account_spec(account: Account, site: Site | None = None) -> provisioning.Acc
 
 def site_spec(site: Site) -> provisioning.SiteSpec:
     domains = tuple(site.domains.values_list("name", flat=True))
+    return replace(
+        new_site_spec(site, domains),
+        leaving=_leaving(site, domains),
+        # Without an id it may have counted too: the create was sent, and nobody saw its end.
+        keeps_counts=site.resources.filter(type="counter_schema").exists(),
+    )
+
+
+def new_site_spec(site: Site, domains: tuple[str, ...]) -> provisioning.SiteSpec:
+    """Of a site that nothing was made for; it may not even have a row."""
     return provisioning.SiteSpec(
         uid=str(site.uid),
         name=site.name,
@@ -30,9 +42,6 @@ def site_spec(site: Site) -> provisioning.SiteSpec:
         database=existing_database(site.account),
         price_class=site.price_class,
         headers=site.headers,
-        leaving=_leaving(site, domains),
-        # Without an id it may have counted too: the create was sent, and nobody saw its end.
-        keeps_counts=site.resources.filter(type="counter_schema").exists(),
     )
 
 
@@ -92,7 +101,7 @@ def _headers_in_use(account: Account, site: Site | None) -> frozenset[str]:
         for row in account.resources.filter(site=None, type="response_headers_policy")
     }
     distributions = Resource.objects.filter(account=account, type="distribution")
-    used = distributions.exclude(site=site).values_list(
+    used = distributions.exclude(site=site.pk if site else None).values_list(
         "inputs__response_headers_policy_id", flat=True
     )
     own = {site.headers} if site else set()

@@ -25,7 +25,8 @@ def of(owner: Account | Site) -> provisioning.Stack:
 def of_account(account: Account, site: Site | None = None) -> provisioning.Stack:
     """What the sites of an account share; ``site`` is about to be provisioned."""
     counted = (
-        account.sites.filter(has_counter=True).exists()
+        (site is not None and site.has_counter)
+        or account.sites.filter(has_counter=True).exists()
         or account.resources.filter(site=None, logical_id="artifact").exists()
     )
     return provisioning.account_stack(
@@ -34,11 +35,15 @@ def of_account(account: Account, site: Site | None = None) -> provisioning.Stack
 
 
 def of_site(site: Site) -> provisioning.Stack:
+    return of_spec(site_spec(site), site.account)
+
+
+def of_spec(spec: provisioning.SiteSpec, account: Account) -> provisioning.Stack:
     shared = {
         row.logical_id: record_of(row).state
-        for row in site.account.resources.filter(site=None, is_ready=True)
+        for row in account.resources.filter(site=None, is_ready=True)
     }
-    return provisioning.site_stack(site_spec(site), shared, **edge_code())
+    return provisioning.site_stack(spec, shared, **edge_code())
 
 
 class EdgeCode(TypedDict):

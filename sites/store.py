@@ -132,6 +132,8 @@ class RowStore:
             )
 
     def _rows(self) -> QuerySet[Resource]:
+        if self.site is not None and self.site.pk is None:
+            return Resource.objects.none()  # it is only planned
         return Resource.objects.filter(account=self.account, site=self.site)
 
     def _row(self, logical_id: str, **values: object) -> None:

@@ -55,6 +55,12 @@ class Operation(Leased):
     plan = models.JSONField(
         default=dict, help_text="What it set out to change, as it was when it began."
     )
+    by_hand = models.BooleanField(
+        "step by step", default=False, help_text="Each change is made when a person says so."
+    )
+    chosen = models.CharField(
+        max_length=60, blank=True, help_text="By hand: the logical id whose change was asked for."
+    )
     waits = models.JSONField(default=list)
     next_check_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(blank=True)

@@ -16,7 +16,15 @@ from cloudadmin.aws import BotoCoreError, ClientError
 from sites.provisioning.documents import at, overlay, placed
 from sites.provisioning.drift import GONE, changed, compare, kept
 from sites.provisioning.errors import NotOurs, NotYet, ResourceFailed, ResourceGaveUp, UnsafePlan
-from sites.provisioning.outcomes import Done, Failed, Outcome, Wait, Waiting, next_check
+from sites.provisioning.outcomes import (
+    LAST_CHECK,
+    Done,
+    Failed,
+    Outcome,
+    Wait,
+    Waiting,
+    next_check,
+)
 from sites.provisioning.plan import Change, Create, Delete, NoOp, Plan, Replace, Update
 from sites.provisioning.records import Record, Store
 from sites.provisioning.resources.base import Resource, State
@@ -33,9 +41,15 @@ def plan(stack: Stack, clients: Clients, store: Store) -> Plan:
     return Plan(tuple(hand.changes))
 
 
-def advance(stack: Stack, clients: Clients, store: Store, *, now: datetime) -> Outcome:
-    """Make every change that is possible now."""
-    hand = _Maker(clients, store, now)
+def advance(
+    stack: Stack, clients: Clients, store: Store, *, now: datetime, only: str | None = None
+) -> Outcome:
+    """Make every change that is possible now.
+
+    With ``only``, make none but that of this logical id; an empty one is nobody's. What would be
+    made next is told as a wait that ``asks`` for it.
+    """
+    hand = _Maker(clients, store, now, only)
     _walk(stack, clients, hand.records, hand)
     return hand.outcome()
 
@@ -188,10 +202,14 @@ class _Maker:
     A refusal stops what depends on it; an AWS that is busy or out of reach stops the pass.
     """
 
-    def __init__(self, clients: Clients, store: Store, now: datetime) -> None:
+    def __init__(
+        self, clients: Clients, store: Store, now: datetime, only: str | None = None
+    ) -> None:
         self.clients = clients
         self.store = store
         self.now = now
+        self.only = only
+        self.held: list[str] = []
         self.records = store.records()
         self.missing: Missing = not_yet
         self.stopped = False
@@ -214,6 +232,8 @@ class _Maker:
 
     def make(self, change: Change, resource: Resource, current: State | None) -> State | None:
         logical_id = change.logical_id
+        if not isinstance(change, NoOp) and self._holds(change):
+            return current
         if current is not None and current.failure:
             current = self._given_up(logical_id, resource, current)
             if current is None:
@@ -244,13 +264,15 @@ class _Maker:
                 f"{logical_id} keeps data, and no plan that was shown would delete it, so it "
                 f"stays. If it shall go: `manage.py provision_site NAME --force {logical_id}`."
             )
+        change = Delete(logical_id, record.type, resource.label, resource.keeps_data)
+        if self._holds(change):
+            return
         with self.trying(logical_id, "delete"):
             current = resource.read(self.clients, record.physical_id)
             if current and not record.physical_id:
                 # An intent alone makes nothing ours that another's tags are on.
                 is_others = resource.belongs_to_another(current, is_recorded=True)
                 current = None if is_others else current
-            change = Delete(logical_id, record.type, resource.label, resource.keeps_data)
             remains = current and self._delete(change, resource, current)
             if remains is not None:
                 self._noted(logical_id, resource, remains)
@@ -263,13 +285,31 @@ class _Maker:
         if self.errors:
             return Failed(self.errors[0])
         waits = list(self.waits)
-        waiting = {wait.what for wait in waits}
+        waiting = {wait.what for wait in waits} | {*self.held}
         for logical_id, needed in self.blocked.items():
             # Needs of this stack tell for themselves; those of another stack are told here.
             if needed not in self.blocked and needed not in waiting:
                 why = f"{needed} is not ready yet."
                 waits.append(Wait(logical_id, why, self.now, self._next(self.now), of_another=True))
         return Waiting(tuple(waits)) if waits else Done()
+
+    def _holds(self, change: Change) -> bool:
+        """Whether this one is not to be made now; the first such is asked for."""
+        begun = self.records.get(change.logical_id)
+        if self.only in (None, change.logical_id) or (begun and not begun.physical_id):
+            return False
+        if not self.held:
+            wait = Wait(
+                what=change.logical_id,
+                why=f"{change.label} is next ({change.action}); it is done when you say so.",
+                since=self.now,
+                next_check=self.now + LAST_CHECK,
+                todo="Do this step, or let the rest be done by itself.",
+                asks=change.action,
+            )
+            self.waits.append(wait)
+        self.held.append(change.logical_id)
+        return True
 
     def _delete(self, change: Change, resource: Resource, current: State) -> State | None:
         with _named(change.logical_id, "delete"):

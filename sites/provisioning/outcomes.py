@@ -17,6 +17,7 @@ class Wait:
 
     ``last_seen`` is what AWS, or the DNS, answered at the last look; ``todo`` what a person can do,
     empty when there is nothing but to wait. ``of_another``: another stack has to make it ready.
+    ``asks``: what would be done to it (create, update, …) as soon as a person says so.
     """
 
     what: str
@@ -26,6 +27,7 @@ class Wait:
     last_seen: str = ""
     todo: str = ""
     of_another: bool = False
+    asks: str = ""
 
     def behind(self, others: tuple[Wait, ...]) -> Wait:
         """The same, looked at no sooner than those that come before it."""
@@ -41,6 +43,7 @@ class Wait:
             "next_check": self.next_check.isoformat(),
             "last_seen": self.last_seen,
             "todo": self.todo,
+            **({"asks": self.asks} if self.asks else {}),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cloudadmin.aws import BotoCoreError, ClientError
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from cloudadmin.aws import Clients
     from sites.provisioning.specs import SiteSpec
 
-__all__ = ["Blocked", "Dns", "Finding", "Look", "explained", "preflight", "raise_if_blocked"]
+__all__ = [
+    "Blocked",
+    "Dns",
+    "Finding",
+    "Look",
+    "about_names",
+    "explained",
+    "preflight",
+    "raise_if_blocked",
+]
 
 
 def preflight(spec: SiteSpec, clients: Clients, dns: Dns, plan: Plan) -> tuple[Finding, ...]:
@@ -37,13 +46,28 @@ def preflight(spec: SiteSpec, clients: Clients, dns: Dns, plan: Plan) -> tuple[F
         domain for each in made if each.type == "certificate" for domain in each.label.split()
     )
     found = (
-        *_asked("alias", held_here(look, spec.prefix, joining)),
-        *_asked("caa", caa(look, certified)),
-        *_asked("delegation", delegation(look, joining)),
-        *_asked("alias", seen_elsewhere(look, spec.prefix, joining)),
+        *_of_names(look, spec.prefix, joining, certified),
         *_asked("quota", quotas(look, plan, spec.domains)),
         *permissions(look, changed, spec.prefix),
     )
+    return _those_that_block_first(found)
+
+
+def about_names(clients: Clients, dns: Dns, names: tuple[str, ...]) -> tuple[Finding, ...]:
+    """The same of names alone, before there is a site or a plan."""
+    return _those_that_block_first(_of_names(Look(clients, dns), "", names, names))
+
+
+def _of_names(
+    look: Look, prefix: str, joining: tuple[str, ...], certified: tuple[str, ...]
+) -> Iterator[Finding]:
+    yield from _asked("alias", held_here(look, prefix, joining))
+    yield from _asked("caa", caa(look, certified))
+    yield from _asked("delegation", delegation(look, joining))
+    yield from _asked("alias", seen_elsewhere(look, prefix, joining))
+
+
+def _those_that_block_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: not finding.blocks))
 
 
