@@ -83,6 +83,4 @@ def narrowed(outcome: provisioning.Outcome) -> provisioning.Outcome:
 
 
 def _waiting(operation: Operation) -> QuerySet[Operation]:
-    return Operation.objects.filter(
-        pk=operation.pk, by_hand=True, status__in=Operation.ACTIVE
-    )
+    return Operation.objects.filter(pk=operation.pk, by_hand=True, status__in=Operation.ACTIVE)
