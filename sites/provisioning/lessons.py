@@ -56,6 +56,30 @@ LESSONS: dict[str, Lesson] = {
                 "--bucket NAME --public-access-block-configuration BlockPublicAcls=true,"
                 "IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
             ),
+            Call(
+                "s3",
+                "PutBucketOwnershipControls",
+                "makes all in it yours, without access lists.",
+                "--bucket NAME --ownership-controls Rules=[{ObjectOwnership=BucketOwnerEnforced}]",
+            ),
+            Call(
+                "s3",
+                "PutBucketEncryption",
+                "has it encrypted at rest.",
+                "--bucket NAME --server-side-encryption-configuration file://encryption.json",
+            ),
+            Call(
+                "s3",
+                "PutBucketLifecycleConfiguration",
+                "clears away uploads that were broken off.",
+                "--bucket NAME --lifecycle-configuration file://lifecycle.json",
+            ),
+            Call(
+                "s3",
+                "PutBucketTagging",
+                "says whose it is.",
+                "--bucket NAME --tagging file://tags.json",
+            ),
         ),
     ),
     "bucket_policy": Lesson(
@@ -124,8 +148,8 @@ LESSONS: dict[str, Lesson] = {
     ),
     "origin_request_policy": Lesson(
         "What is passed on",
-        "It names what your own code is told about a request, and leaves out the rest. All sites of "
-        "the account share it.",
+        "It names what your own code is told about a request, and leaves out the rest. All sites "
+        "of the account share it.",
         (
             Call(
                 "cloudfront",

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sites", "0009_former_counter_databases")]
+    dependencies = [("sites", "0010_people")]
 
     operations = [
         migrations.AddField(
