@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "deployments.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -99,6 +100,21 @@ WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 # The page of the API's documentation; as an application, ninja would slow every command down.
 _NINJA = find_spec("ninja")
 STATICFILES_DIRS = [Path(_NINJA.origin).parent / "static"] if _NINJA and _NINJA.origin else []
+
+# Nothing in a page's HTML is run or styles it, and nothing comes from elsewhere (docs/adr/0010).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 
 # --- The way in -------------------------------------------------------------------------------
 
@@ -167,36 +183,6 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "cloudadmin.dashboard.home.home",
     "STYLES": [lambda request: static("cloudadmin/dashboard.css")],
     "SCRIPTS": [lambda request: static("cloudadmin/dashboard.js")],
-    "BORDER_RADIUS": "6px",
-    "COLORS": {
-        # Paper, ink, and one colour for what can be done.
-        "base": {
-            "50": "oklch(98.2% .004 91)",
-            "100": "oklch(96.2% .005 91)",
-            "200": "oklch(91.5% .007 91)",
-            "300": "oklch(86% .009 91)",
-            "400": "oklch(70% .01 91)",
-            "500": "oklch(54% .01 91)",
-            "600": "oklch(44% .009 285)",
-            "700": "oklch(36% .009 285)",
-            "800": "oklch(27% .008 285)",
-            "900": "oklch(20.5% .007 285)",
-            "950": "oklch(15% .006 285)",
-        },
-        "primary": {
-            "50": "oklch(97.5% .012 195)",
-            "100": "oklch(94% .03 195)",
-            "200": "oklch(88% .05 195)",
-            "300": "oklch(81% .075 195)",
-            "400": "oklch(73% .09 195)",
-            "500": "oklch(61% .085 200)",
-            "600": "oklch(49% .078 205)",
-            "700": "oklch(43% .07 205)",
-            "800": "oklch(37% .058 208)",
-            "900": "oklch(31% .046 210)",
-            "950": "oklch(22% .033 212)",
-        },
-    },
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
