@@ -7,46 +7,26 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
-from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
 from deployments import manifest as manifests
 from deployments import publish, target
-from deployments.admin.shown import FAILED, shown, spans, under_way, word_for
+from deployments.admin.deployment_list import DeploymentList
+from deployments.admin.shown import shown, spans, under_way
 from deployments.manifest import Manifest
 from deployments.models import Deployment
-from sites.admin.base import HistoryAdmin, ago, badge, shortened
+from sites.admin.base import HistoryAdmin
 
 MESSAGES_SHOWN = 20
 PATHS_SHOWN = 200
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(HistoryAdmin[Deployment]):
-    list_display = (
-        "deployment",
-        "state_badge",
-        "size",
-        "description",
-        "started",
-        "creator",
-        "error",
-    )
-    list_filter = ("state", "is_published")
-    list_select_related = ("site", "creator")
-    search_fields = ("site__name", "description", "source", "error_message")
-    search_help_text = "A site's name, a message, a source, or words of an error"
-    ordering = ("-pk",)
+class DeploymentAdmin(DeploymentList, HistoryAdmin[Deployment]):
     fields = readonly_fields = ("site",)
     change_form_template = "deployments/deployment.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return super().get_queryset(request).select_related("site", "creator").defer("manifest")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -74,27 +54,6 @@ class DeploymentAdmin(HistoryAdmin[Deployment]):
             raise PermissionDenied
         row = get_object_or_404(Deployment.objects.select_related("site"), pk=pk)
         return render(request, "deployments/changes.html", changes_context(row))
-
-    @admin.display(description="deployment", ordering="pk")
-    def deployment(self, row: Deployment) -> str:
-        return str(row)
-
-    @admin.display(description="state", ordering="state")
-    def state_badge(self, row: Deployment) -> SafeString:
-        return badge(*word_for(row))
-
-    @admin.display(description="uploaded", ordering="bytes")
-    def size(self, row: Deployment) -> str:
-        return filesizeformat(row.bytes)
-
-    @admin.display(description="started", ordering="created_at")
-    def started(self, row: Deployment) -> SafeString | str:
-        return ago(row.created_at)
-
-    @admin.display(description="said")
-    def error(self, row: Deployment) -> SafeString | str:
-        message = row.error_message
-        return shortened(message) if row.state in FAILED else Truncator(message).chars(140)
 
 
 def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -26,6 +26,7 @@ from deployments.invalidation_rows import Plan, waits_for
 from deployments.models import Invalidation
 from deployments.target import target_of
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
+from sites.admin.lists import AskedFilter, FieldFilter, ListAdmin
 from sites.errors import Refused, for_people
 from sites.models import Account, Site
 from sites.people import Act, get_for, may, visible
@@ -55,10 +56,16 @@ class PlanForm(forms.Form):
 
 
 @admin.register(Invalidation)
-class InvalidationAdmin(HistoryAdmin[Invalidation]):
+class InvalidationAdmin(ListAdmin[Invalidation], HistoryAdmin[Invalidation]):
     list_display = ("first_paths", "of_site", "status_badge", "asked", "told")
-    list_filter = ("status",)
-    list_select_related = ("site", "merged_into")
+    tabs = FieldFilter(
+        "status",
+        Invalidation.Status.choices,
+        groups={"active": ("Under way", Invalidation.ACTIVE)},
+    )
+    more_filters = (AskedFilter("when"),)
+    empty = "Nothing was invalidated yet."
+    empty_hint = "Deployments never need it."
     list_before_template = "deployments/invalidation_ledgers.html"
     search_fields = ("site__name", "invalidation_id", "error_message")
     search_help_text = "A site's name, CloudFront's id, or words of an error"
@@ -104,6 +111,9 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invalidation]:
+        return super().get_queryset(request).select_related("site", "merged_into")
+
     @admin.display(description="paths")
     def first_paths(self, row: Invalidation) -> str:
         more = len(row.paths) - 3
@@ -113,15 +123,15 @@ class InvalidationAdmin(HistoryAdmin[Invalidation]):
     def all_paths(self, row: Invalidation) -> str:
         return ", ".join(row.paths)
 
-    @admin.display(description="site", ordering="site__name")
+    @admin.display(description="site")
     def of_site(self, row: Invalidation) -> SafeString:
         return format_html('<a class="text-link" href="{}">{}</a>', _page(row.site), row.site)
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def status_badge(self, row: Invalidation) -> SafeString:
         return badge(row.status, row.get_status_display())
 
-    @admin.display(description="asked for", ordering="created_at")
+    @admin.display(description="asked for", ordering="pk")
     def asked(self, row: Invalidation) -> SafeString | str:
         return ago(row.created_at)
 

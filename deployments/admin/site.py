@@ -51,7 +51,7 @@ PREVIEWS_SHOWN = 25
 
 @admin.register(Site)
 class SiteAdmin(BaseSiteAdmin):
-    list_display = ("name", "state_badge", "address", "current", "visits", "created")
+    list_display = ("site", "state_badge", "address", "current", "visits", "created")
     change_form_template = "deployments/site.html"
     panel_template = "deployments/panel.html"
     site_actions = (Deploy(), Provision(), Rollback(), Invalidate(), SyncVisits(), Destroy())
@@ -66,7 +66,7 @@ class SiteAdmin(BaseSiteAdmin):
             Prefetch("deployments", queryset=published, to_attr="published")
         )
 
-    @admin.display(description="address", empty_value="–")
+    @admin.display(description="address")
     def address(self, site: Site) -> SafeString | None:
         url = address_of(site)
         if not url:
@@ -77,7 +77,7 @@ class SiteAdmin(BaseSiteAdmin):
             url.partition("://")[2].rstrip("/"),
         )
 
-    @admin.display(description="deployment", empty_value="–")
+    @admin.display(description="deployment")
     def current(self, site: Any) -> SafeString | None:
         if not site.published:
             return None

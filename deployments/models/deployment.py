@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 
+from deployments.models.words import COLUMNS, Words
 from sites.models import Site
 from sites.models.lease import Leased
 
@@ -107,6 +109,26 @@ class Deployment(Leased):
 
     class Meta:
         ordering = ["-number"]
+        # Lists go by the newest first; those of one site, of what is under way and of what failed
+        # are a small part of all.
+        indexes: ClassVar = [
+            models.Index("site", "-id", name="deployments_of_site"),
+            models.Index("number", "-id", name="deployments_by_number"),
+            models.Index("created_at", name="deployments_by_time"),
+            models.Index(
+                "-id",
+                condition=models.Q(state__in=["queued", "in_progress"]),
+                name="deployments_under_way",
+            ),
+            models.Index(
+                "site",
+                "number",
+                condition=models.Q(state__in=["failure", "error"]),
+                name="deployments_failed",
+            ),
+            models.Index(OpClass("sha", name="varchar_pattern_ops"), name="deployments_by_commit"),
+            GinIndex(Words(*COLUMNS), name="deployments_by_word"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["site", "number"], name="one_deployment_per_number"),
             models.UniqueConstraint(

@@ -39,6 +39,10 @@ class Invalidation(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        indexes: ClassVar = [
+            models.Index("site", "-id", name="invalidations_of_site"),
+            models.Index("created_at", name="invalidations_by_time"),
+        ]
 
     def __str__(self) -> str:
         return ", ".join(self.paths[:3])

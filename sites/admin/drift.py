@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
-from django.http import HttpRequest
 
 from sites import drift, drift_checks
 from sites.admin.actions import SiteAction, SiteForm
@@ -38,22 +36,6 @@ def has_drift() -> Q:
 def with_drift(sites: QuerySet[Site]) -> QuerySet[Site]:
     """With ``has_drift``."""
     return sites.annotate(has_drift=ExpressionWrapper(has_drift(), output_field=BooleanField()))
-
-
-class DriftFilter(SimpleListFilter):
-    title = "drift"
-    parameter_name = "drift"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("yes", "Changed on AWS"), ("no", "As it was asked for")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Site]) -> QuerySet[Site]:
-        match self.value():
-            case "yes":
-                return queryset.filter(has_drift())
-            case "no":
-                return queryset.exclude(has_drift())
-        return queryset
 
 
 def drift_context(site: Site, user: Any) -> dict[str, Any]:

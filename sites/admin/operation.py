@@ -12,25 +12,32 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
+from sites.admin.lists import AskedFilter, FieldFilter, ListAdmin
 from sites.admin.plan import applied
 from sites.admin.waits import readable
 from sites.models import Operation
 
 EVENTS_SHOWN = 200
+FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
 
 @admin.register(Operation)
-class OperationAdmin(HistoryAdmin[Operation]):
+class OperationAdmin(ListAdmin[Operation], HistoryAdmin[Operation]):
     list_display = ("operation", "status_badge", "creator", "started", "error")
-    list_filter = ("status", "kind")
-    list_select_related = ("creator",)
+    tabs = FieldFilter(
+        "status",
+        Operation.Status.choices,
+        groups={"active": ("Under way", Operation.ACTIVE), "failed": ("Failed", FAILED)},
+    )
+    more_filters = (FieldFilter("kind", Operation.Kind.choices), AskedFilter("when"))
+    empty = "Nothing was asked for yet."
     search_fields = ("site_name", "error_message")
     search_help_text = "A site's name, or words of an error"
     fields = readonly_fields = ("site_name",)
     change_form_template = "sites/operation.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
-        return super().get_queryset(request).defer("plan", "targets")
+        return super().get_queryset(request).defer("plan", "targets").select_related("creator")
 
     def get_urls(self) -> list[URLPattern]:
         panel = path("<int:pk>/panel/", self._panel, name="sites_operation_panel")
@@ -49,15 +56,15 @@ class OperationAdmin(HistoryAdmin[Operation]):
             return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "sites/operation_panel.html", _panel_context(row))
 
-    @admin.display(description="operation", ordering="pk")
+    @admin.display(description="operation")
     def operation(self, row: Operation) -> str:
         return str(row)
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def status_badge(self, row: Operation) -> SafeString:
         return badge(row.status, row.get_status_display())
 
-    @admin.display(description="started", ordering="created_at")
+    @admin.display(description="asked for", ordering="pk")
     def started(self, row: Operation) -> SafeString | str:
         return ago(row.created_at)
 

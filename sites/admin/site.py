@@ -5,38 +5,26 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold.views import ChangeList
 
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
-from sites.admin.base import TabularInline, ago, badge
-from sites.admin.drift import Accept, CheckDrift, DriftFilter, Unaccept, drift_context, with_drift
+from sites.admin.base import TabularInline
+from sites.admin.drift import Accept, CheckDrift, Unaccept, drift_context
 from sites.admin.plan import Provision, Restore
 from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
+from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
 from sites.models import Domain, Operation, Site
 from sites.signals import site_provisioned
-from sites.visits import query
 
 OPERATIONS_SHOWN = 5
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
-
-class SiteChangeList(ChangeList):  # type: ignore[misc]
-    """Adds the visits of the sites of one page, in one query."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        visits = query.totals(self.result_list)
-        for site in self.result_list:
-            site.visits = visits.get(site.pk, 0)
 
 
 class DomainInline(TabularInline[Domain, Site]):
@@ -49,13 +37,8 @@ class DomainInline(TabularInline[Domain, Site]):
     verbose_name_plural = "Domains"
 
 
-class SiteAdmin(VisitorsMixin):
+class SiteAdmin(SiteList, VisitorsMixin):
     actions = None
-    list_display: tuple[str, ...] = ("name", "state_badge", "visits", "created")
-    list_filter = ("state", DriftFilter, "account")
-    list_per_page = 50
-    search_fields = ("name", "domains__name", "resources__physical_id")
-    search_help_text = "Name, domain or AWS id"
     form = SettingsForm
     fields = (
         "name",
@@ -77,28 +60,6 @@ class SiteAdmin(VisitorsMixin):
         Unaccept(),
         CheckDrift(),
     )
-
-    # --- The list -----------------------------------------------------------------------------
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return SiteChangeList
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
-        return with_drift(super().get_queryset(request))
-
-    @admin.display(description="state", ordering="state")
-    def state_badge(self, site: Any) -> SafeString:
-        state = badge(site.state, site.get_state_display())
-        return format_html("{} {}", state, badge("drift", "Drift")) if site.has_drift else state
-
-    @admin.display(description="pageviews")
-    def visits(self, site: Any) -> SafeString:
-        page = reverse("admin:sites_site_visitors", args=[site.pk])
-        return format_html('<a class="text-link" href="{}">{}</a>', page, f"{site.visits:,}")
-
-    @admin.display(description="created", ordering="created_at")
-    def created(self, site: Site) -> SafeString | str:
-        return ago(site.created_at)
 
     # --- One site -----------------------------------------------------------------------------
 

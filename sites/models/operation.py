@@ -72,6 +72,15 @@ class Operation(Leased):
 
     class Meta:
         ordering = ["-pk"]
+        indexes: ClassVar = [
+            models.Index("site", "-id", name="operations_of_site"),
+            models.Index("created_at", name="operations_by_time"),
+            models.Index(
+                "-id",
+                condition=models.Q(status__in=["failure", "needs_attention"]),
+                name="operations_failed",
+            ),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["site"],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
+from django.db.models.functions import Reverse, Upper
 
 from sites.models.account import Account
 from sites.models.site import Site
@@ -47,6 +49,19 @@ class Resource(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes: ClassVar = [
+            # An id is looked for by its beginning or its end, in either case.
+            models.Index(
+                OpClass(Upper("physical_id"), name="text_pattern_ops"), name="resources_by_id"
+            ),
+            models.Index(
+                OpClass(Upper(Reverse("physical_id")), name="text_pattern_ops"),
+                name="resources_by_end_of_id",
+            ),
+            models.Index(
+                fields=["site", "account"], condition=~models.Q(drift=[]), name="drifted_resources"
+            ),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "logical_id"],

@@ -1,0 +1,42 @@
+"""Deployments by the words that are in them, through an index of PostgreSQL's full-text search.
+
+Its configuration “simple” takes words as they are written, in every language. Trigrams would find
+more, but the extension is not everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.contrib.postgres.search import SearchVectorField
+from django.db.models import BooleanField, Func, Q, TextField, Value
+
+COLUMNS = ("description", "author", "source", "ref", "error_message")
+
+
+class Words(Func):
+    """Its arguments as a tsvector, the parts of a path or an address as words of their own."""
+
+    template = "to_tsvector('simple', translate(%(expressions)s, '/\\:._-@#&=?', '           '))"
+    arg_joiner = " || ' ' || "
+    output_field = SearchVectorField()
+
+
+class Matches(Func):
+    template = "%(expressions)s"
+    arg_joiner = " @@ "
+    output_field = BooleanField()
+
+
+class Query(Func):
+    template = "to_tsquery('simple', %(expressions)s)"
+    output_field = TextField()
+
+
+def has_word(word: str) -> Q:
+    """Whether a word of the deployment begins so; of “fix-menu” both parts have to be there."""
+    parts = re.findall(r"[^\W_]+", word)
+    if not parts:
+        return Q(pk__in=[])
+    query = " & ".join(f"'{part}':*" for part in parts)
+    return Q(Matches(Words(*COLUMNS), Query(Value(query))))
