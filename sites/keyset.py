@@ -11,13 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 LONGEST = 1_000
@@ -62,24 +61,14 @@ class Order:
         )
 
 
-def page(
-    rows: QuerySet[Row],
-    order: Order,
-    cursor: str = "",
-    size: int = 50,
-    *,
-    take: Callable[[QuerySet[Row], int], Sequence[Row]] | None = None,
-) -> Page[Row]:
-    """The page that a cursor leads to; the first one for a cursor that is none.
-
-    ``take`` reads so many rows of an ordered queryset, where that is better done in another way.
-    """
+def page(rows: QuerySet[Row], order: Order, cursor: str = "", size: int = 50) -> Page[Row]:
+    """The page that a cursor leads to; the first one for a cursor that is none."""
     place = _place(rows.model, order, cursor)
     backwards = place is not None and cursor.startswith("b")
     if place is not None:
         rows = rows.filter(order.beyond(*place, backwards=backwards))
     ordered = rows.order_by(*order.fields(backwards=backwards))
-    found = list(take(ordered, size + 1) if take else ordered[: size + 1])
+    found = list(ordered[: size + 1])
     has_more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
@@ -114,7 +103,8 @@ def _place(model: type[Model], order: Order, cursor: str) -> tuple[Any, Any] | N
         pk = _kept(model._meta.pk.to_python(pk))
         if order.column == "pk":
             return None, pk
-        return _kept(model._meta.get_field(order.column).to_python(value)), pk
+        column: Field[Any, Any] = model._meta.get_field(order.column)  # type: ignore[assignment]
+        return _kept(column.to_python(value)), pk
     except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError):
         return None
 

@@ -112,17 +112,16 @@ class Deployment(Leased):
         # Lists go by the newest first; those of one site, of what is under way and of what failed
         # are a small part of all.
         indexes: ClassVar = [
-            models.Index("site", "-id", name="deployments_of_site"),
-            models.Index("number", "-id", name="deployments_by_number"),
-            models.Index("created_at", name="deployments_by_time"),
+            models.Index(fields=["site", "-id"], name="deployments_of_site"),
+            models.Index(fields=["number", "-id"], name="deployments_by_number"),
+            models.Index(fields=["created_at"], name="deployments_by_time"),
             models.Index(
-                "-id",
+                fields=["-id"],
                 condition=models.Q(state__in=["queued", "in_progress"]),
                 name="deployments_under_way",
             ),
             models.Index(
-                "site",
-                "number",
+                fields=["site", "number"],
                 condition=models.Q(state__in=["failure", "error"]),
                 name="deployments_failed",
             ),

@@ -40,8 +40,8 @@ class Invalidation(models.Model):
     class Meta:
         ordering = ["-pk"]
         indexes: ClassVar = [
-            models.Index("site", "-id", name="invalidations_of_site"),
-            models.Index("created_at", name="invalidations_by_time"),
+            models.Index(fields=["site", "-id"], name="invalidations_of_site"),
+            models.Index(fields=["created_at"], name="invalidations_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -197,10 +197,6 @@ class ListAdmin(ModelAdmin[Row]):
             found |= Q(**{f"{name}__icontains": word})
         return found
 
-    def taken(self, asked: Asked, rows: QuerySet[Any], count: int) -> Sequence[Any]:
-        """So many of the rows, which are ordered and come from the cursor on."""
-        return rows[:count]
-
     def prepared(self, rows: list[Any]) -> None:
         """What the rows of a page need besides, in a query for all of them."""
 
@@ -211,8 +207,8 @@ class ListAdmin(ModelAdmin[Row]):
         """The columns that can be ordered by, and the names of those that show them."""
         return {
             order.removeprefix("-"): name
-            for name in self.list_display
-            if (order := getattr(getattr(self, str(name), None), "admin_order_field", None))
+            for name in map(str, self.list_display)
+            if (order := getattr(getattr(self, name, None), "admin_order_field", None))
         }
 
     # --- The page ---------------------------------------------------------------------------------
@@ -224,13 +220,7 @@ class ListAdmin(ModelAdmin[Row]):
             raise PermissionDenied
         asked = Asked(request, self)
         rows = asked.narrowed(self, self.get_queryset(request))
-        page = keyset.page(
-            rows,
-            asked.order,
-            asked.cursor,
-            self.list_per_page,
-            take=lambda ordered, count: self.taken(asked, ordered, count),
-        )
+        page = keyset.page(rows, asked.order, asked.cursor, self.list_per_page)
         self.prepared(page.rows)
         filters = [self._shown(request, asked, each) for each in self.filters]
         context = {

@@ -73,10 +73,10 @@ class Operation(Leased):
     class Meta:
         ordering = ["-pk"]
         indexes: ClassVar = [
-            models.Index("site", "-id", name="operations_of_site"),
-            models.Index("created_at", name="operations_by_time"),
+            models.Index(fields=["site", "-id"], name="operations_of_site"),
+            models.Index(fields=["created_at"], name="operations_by_time"),
             models.Index(
-                "-id",
+                fields=["-id"],
                 condition=models.Q(status__in=["failure", "needs_attention"]),
                 name="operations_failed",
             ),

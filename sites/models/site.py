@@ -95,7 +95,7 @@ class Site(models.Model):
 
     class Meta:
         ordering = ["name"]
-        indexes: ClassVar = [models.Index("created_at", name="sites_by_time")]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="sites_by_time")]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["visitors_token"],
