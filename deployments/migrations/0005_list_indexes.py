@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deployments', '0004_queue_previews_api'),
-        ('sites', '0011_list_indexes'),
+        ('sites', '0012_list_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

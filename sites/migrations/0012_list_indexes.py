@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('sites', '0010_people'),
+        ('sites', '0011_operation_by_hand'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
