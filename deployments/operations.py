@@ -27,6 +27,7 @@ from deployments.progress import CANCELLED, Cancelled, Watch, announce, deciding
 from deployments.target import Target, target_of
 from deployments.upload import upload as upload_objects
 from sites.access import clients_for
+from sites.audit import on_behalf_of
 from sites.models import Site
 from sites.models.lease import LeaseLost
 
@@ -216,7 +217,7 @@ def finish(deployment: Deployment, pause: Callable[[float], None]) -> None:
 def resume(pk: int) -> float | None:
     """A worker's way in: claim what nobody holds, make one step, let go."""
     deployment = (
-        Deployment.objects.select_related("site__account")
+        Deployment.objects.select_related("site__account", "creator")
         .filter(pk=pk, state__in=Deployment.ACTIVE)
         .first()
     )
@@ -230,7 +231,7 @@ def resume(pk: int) -> float | None:
         elif deployment.attempts > MAX_ATTEMPTS:
             fail(deployment, "Stopped after five attempts.", state=State.ERROR)
         else:
-            with deployment.heartbeat():
+            with on_behalf_of(deployment.creator), deployment.heartbeat():
                 return _step(deployment)
     except LeaseLost:
         pass

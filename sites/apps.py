@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+
+from sites.audit.actor import on_connection
 
 
 class SitesConfig(AppConfig):
@@ -6,3 +9,6 @@ class SitesConfig(AppConfig):
 
     name = "sites"
     verbose_name = "cloudadmin"
+
+    def ready(self) -> None:
+        connection_created.connect(on_connection, dispatch_uid="sites.audit")

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from sites import accounts, by_hand, provisioning, stacks
 from sites.access import clients_for
+from sites.audit import on_behalf_of
 from sites.errors import Refused
 from sites.farewell import raise_if_lived_in
 from sites.models import Account, Operation, OperationEvent, Resource, Site
@@ -138,14 +139,15 @@ def run(pk: int) -> float | None:
     Safe to call twice, at once or after a crash: whoever claims the row works, the others leave.
     """
     operation = (
-        Operation.objects.select_related("site__account", "account")
+        Operation.objects.select_related("site__account", "account", "creator")
         .filter(pk=pk, status__in=Operation.ACTIVE)
         .first()
     )
     if operation is None or not operation.claim(status=Operation.Status.IN_PROGRESS):
         return None
     try:
-        return _run(operation)
+        with on_behalf_of(operation.creator):
+            return _run(operation)
     except LeaseLost:
         return None
 

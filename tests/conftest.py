@@ -14,6 +14,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest
+from django.db import transaction
+from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -65,6 +67,21 @@ class OneUp(LoadFileScheduling):  # type: ignore[misc]  # it brings no types
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneUp:
     return OneUp(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flushing() -> Iterator[None]:
+    """Between tests the audit log is emptied, which it refuses; the server's owner may all the
+    same, who switches its triggers off for that."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: DatabaseOperations, statements: list[str]) -> None:
+        with transaction.atomic(using=self.connection.alias):
+            flush(self, ["SET LOCAL session_replication_role = replica", *statements])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", execute_sql_flush)
+        yield
 
 
 @pytest.fixture(scope="session")

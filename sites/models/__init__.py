@@ -1,4 +1,5 @@
 from sites.models.account import Account
+from sites.models.audit import AuditEntry
 from sites.models.domain import Domain
 from sites.models.operation import Operation, OperationEvent
 from sites.models.people import Invitation, Membership, Role, Team
@@ -16,6 +17,7 @@ from sites.models.visits import (
 
 __all__ = [
     "Account",
+    "AuditEntry",
     "Domain",
     "ImportedDay",
     "Invitation",

@@ -1,0 +1,24 @@
+"""The watched tables, by what people call their rows."""
+
+from __future__ import annotations
+
+TABLES = {
+    "sites_account": "account",
+    "sites_site": "site",
+    "sites_domain": "domain",
+    "sites_team": "team",
+    "sites_membership": "role",
+    "sites_invitation": "invitation",
+    "sites_operation": "operation",
+    "deployments_deployment": "deployment",
+    "deployments_deploysettings": "deploy settings",
+    "deployments_deploytoken": "token",
+    "deployments_trustedrepository": "trusted repository",
+    "deployments_repository": "repository",
+    "deployments_listener": "listener",
+    "auth_user": "user",
+    "auth_user_groups": "user's group",
+    "auth_user_user_permissions": "user's permission",
+    "auth_group": "group",
+    "auth_group_permissions": "group's permission",
+}
