@@ -13,9 +13,9 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.http import HttpRequest
 from django.db import transaction
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.http import HttpRequest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
