@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("deployments", "0004_queue_previews_api"),
-        ("sites", "0012_audit_log"),
+        ("sites", "0013_audit_log"),
     ]
 
     operations = [

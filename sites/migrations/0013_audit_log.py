@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ('sites', '0011_operation_by_hand'),
+        ('sites', '0012_list_indexes'),
     ]
 
     operations = [
