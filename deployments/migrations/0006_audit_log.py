@@ -8,7 +8,7 @@ from sites.audit.watch import watch, watch_flips
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("deployments", "0004_queue_previews_api"),
+        ("deployments", "0005_list_indexes"),
         ("sites", "0013_audit_log"),
     ]
 
