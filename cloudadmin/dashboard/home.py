@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 
@@ -21,11 +20,6 @@ SHOWN = 12
 LATEST = 8
 WORST = 4
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
-
-def environment(request: HttpRequest) -> list[str] | None:
-    """The banner beside the page title: that this is not AWS."""
-    return ["Local cloud", "warning"] if settings.AWS_ENDPOINT_URL else None
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

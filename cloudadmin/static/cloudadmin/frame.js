@@ -1,37 +1,51 @@
-// What unfold's pages do by themselves, without code in their HTML, which our Content-Security-Policy
-// does not run: https://alpinejs.dev/advanced/csp
-"use strict";
-
-// Expressions reach what is named here alone, and neither window nor localStorage.
-const outside = () => ({
-  window: {
-    location: {
-      get pathname() { return location.pathname; },
-      get search() { return location.search; },
-      get hash() { return location.hash; },
-      set href(address) { location.href = address; },
-    },
-  },
+// Menus close when a person looks elsewhere.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  const dismiss = event.target.closest("[data-dismiss]");
+  if (dismiss) dismiss.closest("li").remove();
+  if (event.target.closest("[data-reload]")) location.reload();
+  if (event.target.closest("[data-back]")) history.back();
 });
 
-document.addEventListener("alpine:init", () => {
-  Alpine.data("theme", (given) => Object.defineProperties(
-    theme(given), Object.getOwnPropertyDescriptors(outside()),
-  ));
-  Alpine.data("searchForm", searchForm);
-  Alpine.data("page", () => ({
-    activeTab: "",
-    sidebarMobileOpen: false,
-    sidebarDesktopOpen: localStorage.getItem("sidebarDesktopOpen") !== "0",
-    init() {
-      this.activeTab = getCurrentTab() || this.$root.dataset.tab || "";
-    },
-    toggleSidebar() {
-      this.sidebarDesktopOpen = !this.sidebarDesktopOpen;
-      localStorage.setItem("sidebarDesktopOpen", this.sidebarDesktopOpen ? "1" : "0");
-    },
-  }));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
 });
+
+// A bar while something is asked for that takes longer than a blink (frame.css waits with it).
+let asked = 0;
+const loading = document.getElementById("loading");
+const count = (change) => {
+  asked = Math.max(0, asked + change);
+  loading.classList.toggle("on", asked > 0);
+};
+document.addEventListener("htmx:beforeRequest", () => count(1));
+document.addEventListener("htmx:afterRequest", (event) => {
+  count(-1);
+  if (event.detail.successful) say("");
+});
+addEventListener("pageshow", () => loading.classList.remove("on"));
+document.addEventListener("submit", (event) => {
+  // After the others have had their say: what is not sent is not waited for.
+  setTimeout(() => event.defaultPrevented || loading.classList.add("on"));
+});
+
+// No network: what is shown may be old, and says so until something arrives again.
+const offline = document.getElementById("offline");
+function say(words) {
+  offline.textContent = words;
+  offline.hidden = !words;
+}
+const OFFLINE = "No connection. What is shown here may be old; it goes on by itself.";
+addEventListener("offline", () => say(OFFLINE));
+addEventListener("online", () => say(""));
+document.addEventListener("htmx:sendError", () => say(OFFLINE));
+document.addEventListener("htmx:timeout", () => say(OFFLINE));
 
 // A part that asks for itself does so only while somebody looks.
 document.addEventListener("htmx:beforeRequest", (event) => {

@@ -1,0 +1,84 @@
+"""What is around every page: the lines of the sidebar, and nothing that no page of ours shows.
+
+unfold's own admin site asks for every model's permissions and renders some forty templates for its
+sidebar on each request; this one makes a list of lines (``settings.UNFOLD["SIDEBAR"]``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver
+from django.utils.module_loading import import_string
+from unfold.sites import UnfoldAdminSite
+
+# Pages that nothing of ours leads to: a list of an app's models, and unfold's search of their names.
+LEFT_OUT = ("app_list", "search")
+
+
+class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
+    site_title = site_header = "cloudadmin"
+    site_url = None
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        return [each for each in super().get_urls() if getattr(each, "name", "") not in LEFT_OUT]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        is_in = self.has_permission(request)
+        return {
+            "site_title": self.site_title,
+            "site_header": self.site_header,
+            "has_permission": is_in,
+            "is_popup": False,
+            "show_history": False,
+            "environment": environment(),
+            "sidebar_navigation": lines(request) if is_in else [],
+        }
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        request.current_app = self.name  # type: ignore[attr-defined]
+        # By its name: the first page knows the pages of both apps, and those register here.
+        home = import_string(settings.UNFOLD["DASHBOARD_CALLBACK"])
+        context = {**self.each_context(request), **(extra_context or {})}
+        return TemplateResponse(request, "admin/index.html", home(request, context))
+
+
+def environment() -> list[str] | None:
+    """The word beside the page's title: that this is not AWS."""
+    return ["Local cloud", "warning"] if settings.AWS_ENDPOINT_URL else None
+
+
+def lines(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of the sidebar with the lines that the person may follow; one is ``active``:
+    the one whose address is the longest beginning of the page's."""
+    groups: list[dict[str, Any]] = settings.UNFOLD["SIDEBAR"]["navigation"]
+    shown = [
+        {
+            "title": group.get("title", ""),
+            "items": [
+                {"title": line["title"], "icon": line["icon"], "link": str(line["link"])}
+                for line in group["items"]
+                if line["permission"](request)
+            ],
+        }
+        for group in groups
+    ]
+    active = max(
+        (line for group in shown for line in group["items"] if is_at(request.path, line["link"])),
+        key=lambda line: len(line["link"]),
+        default=None,
+    )
+    for group in shown:
+        for line in group["items"]:
+            line["active"] = line is active
+    return [group for group in shown if group["items"]]
+
+
+def is_at(path: str, link: str) -> bool:
+    """Whether a page is the line's own or beneath it; everything is beneath the first page."""
+    return path == link or (link != "/" and path.startswith(link))
