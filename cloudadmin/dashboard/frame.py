@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
-# Pages that nothing of ours leads to: a list of an app's models, and unfold's search of their names.
+# Nothing of ours leads to the list of an app's models, nor to unfold's search of their names.
 LEFT_OUT = ("app_list", "search")
 
 

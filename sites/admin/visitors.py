@@ -37,10 +37,6 @@ BADGE = '<noscript><img src="/_cloudadmin/visits.svg" alt="Visits"></noscript>'
 class VisitorsMixin(ModelAdmin[Site]):
     """The pages, for the admin of sites. Seen by who may see sites."""
 
-    class Media:
-        css: ClassVar = {"all": ["sites/visitors.css"]}
-        js: ClassVar = ["sites/visitors.js"]
-
     visitor_actions: ClassVar[tuple[SiteAction, ...]] = (
         *(MakePublic(), Withdraw()),
         *(Import(), UndoImport()),

@@ -1,0 +1,60 @@
+"""Every address of the project that can be looked at, from its URLconf and a row for each name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
+
+from tests.looks.rows import Rows
+
+# What a parameter stands for where the address's name does not tell of which model it is.
+VALUES = {"name": "pages", "ending": "csv", "slug": "pages", "kind": "pages"}
+SITES = ("sites_site_", "deployments_invalidation_site")
+
+
+def addresses(rows: Rows) -> Iterator[tuple[str, str]]:
+    """``name, path`` of each named address outside the API, the names with their namespace.
+
+    A parameter that nothing is known about is a LookupError: VALUES is where to say it.
+    """
+    for namespace, pattern, wanted in _patterns(get_resolver().url_patterns, "", ()):
+        if not pattern.name or namespace.startswith("api"):
+            continue
+        name = f"{namespace}{pattern.name}"
+        try:
+            values = {each: _value(each, str(pattern.name), rows) for each in wanted}
+            yield name, reverse(name, kwargs=values)
+        except (KeyError, NoReverseMatch) as problem:
+            raise LookupError(f"tests/looks/walker.py does not know {problem} of {name}") from None
+
+
+def _patterns(
+    patterns: list[Any], namespace: str, above: tuple[str, ...]
+) -> Iterator[tuple[str, URLPattern, tuple[str, ...]]]:
+    """Each with its namespace and the parameters of its whole path."""
+    for each in patterns:
+        wanted = (*above, *each.pattern.regex.groupindex)
+        if isinstance(each, URLPattern):
+            yield namespace, each, wanted
+        else:
+            inner = f"{each.namespace}:" if each.namespace else ""
+            yield from _patterns(each.url_patterns, namespace + inner, wanted)
+
+
+def _value(parameter: str, name: str, rows: Rows) -> Any:
+    if name in rows.values and parameter in rows.values[name]:
+        return rows.values[name][parameter]
+    if parameter in ("pk", "object_id", "id"):
+        return rows.of[_model_of(name)].pk
+    return VALUES[parameter]
+
+
+def _model_of(name: str) -> str:
+    """The longest ``app_model`` that the name begins with, as in ``sites_site_change``."""
+    if name.startswith(SITES):
+        return "sites.site"
+    labels = [model._meta.label_lower for model in apps.get_models()]
+    return max((each for each in labels if name.startswith(each.replace(".", "_"))), key=len)
