@@ -159,7 +159,7 @@ def page(title: str, icon: str, view: str, permission: str = "") -> dict[str, An
     }
 
 
-UNFOLD = {
+UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "cloudadmin.dashboard.home.home",
     "SIDEBAR": {
         "navigation": [

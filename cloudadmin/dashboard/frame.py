@@ -41,7 +41,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         # By its name: the first page knows the pages of both apps, and those register here.
         home = import_string(settings.UNFOLD["DASHBOARD_CALLBACK"])
         context = {**self.each_context(request), **(extra_context or {})}

@@ -14,10 +14,6 @@ from deployments.models import (
     Delivery,
     Deployment,
     DeployToken,
-    Invalidation,
-    Listener,
-    Message,
-    Repository,
     TrustedRepository,
 )
 from sites.models import Account, Kind, Operation, Site
@@ -65,9 +61,9 @@ def furnish() -> Rows:
     rows.keep(rows.person, account, Group.objects.create(name="Editors"))
     sites = [SiteFactory(account=account, name=name, live=True, serving=True) for name in NAMES]
     sites.append(SiteFactory(account=account, name=LONG_NAME, live=True, serving=True))
-    DomainFactory(site=sites[0], name="atelier-nord.example.com")
+    rows.keep(DomainFactory(site=sites[0], name="atelier-nord.example.com"))
     DomainFactory(site=sites[-1], name=LONG_DOMAIN)
-    rows.keep(*sites, sites[0].domains.first())
+    rows.keep(*sites)
     for place, site in enumerate(sites):
         deployments(rows, site, now - timedelta(hours=3 * place), rows.person)
         visits(site, 400 // (place + 1), now)
@@ -106,7 +102,9 @@ def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
             is_published=number == len(said),
             finished_at=at,
         )
-        Deployment.objects.filter(pk=row.pk).update(created_at=at - timedelta(days=len(said) - number))
+        Deployment.objects.filter(pk=row.pk).update(
+            created_at=at - timedelta(days=len(said) - number)
+        )
     rows.keep(site.deployments.get(number=len(said)))
 
 
@@ -133,11 +131,15 @@ def troubles(account: Account, sites: list[Site], now: datetime) -> None:
         number=5,
         state=Deployment.State.FAILURE,
         description="Christmas menu",
-        error_message="The edge answered /menu.html with other bytes than were uploaded. The release "
-        "before it is served again. Try again in a minute.",
+        error_message="The edge answered /menu.html with other bytes than were uploaded. The "
+        "release before it is served again. Try again in a minute.",
     )
     DeploymentFactory(
-        site=sites[2], number=5, state=Deployment.State.IN_PROGRESS, phase="upload", objects_total=80
+        site=sites[2],
+        number=5,
+        state=Deployment.State.IN_PROGRESS,
+        phase="upload",
+        objects_total=80,
     )
     ResourceFactory(
         site=sites[3],
@@ -158,8 +160,8 @@ def troubles(account: Account, sites: list[Site], now: datetime) -> None:
         site=failed,
         status=Operation.Status.FAILURE,
         finished_at=now - timedelta(hours=2),
-        error_message="CloudFront: TooManyDistributions. This account has 500 of 500 distributions. "
-        "Ask AWS for more, or destroy a site that nobody needs.",
+        error_message="CloudFront: TooManyDistributions. This account has 500 of 500 "
+        "distributions. Ask AWS for more, or destroy a site that nobody needs.",
     )
 
 
@@ -197,6 +199,7 @@ def access(rows: Rows, site: Site, now: datetime) -> None:
     repository = RepositoryFactory(site=site)
     listener = ListenerFactory(site=site)
     given: dict[str, Any] = {"site": site, "scopes": ["deploy"]}
+    later = now + timedelta(days=30)
     rows.keep(
         repository,
         listener,
@@ -205,8 +208,10 @@ def access(rows: Rows, site: Site, now: datetime) -> None:
         Delivery.objects.create(repository=repository, event="push", outcome="accepted"),
         TrustedRepository.objects.create(**given, repository="acme/shop"),
         DeployToken.objects.create(
-            **given, name="CI", prefix="ca_abc", digest="0" * 64, expires_at=now + timedelta(days=30)
+            **given,
+            name="CI",
+            prefix="ca_abc",
+            digest="0" * 64,
+            expires_at=later,
         ),
     )
-
-

@@ -24,7 +24,7 @@ const count = (change) => {
   asked = Math.max(0, asked + change);
   loading.classList.toggle("on", asked > 0);
 };
-document.addEventListener("htmx:beforeRequest", () => count(1));
+document.addEventListener("htmx:beforeSend", () => count(1));
 document.addEventListener("htmx:afterRequest", (event) => {
   count(-1);
   if (event.detail.successful) say("");
