@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from deployments import operations
-from deployments.models import Deployment
+from deployments import log, operations
+from deployments.models import Deployment, DeploymentEvent
 from deployments.source import SourceRefused
 from deployments.upload import UploadError
 from sites.errors import Refused, for_people
@@ -56,6 +56,11 @@ def _try(deployment: Deployment, send: Callable[[Deployment], None]) -> bool:
         operations.fail(deployment, str(why), state=State.INACTIVE)
     except Refused as refused:
         if refused.try_again and deployment.attempts < operations.MAX_ATTEMPTS:
+            log.say(
+                deployment,
+                f"{refused} It is tried again by itself.",
+                level=DeploymentEvent.Level.WARNING,
+            )
             deployment.release(attempts=deployment.attempts + 1, error_message=str(refused))
         else:
             operations.fail(deployment, str(refused))

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Max, QuerySet
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
-from deployments import lane, previews, publish, room, salvage, steps
+from deployments import lane, log, previews, publish, room, salvage, steps
 from deployments.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
-from deployments.models import Deployment, Event
+from deployments.models import Deployment, DeploymentEvent, Event
 from deployments.progress import CANCELLED, Cancelled, Watch, announce, deciding, end, move
 from deployments.target import Target, target_of
 from deployments.upload import upload as upload_objects
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 State, Phase = Deployment.State, Deployment.Phase
 Environment, Trigger = Deployment.Environment, Deployment.Trigger
+WARNING = DeploymentEvent.Level.WARNING
 
 UPLOADING = (Phase.SOURCE, Phase.UPLOAD)
 # The source of what a client uploads by itself, in requests: it holds the row between them.
@@ -106,8 +108,16 @@ def create(
         if is_preview:
             previews.host_of(deployment)
         deployment.save()
+        log.say(deployment, _asked(deployment))
+        log.say(deployment, *warnings, level=WARNING)
         announce(deployment, Event.STARTED)
     return deployment
+
+
+def _asked(deployment: Deployment) -> str:
+    who = f" by {deployment.creator}" if deployment.creator else ""
+    where = f"preview {deployment.label}" if deployment.label else "all visitors"
+    return f"Asked for{who} ({deployment.get_trigger_display().lower()}), for {where}."
 
 
 # --- Upload ---------------------------------------------------------------------------------------
@@ -135,8 +145,12 @@ def upload(
         store = clients.object_store(target.bucket_name)
         for path in salvage.present(store, missing, candidates):
             del missing[path]
-        deployment.write(
-            objects_total=len(missing), bytes_total=sum(entry.size for entry in missing.values())
+        total = sum(entry.size for entry in missing.values())
+        deployment.write(objects_total=len(missing), bytes_total=total)
+        log.say(
+            deployment,
+            f"{len(manifest.entries):,} files; the bucket lacks {len(missing):,} of them, "
+            f"{filesizeformat(total)}.",
         )
         watch = Watch(deployment, on_progress)
         try:
@@ -154,6 +168,8 @@ def upload(
 def uploaded(deployment: Deployment, manifest: Manifest, objects: int, size: int) -> None:
     """Record, as the holder, that everything is in the bucket: from here on any worker goes on."""
     before = publish.published_manifest(deployment.site).entries
+    sent = f"Sent: {objects:,} files, {filesizeformat(size)}." if objects else ""
+    log.say(deployment, sent or "Nothing to send: the bucket has every file already.")
     move(
         deployment,
         Phase.QUEUE,
@@ -223,9 +239,12 @@ def resume(pk: int) -> float | None:
     )
     if deployment is None or not _is_ours(deployment):
         return None
+    attempts = deployment.attempts
     if not deployment.claim(state=State.IN_PROGRESS):
         return None
     try:
+        if deployment.attempts > attempts:
+            log.say(deployment, WORKER_DIED, level=WARNING)
         if deployment.phase in UPLOADING:
             fail(deployment, UPLOAD_DIED)
         elif deployment.attempts > MAX_ATTEMPTS:
@@ -254,6 +273,7 @@ def fail(deployment: Deployment, message: str, state: str = State.FAILURE) -> No
         end(deployment, state, message)
 
 
+WORKER_DIED = "Whoever worked on it ended without a word; another worker goes on."
 UPLOAD_DIED = (
     "The process that uploaded the files ended before it was done. Nothing was published; deploy "
     "again: what was sent is not sent twice."
@@ -279,6 +299,7 @@ def _step(deployment: Deployment) -> float | None:
             return None if deployment.phase == Phase.QUEUE else pause
         pause = advance(deployment)
     except (ClientError, BotoCoreError) as error:
+        log.say(deployment, f"{error}. It is tried again in 5 seconds.", level=WARNING)
         deployment.release(attempts=deployment.attempts + 1, error_message=str(error))
         return 5.0
     if pause is not None:

@@ -12,17 +12,18 @@ from contextlib import contextmanager
 
 from celery import current_app
 from django.db import transaction
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from deployments import index_rows
+from deployments import index_rows, log
 from deployments.errors import DeploymentRefused
-from deployments.models import Deployment, EdgeIndex, Event
+from deployments.models import Deployment, DeploymentEvent, EdgeIndex, Event
 from deployments.signals import deployment_changed
 from sites.models import Site
 
-State = Deployment.State
+State, Level = Deployment.State, DeploymentEvent.Level
 CANCELLED = "Cancelled. Nothing of it was published."
-TELL_EVERY_SECONDS = 1.0
+TELL_EVERY_SECONDS, LOG_EVERY_SECONDS = 1.0, 10.0
 
 
 class Cancelled(DeploymentRefused):
@@ -65,6 +66,7 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
             timings=timings(deployment),
             **changes,
         )
+        log.say(deployment, message or _ended(deployment), level=_level(state), is_end=True)
         if not deployment.is_published:
             index_rows.unname(deployment)
         announce(deployment, Event.SUCCEEDED if state == State.SUCCESS else Event.FAILED)
@@ -73,6 +75,18 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
             _wake(deployment.site)
 
         transaction.on_commit(wake, robust=True)
+
+
+def _ended(deployment: Deployment) -> str:
+    if deployment.is_published:
+        return "Published: every visitor gets it."
+    return "The preview is there." if deployment.is_previewed else "Done."
+
+
+def _level(state: str) -> str:
+    if state in (State.FAILURE, State.ERROR):
+        return Level.ERROR
+    return Level.INFO if state == State.SUCCESS else Level.WARNING
 
 
 def announce(deployment: Deployment, event: str) -> None:
@@ -99,7 +113,7 @@ class Watch:
     def __init__(self, deployment: Deployment, on_progress: Callable[[int, int], None]) -> None:
         self.deployment = deployment
         self.on_progress = on_progress
-        self.told = time.monotonic()
+        self.told = self.logged = time.monotonic()
 
     def __call__(self, files: int, sent: int) -> None:
         """Raises Cancelled and LeaseLost."""
@@ -108,6 +122,9 @@ class Watch:
             return
         self.told = time.monotonic()
         self.deployment.write(uploaded=files, bytes=sent)
+        if self.told - self.logged >= LOG_EVERY_SECONDS:
+            self.logged = self.told
+            log.say(self.deployment, f"{files:,} files sent, {filesizeformat(sent)}.")
         self.deployment.refresh_from_db(fields=["cancel_requested"])
         if self.deployment.cancel_requested:
             raise Cancelled(CANCELLED)

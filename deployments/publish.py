@@ -9,7 +9,7 @@ from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
-from deployments import heads, index_rows
+from deployments import heads, index_rows, log
 from deployments.manifest import Manifest, object_key
 from deployments.models import Deployment, EdgeIndex
 
@@ -86,10 +86,13 @@ def _parsed(raw: bytes) -> Manifest:
 
 
 def mark_published(deployment: Deployment) -> None:
+    others = Deployment.objects.filter(site=deployment.site, is_published=True).exclude(
+        pk=deployment.pk
+    )
     with transaction.atomic():
-        Deployment.objects.filter(site=deployment.site, is_published=True).exclude(
-            pk=deployment.pk
-        ).update(is_published=False, state=Deployment.State.INACTIVE)
+        for row in others.defer("manifest"):
+            log.say(row, f"Visitors get #{deployment.number} instead.")
+        others.update(is_published=False, state=Deployment.State.INACTIVE)
         deployment.is_published = True
         deployment.state = Deployment.State.SUCCESS
         deployment.published_at = timezone.now()

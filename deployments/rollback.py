@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from deployments import index_rows, lane, operations, publish, verification
+from deployments import index_rows, lane, log, operations, publish, verification
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.progress import deciding
@@ -34,8 +34,15 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def rollback(site: Site, number: int | None = None, creator: User | None = None) -> Deployment:
-    """Publish deployment ``number``, or the one before the one that is served.
+def rollback(
+    site: Site,
+    number: int | None = None,
+    creator: User | None = None,
+    *,
+    instead_of: int | None = None,
+) -> Deployment:
+    """Publish deployment ``number``, or the one before the one that is served; with ``instead_of``
+    only while that is the one that is served (0: none is).
 
     The flip waits for nobody: a deployment that is being verified meanwhile ends unpublished. Where
     AWS does not answer, it is recorded all the same, and beat makes it. Returns the deployment that
@@ -44,17 +51,20 @@ def rollback(site: Site, number: int | None = None, creator: User | None = None)
     """
     target_of(site)
     with deciding(site):
-        chosen = _chosen(site, number)
         before = publish.served(site)
+        _raise_if_moved(before, instead_of)
+        chosen = _chosen(site, number)
         was_served = chosen.published_at is not None and index_rows.can_name(chosen)
         _hold_or_release(site, chosen, creator)
         if was_served:
             index_rows.name_head(site, chosen.release_number)
             publish.mark_published(chosen)
+            by = f" by {creator}" if creator else ""
+            log.say(chosen, f"Published again{by}: every visitor gets it.")
         else:
-            again = _again(chosen, creator)
+            new = again(chosen, creator, f"Deployment #{chosen.number} again")
     if not was_served:
-        return again
+        return new
     _serve(site, with_page=publish.has_another_error_page(before, chosen))
     return chosen
 
@@ -102,6 +112,17 @@ def kept(site: Site) -> QuerySet[Deployment]:
     )
 
 
+def _raise_if_moved(served: Deployment | None, instead_of: int | None) -> None:
+    number = served.number if served else 0
+    if instead_of is None or instead_of == number:
+        return
+    was, now = (f"#{n}" if n else "nothing" for n in (instead_of, number))
+    raise DeploymentRefused(
+        f"Nothing was done: {was} was served when this was shown, and {now} is served now. Look at "
+        "what would change, then decide again."
+    )
+
+
 def _hold_or_release(site: Site, chosen: Deployment, creator: User | None) -> None:
     good = Q(state=State.SUCCESS) | Q(published_at__isnull=False)
     newest = kept(site).filter(good, environment=Environment.PRODUCTION).first()
@@ -112,13 +133,24 @@ def _hold_or_release(site: Site, chosen: Deployment, creator: User | None) -> No
         lane.hold(site, f"rolled back to #{chosen.number}{by}")
 
 
-def _again(chosen: Deployment, creator: User | None) -> Deployment:
+def again(
+    chosen: Deployment,
+    creator: User | None,
+    message: str,
+    *,
+    trigger: str = Deployment.Trigger.ROLLBACK,
+    environment: str = Environment.PRODUCTION,
+    label: str = "",
+) -> Deployment:
+    """A new deployment of the same files, which the bucket has; it waits for its turn."""
     deployment = operations.create(
         chosen.site,
         f"deployment #{chosen.number}",
-        message=f"Deployment #{chosen.number} again",
+        message=message,
         creator=creator,
-        trigger=Deployment.Trigger.ROLLBACK,
+        trigger=trigger,
+        environment=environment,
+        label=label,
         ref=chosen.ref,
         sha=chosen.sha,
         author=chosen.author,

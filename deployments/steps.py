@@ -10,12 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
-from deployments import index_rows, lane, previews, publish, verification
+from deployments import index_rows, lane, log, previews, publish, verification
 from deployments import manifest as manifests
 from deployments.manifest import Manifest
-from deployments.models import Deployment
+from deployments.models import Deployment, DeploymentEvent
 from deployments.progress import CANCELLED, deciding, end, move
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ def queue(deployment: Deployment, target: Target, clients: Clients) -> float | N
         if newer is not None:
             end(deployment, State.INACTIVE, lane.overtaken(newer))
             return None
-        if lane.before(deployment):
+        if before := lane.before(deployment):
+            first, more = before[0], f" and {len(before) - 1} more" if before[1:] else ""
+            log.say_news(deployment, f"Waits for #{first.number}{more}, which come first.")
             return WAIT
         if _is_to_be_published(deployment) and publish.take_over(deployment):
+            log.say(deployment, "It is what visitors get already: nothing changes at the edge.")
             end(deployment, State.SUCCESS, phase=Phase.DONE)
             return None
         move(deployment, Phase.INDEX)
@@ -58,6 +62,11 @@ def index(deployment: Deployment, target: Target, clients: Clients) -> float:
         index_rows.prepare(deployment, manifest)
     index_rows.write(deployment.site, clients, target.store_arn)
     seconds: float = settings.CLOUDADMIN_SETTLE_SECONDS
+    log.say(
+        deployment,
+        f"The edge index has it as release {deployment.release_number}; every point of presence "
+        f"gets that within {seconds:g} s.",
+    )
     move(deployment, Phase.SETTLE, phase_until=timezone.now() + timedelta(seconds=seconds))
     return seconds
 
@@ -92,6 +101,8 @@ def flip(deployment: Deployment, target: Target, clients: Clients) -> float:
         if publish.has_another_error_page(before, deployment):
             publish.put_error_page(publish.manifest_of(deployment), target, clients)
         publish.flip(deployment.site, target, clients)
+    hosts = 1 if deployment.environment == Environment.PREVIEW else len(target.hosts)
+    log.say(deployment, f"Visitors of {hosts} host{pluralize(hosts)} get it from now on.")
     move(deployment, Phase.VERIFY, phase_until=timezone.now() + VERIFY_FOR)
     return 0.0
 
@@ -106,8 +117,13 @@ def verify(deployment: Deployment, target: Target, clients: Clients) -> float | 
         if not _is_named(deployment):
             end(deployment, State.INACTIVE, DISPLACED)
         elif mismatch is None:
+            asked = len(wanted.files) + len(wanted.gone)
+            said = f"Asked the edge for {asked:,} paths: all are as deployed."
+            log.say(deployment, said if asked else "", wanted.skipped)
             _succeed(deployment, wanted.skipped)
         elif deployment.phase_until and timezone.now() < deployment.phase_until:
+            not_yet = f"Not everywhere yet: “{mismatch.path}”, {mismatch.reason}."
+            log.say_news(deployment, not_yet, level=DeploymentEvent.Level.WARNING)
             return VERIFY_EVERY
         else:
             end(deployment, State.FAILURE, _taken_back(mismatch))

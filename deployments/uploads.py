@@ -8,12 +8,14 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from deployments import attempts, injection, operations
+from deployments import attempts, injection, log, operations
 from deployments import manifest as manifests
-from deployments.models import Deployment
+from deployments.models import Deployment, DeploymentEvent
 from deployments.source import SourceRefused
 from deployments.source.opening import open_source
 from deployments.upload import UploadError
+
+WARNING = DeploymentEvent.Level.WARNING
 
 
 def keep(deployment: Deployment, chunks: Iterable[bytes]) -> None:
@@ -69,15 +71,15 @@ def run(pk: int) -> bool:
 
 def _upload(deployment: Deployment) -> None:
     path = path_of(deployment)
+    log.say(deployment, f"Opening {deployment.source}.")
     try:
         with open_source(path, allow=deployment.allowed) as opened:
             injects = injection.is_wanted(deployment.site)
             manifest = manifests.build(opened.root, files=opened.files, injects=injects)
-            deployment.write(
-                warnings=[*opened.warnings, *manifest.warnings],
-                allowed=list(opened.allowed),
-                error_message="",
-            )
+            warnings = [*opened.warnings, *manifest.warnings]
+            deployment.write(warnings=warnings, allowed=list(opened.allowed), error_message="")
+            log.say(deployment, *warnings, level=WARNING)
+            log.say(deployment, *(f"Let through by name: {path}" for path in opened.allowed))
             operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
     except (SourceRefused, UploadError) as refused:
         # By the name that it came with, not where we keep it.

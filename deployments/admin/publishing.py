@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db import transaction
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from deployments import lane, operations, previews, publish, tasks
-from deployments import manifest as manifests
+from deployments import lane, operations, previews, publish, retry, tasks
 from deployments.admin.actions import ServingAction
-from deployments.manifest import Diff
+from deployments.admin.changes import compared
 from deployments.models import Deployment
 from deployments.rollback import kept, rollback
 from sites.admin.actions import SiteAction, SiteForm
@@ -25,33 +26,55 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
+PASSED_SHOWN = 10
+LARGEST = 2**31 - 1
+
+
 class NumberForm(SiteForm):
-    to = forms.IntegerField(widget=forms.HiddenInput, required=False, max_value=2**31 - 1)
+    to = forms.IntegerField(widget=forms.HiddenInput, required=False, max_value=LARGEST)
+
+
+class PublishForm(NumberForm):
+    """``instead_of`` is what was served when the page was shown; 0 when nothing was."""
+
+    instead_of = forms.IntegerField(
+        widget=forms.HiddenInput, required=False, min_value=0, max_value=LARGEST
+    )
+
+    def show(self, to: int, instead_of: int) -> None:
+        """What the page that is shown next is about, whatever was posted."""
+        shown = {"to": to, "instead_of": instead_of}
+        self.initial = {**self.initial, **shown}
+        if self.is_bound:
+            self.data = {**self.data, **shown}
 
 
 class Rollback(ServingAction):
     """Back, or forward: ``to`` says which; without it, the one before."""
 
     slug, title, icon = "rollback", "Roll back", "history"
-    form_class = NumberForm
+    form_class = PublishForm
     template = "deployments/publish.html"
 
-    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+    def explain(self, site: Site, form: Any) -> dict[str, Any]:
         number = _number_of(form)
         served, target = publish.served(site), _target(site, number)
         if target is None:
             return {"problem": _why_none(site, number)}
-        before = publish.manifest_of(served) if served else manifests.Manifest({})
-        is_forward = served is None or target.number > served.number
+        form.show(target.number, served.number if served else 0)
+        passed = _passed_over(site, target, served)
         return {
             "target": target,
             "served": served,
-            "is_forward": is_forward,
-            "differences": in_words(manifests.diff(before, publish.manifest_of(target))),
+            "is_forward": served is None or target.number > served.number,
+            "differences": in_words(compared(served, target).counts),
+            "passed": list(passed[:PASSED_SHOWN]),
+            "passed_count": passed.count(),
         }
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
-        deployment = rollback(site, form.cleaned_data["to"], user)
+        data = form.cleaned_data
+        deployment = rollback(site, data["to"], user, instead_of=data["instead_of"])
         if deployment.state in Deployment.ACTIVE:
             transaction.on_commit(partial(tasks.resume_deployment.delay, deployment.pk))
             return f"Deployment #{deployment.number} brings those files back; see below."
@@ -62,6 +85,35 @@ class Publish(Rollback):
     """The same by the word for what is newer, or was a preview alone."""
 
     slug, title, icon = "publish", "Publish", "publish"
+
+
+class Retry(ServingAction):
+    """``to`` is the number of one that failed, or was cancelled."""
+
+    slug, title, icon = "retry", "Try again", "replay"
+    form_class = NumberForm
+    template = "deployments/retry.html"
+
+    def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        row = site.deployments.defer("manifest").filter(number=_number_of(form) or 0).first()
+        if row is None:
+            return {"problem": f"{site.name} has no such deployment."}
+        has_files = retry.has_files(row)
+        if not (has_files or retry.is_fetched(row)):
+            return {"problem": retry.why_not(row)}
+        served = publish.served(site)
+        said: dict[str, Any] = {"target": row, "served": served, "has_files": has_files}
+        if has_files:
+            said["differences"] = in_words(compared(served, row).counts)
+        return said
+
+    def act(self, site: Site, form: SiteForm, user: User) -> str:
+        number = form.cleaned_data["to"] or 0
+        row = get_object_or_404(site.deployments.defer("manifest"), number=number)
+        new = retry.retry(row, user)
+        if new.phase == Deployment.Phase.QUEUE:
+            transaction.on_commit(partial(tasks.resume_deployment.delay, new.pk))
+        return f"#{row.number} is tried again as deployment #{new.number}."
 
 
 class Cancel(SiteAction):
@@ -176,10 +228,18 @@ class Resume(SiteAction):
 AGAIN = "From the next deployment on, what is deployed is published when it is there."
 
 
-def in_words(diff: Diff) -> str:
+def in_words(counts: Mapping[str, int]) -> str:
     """“12 changed, 3 deleted”, from what visitors get now."""
-    counts = ((diff.added, "added"), (diff.changed, "changed"), (diff.deleted, "deleted"))
-    return ", ".join(f"{len(paths):,} {what}" for paths, what in counts if paths)
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+def _passed_over(site: Site, target: Deployment, served: Deployment | None) -> QuerySet[Deployment]:
+    """What visitors had since, the newest first, and lose by going back."""
+    rows = site.deployments.defer("manifest").select_related("creator")
+    if served is None:
+        return rows.none()
+    rows = rows.filter(published_at__isnull=False, number__gt=target.number)
+    return rows.filter(number__lte=served.number)
 
 
 def _number_of(form: SiteForm) -> int | None:
@@ -192,7 +252,7 @@ def _number_of(form: SiteForm) -> int | None:
 def _target(site: Site, number: int | None) -> Deployment | None:
     """What the same call would choose, to show it beforehand; whether it may is decided then."""
     if number is not None:
-        return kept(site).filter(number=number).first()
+        return kept(site).defer("manifest").filter(number=number).first()
     served = publish.served(site)
     before = kept(site).filter(published_at__isnull=False, is_published=False)
     return (before.filter(number__lt=served.number) if served else before).first()

@@ -32,6 +32,7 @@ from deployments.admin.publishing import (
     Lock,
     Publish,
     Resume,
+    Retry,
     Rollback,
     Unlock,
 )
@@ -56,7 +57,7 @@ class SiteAdmin(BaseSiteAdmin):
     panel_template = "deployments/panel.html"
     site_actions = (Deploy(), Provision(), Rollback(), Invalidate(), SyncVisits(), Destroy())
     panel_actions: ClassVar[tuple[SiteAction, ...]] = (
-        *(Publish(), Cancel(), ClosePreview(), Lock(), Unlock(), Resume()),
+        *(Publish(), Cancel(), Retry(), ClosePreview(), Lock(), Unlock(), Resume()),
         *(Keep(), Maintenance(), MaintenanceOff(), Protect(), Unprotect()),
     )
 

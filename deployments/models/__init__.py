@@ -1,6 +1,7 @@
 from deployments.models.deployment import Deployment
 from deployments.models.edge_index import EdgeIndex, IndexBucket
 from deployments.models.invalidation import Invalidation
+from deployments.models.log import DeploymentEvent
 from deployments.models.notification import Event, Listener, Message
 from deployments.models.repository import Delivery, Repository
 from deployments.models.settings import DeploySettings
@@ -11,6 +12,7 @@ __all__ = [
     "DeploySettings",
     "DeployToken",
     "Deployment",
+    "DeploymentEvent",
     "EdgeIndex",
     "Event",
     "IndexBucket",

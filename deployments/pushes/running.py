@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from deployments import attempts, injection, operations
+from deployments import attempts, injection, log, operations
 from deployments import manifest as manifests
 from deployments.attempts import Superfluous
-from deployments.models import Deployment, Repository
+from deployments.models import Deployment, DeploymentEvent, Repository
 from deployments.progress import CANCELLED
 from deployments.pushes import branches
 from deployments.pushes.receiving import source_of
@@ -36,6 +36,7 @@ def _fetch_and_upload(deployment: Deployment) -> None:
         raise SourceRefused("The site has no repository any more.")
     _judge(deployment, repository)
     source = source_of(repository, deployment.sha or deployment.ref)
+    log.say(deployment, f"Fetching {deployment.sha or deployment.ref} of {repository}.")
     with open_source(
         source,
         submodules=repository.has_submodules,
@@ -49,7 +50,10 @@ def _fetch_and_upload(deployment: Deployment) -> None:
         )
         injects = injection.is_wanted(deployment.site)
         manifest = manifests.build(opened.root, files=opened.files, injects=injects)
-        deployment.write(warnings=[*opened.warnings, *manifest.warnings])
+        warnings = [*opened.warnings, *manifest.warnings]
+        deployment.write(warnings=warnings)
+        log.say(deployment, f"Fetched {opened.sha}, by {opened.author or 'nobody who is named'}.")
+        log.say(deployment, *warnings, level=DeploymentEvent.Level.WARNING)
         operations.upload(deployment, manifest, opened.root, lambda files, sent: None)
 
 

@@ -4,6 +4,7 @@ from django.template import Library
 
 from sites.admin.base import ago, badge, until
 from sites.admin.values import change, copyable, value
+from sites.plain import plain
 from sites.provisioning.costs import Cost, dollars
 
 register = Library()
@@ -14,4 +15,5 @@ register.simple_tag(value)
 register.simple_tag(change, name="difference")
 register.simple_tag(Cost.as_text, name="price")
 register.filter(copyable)
+register.filter("plain", lambda text: plain(str(text or "")))
 register.filter(dollars)

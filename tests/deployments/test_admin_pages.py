@@ -166,9 +166,9 @@ def test_a_deployment_is_cancelled_and_too_late_is_said(admin_client, site):
 def test_the_panel_of_a_deployment_refreshes_until_it_ends(admin_client, site):
     row = DeploymentFactory(site=site, state="in_progress", phase="settle")
     panel = reverse("admin:deployments_deployment_panel", args=[row.pk])
-    assert "every 2s" in admin_client.get(panel).content.decode()
+    assert "every 1s" in admin_client.get(panel).content.decode()
     Deployment.objects.update(state="success", phase="done")
-    assert "every 2s" not in admin_client.get(panel).content.decode()
+    assert "every 1s" not in admin_client.get(panel).content.decode()
     row.delete()
     assert admin_client.get(panel).headers["HX-Refresh"] == "true"
 
@@ -314,7 +314,7 @@ def test_a_deployment_tells_what_it_changed_and_where_the_time_went(admin_client
         author="Grace",
     )
     content = page_of(admin_client, row)
-    for said in ("4.0 s", "a link leads nowhere", "known/key.pem", "0123456789ab<", "by Grace"):
+    for said in ("4.0 s", "a link leads nowhere", "known/key.pem", "0123456789ab<", "Grace"):
         assert said in content
     assert [(span.start, span.width) for span in pages.spans(row)] == [(0, 75), (75, 25)]
     changes = reverse("admin:deployments_deployment_changes", args=[row.pk])
@@ -323,22 +323,6 @@ def test_a_deployment_tells_what_it_changed_and_where_the_time_went(admin_client
         assert f"<strong>1</strong> {kind}" in said
         assert f"{kind}</span> <code>{path}</code>" in said
     assert "<strong>1</strong> unchanged" in said
-
-
-def test_ten_thousand_changes_are_counted_and_the_first_are_listed(admin_client, site):
-    files = {f"page-{number}": "1" for number in range(10_000)}
-    row = DeploymentFactory(site=site, files=10_000, manifest=manifest(**files))
-    changes = reverse("admin:deployments_deployment_changes", args=[row.pk])
-    said = admin_client.get(changes).content.decode()
-    assert "The first 200 of 10,000" in said
-    assert said.count("<li") == 200
-    # What is deleted does not crowd out what is new.
-    old = manifest(**{f"old-{number}": "1" for number in range(300)})
-    DeploymentFactory(site=site, number=row.number - 1, served=True, manifest=old)
-    said = admin_client.get(changes).content.decode()
-    assert (said.count('class="deleted"'), said.count('class="added"')) == (100, 100)
-    Deployment.objects.update(manifest=b"")
-    assert "not kept any more" in admin_client.get(changes).content.decode()
 
 
 @pytest.mark.parametrize(
