@@ -216,6 +216,12 @@ UNFOLD: dict[str, Any] = {
                     ),
                     page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
                     page("Users", "group", "auth_user_changelist", "auth.view_user"),
+                    page(
+                        "Audit log",
+                        "receipt_long",
+                        "sites_auditentry_changelist",
+                        "sites.view_auditentry",
+                    ),
                 ],
             },
         ],

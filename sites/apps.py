@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
@@ -12,3 +14,4 @@ class SitesConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(on_connection, dispatch_uid="sites.audit")
+        import_module("sites.audit.logins")  # once there are models

@@ -1,5 +1,5 @@
 """The admin of sites."""
 
-from sites.admin import account, operation
+from sites.admin import account, audit, operation
 
-__all__ = ["account", "operation"]
+__all__ = ["account", "audit", "operation"]

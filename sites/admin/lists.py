@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
@@ -90,8 +90,10 @@ class AskedFilter(Filter):
         return [(value, words) for value, (words, _) in self.HOURS.items()]
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        since = timezone.now() - timedelta(hours=self.HOURS[value][1])
-        return rows.filter(created_at__gte=since)
+        return rows.filter(created_at__gte=self.since(value))
+
+    def since(self, value: str) -> datetime:
+        return timezone.now() - timedelta(hours=self.HOURS[value][1])
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ TABLE: dict[str, Act] = {
     **_each("sites", "operation", Act.VIEW, Act.OPERATE),
     **_each("sites", "team", Act.VIEW, Act.ADMINISTER, Act.OWN, Act.ADMINISTER),
     **_each("sites", "account", Act.ADMINISTER),
+    "sites.view_auditentry": Act.OWN,
     **_each("deployments", "deployment", Act.VIEW, Act.DEPLOY),
     **_each("deployments", "invalidation", Act.VIEW, Act.DEPLOY),
     **_each("deployments", "repository", Act.OPERATE),
