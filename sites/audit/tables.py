@@ -17,6 +17,8 @@ TABLES = {
     "deployments_repository": "repository",
     "deployments_listener": "listener",
     "auth_user": "user",
+    "mfa_authenticator": "second factor",
+    "account_emailaddress": "e-mail address",
     "auth_user_groups": "user's group",
     "auth_user_user_permissions": "user's permission",
     "auth_group": "group",

@@ -6,11 +6,13 @@ import threading
 from io import StringIO
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import RequestFactory
+from django.urls import reverse
 
 from deployments.models import Deployment
 from sites.audit import Actor, acting, on_behalf_of
@@ -150,7 +152,7 @@ NOT_WATCHED = {
     },
     "deployments": {
         "deployment": "its flips are",
-        "message delivery invalidation": "history of its own",
+        "deploymentevent message delivery invalidation": "history of its own",
         "edgeindex indexbucket": "what the edge has",
     },
 }
@@ -210,6 +212,24 @@ def test_a_worker_works_for_whoever_asked():
     with acting(Actor("bob", "command")), on_behalf_of(user):
         AccountFactory()
     assert last().actor == "bob"
+
+
+def test_logins_and_their_failures_are_told(client):
+    user = UserFactory(username="ada")
+    url = reverse("account_login")
+    client.post(url, {"login": "ada", "password": "wrong"}, REMOTE_ADDR="192.0.2.3")
+    client.post(url, {"login": "ada", "password": "secret"})
+    client.post(reverse("account_logout"))
+    Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
+    told = AuditEntry.objects.exclude(table="auth_user").order_by("pk")
+    assert [(entry.act, entry.label, entry.address) for entry in told] == [
+        ("login_failed", "ada", "192.0.2.3"),
+        ("login", "ada", "127.0.0.1"),
+        ("logout", "ada", "127.0.0.1"),
+        ("insert", "ada", ""),
+    ]
+    assert last().after["data"] == "(secret)"
+    assert [entry.actor_id for entry in told[1:3]] == [user.pk, user.pk]
 
 
 # --- Nothing is taken back ------------------------------------------------------------------------

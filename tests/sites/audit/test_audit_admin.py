@@ -86,7 +86,7 @@ def test_owners_see_what_is_theirs(client):
     assert "Added site mine" in content
     assert "Added team Ours" in content
     assert "site others" not in content
-    assert "user" not in content.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert "Added user" not in content
     for site, status in ((mine, 200), (others, 404)):
         entry = AuditEntry.objects.get(act="insert", table="sites_site", site_id=site.pk)
         url = reverse("admin:sites_auditentry_change", args=[entry.pk])
