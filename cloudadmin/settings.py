@@ -69,8 +69,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cloudadmin.login.sessions.SessionAgeMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "sites.audit.middleware.AuditMiddleware",
+    "cloudadmin.login.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -89,6 +91,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cloudadmin.login.frame.frame",
             ],
         },
     },
@@ -140,11 +143,19 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "5/h/key",
     "reset_password_from_key": None,
 }
+MFA_ADAPTER = "cloudadmin.login.adapter.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "cloudadmin.login.forms.AuthenticateForm",
+    "reauthenticate": "cloudadmin.login.forms.ReauthenticateForm",
+}
 MFA_RATE_LIMITS = {"webauthn_login": None}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "cloudadmin"
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # at most; cloudadmin/login/sessions.py ends idle ones sooner
+# Whether a login by OpenID Connect needs no second factor of ours, for the provider asks for one.
+CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH = env.bool("CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH", False)
 
 # --- The dashboard ----------------------------------------------------------------------------
 
@@ -161,6 +172,13 @@ def page(title: str, icon: str, view: str, permission: str = "") -> dict[str, An
 
 UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "cloudadmin.dashboard.home.home",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Second factor", "link": reverse_lazy("mfa_index")},
+            {"title": "Password", "link": reverse_lazy("account_change_password")},
+            {"title": "Sessions", "link": reverse_lazy("usersessions_list")},
+        ],
+    },
     "SIDEBAR": {
         "navigation": [
             {

@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
+
+from cloudadmin.login import sessions
 
 
 class LoginConfig(AppConfig):
@@ -7,3 +10,6 @@ class LoginConfig(AppConfig):
     name = "cloudadmin.login"
     label = "login"
     verbose_name = "login"
+
+    def ready(self) -> None:
+        user_logged_in.connect(sessions.begin)

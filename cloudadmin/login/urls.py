@@ -4,6 +4,8 @@ from allauth.account import views as account
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from cloudadmin.login import receivers  # noqa: F401  only who serves pages needs them
+
 urlpatterns = [
     path("login/", account.login, name="account_login"),
     path("logout/", account.logout, name="account_logout"),

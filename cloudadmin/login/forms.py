@@ -1,0 +1,27 @@
+"""The questions for a code, with guesses counted."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from allauth.core import context
+from allauth.mfa.base import forms
+
+from cloudadmin.login.guesses import Guess
+
+
+class CountedCode:
+    def clean_code(self) -> str:
+        guess = Guess.at(context.request, "code", self.user)  # type: ignore[attr-defined]
+        if not guess.is_allowed():
+            raise get_adapter().validation_error("too_many_login_attempts")
+        code: str = super().clean_code()  # type: ignore[misc]
+        guess.take_back()
+        return code
+
+
+class AuthenticateForm(CountedCode, forms.AuthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(CountedCode, forms.ReauthenticateForm):  # type: ignore[misc]
+    pass

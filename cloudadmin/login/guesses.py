@@ -1,0 +1,60 @@
+"""Guessing is slow, and does not lock out whose account it is.
+
+Wrong answers are counted for an account: those of unknown devices together, those of each known
+device apart. No address is counted, for behind a proxy everybody has the same one. Who guesses can
+so lock the account for unknown devices alone; the owner's own, and a passkey, still let them in.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from cloudadmin.login import devices
+from cloudadmin.login.models import Guesses
+
+LIMIT = 10
+WINDOW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One answer to “password” or “code”, which counts as wrong until it is taken back."""
+
+    key: str
+
+    @classmethod
+    def at(cls, request: HttpRequest, question: str, who: User | str) -> Guess:
+        """``who`` is the name itself where nobody has it: both take as long, and lock as soon."""
+        if isinstance(who, str):
+            account, device = f"name:{unicodedata.normalize('NFKC', who).casefold()}", None
+        else:
+            account, device = f"user:{who.pk}", devices.known(request, who)
+        words = f"{question}|{account}|{device or 'unknown'}"
+        return cls(salted_hmac("cloudadmin.login.guess", words, algorithm="sha256").hexdigest())
+
+    def is_allowed(self) -> bool:
+        """Counts it, before the answer is looked at: many at once are counted one by one."""
+        now = timezone.now()
+        Guesses.objects.filter(since__lt=now - WINDOW).delete()
+        with transaction.atomic():
+            row, _ = Guesses.objects.select_for_update().get_or_create(
+                key=self.key, defaults={"since": now}
+            )
+            if row.count >= LIMIT:
+                return False
+            row.count += 1
+            row.save(update_fields=["count"])
+        return True
+
+    def take_back(self) -> None:
+        """It was right. The others stay counted: among right ones one could guess at others'."""
+        Guesses.objects.filter(key=self.key, count__gt=0).update(count=F("count") - 1)

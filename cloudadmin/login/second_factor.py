@@ -1,0 +1,64 @@
+"""Who can destroy has a second factor, and their session was begun or confirmed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from cloudadmin.login.again import records
+from cloudadmin.login.leading import lead_to
+from sites.people import Act, may
+
+FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+# What needs no person: tokens and signatures open them, and no session.
+MACHINES = ("api/", "hooks/", "visitors/")
+LEAVING = {"account_logout"}
+SETTING_UP = LEAVING | {"mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate"}
+PROVING = LEAVING | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+
+
+class SecondFactorMiddleware:
+    """Leads to the page that sets one up, or asks for it; nothing else is answered before."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> HttpResponse | None:
+        match: Any = request.resolver_match
+        if match.route.startswith(MACHINES) or is_enough(request):
+            return None
+        if is_mfa_enabled(request.user, FACTORS):
+            if match.view_name in PROVING:
+                return None
+            methods = get_adapter().get_reauthentication_methods(request.user)
+            first = next(each for each in methods if each["id"].startswith("mfa_"))
+            return lead_to(request, first["url"])
+        if match.view_name in SETTING_UP:
+            return None
+        return lead_to(request, reverse("mfa_activate_totp"))
+
+
+def is_enough(request: HttpRequest) -> bool:
+    """Whether the session is proven as well as what its person may do asks for."""
+    user = request.user
+    return not user.is_authenticated or is_proven(request) or not may(user, Act.OWN)
+
+
+def is_proven(request: HttpRequest) -> bool:
+    """With a second factor: of ours, or of the provider's where the settings trust it with that."""
+    methods = {record["method"] for record in records(request)}
+    return "mfa" in methods or (
+        settings.CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH and "socialaccount" in methods
+    )
