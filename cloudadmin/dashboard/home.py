@@ -1,103 +1,115 @@
-"""The first page: what needs attention, what is live, what happened, what is under way."""
+"""The first page: what needs a person, what is under way, what the day brought, who visits.
+
+The number of its queries does not grow with the rows, nor does any of them read a whole table of
+deployments: what has failed and what is under way are indexes of their own.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet, Window
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 
+from cloudadmin.dashboard.attention import groups
+from cloudadmin.dashboard.visits import visits
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.models import Deployment
-from sites.admin.drift import has_drift
 from sites.admin.waits import by_urgency, readable
-from sites.drift import Found
-from sites.models import Operation, Resource, Site, VisitCursor
-from sites.provisioning.drift import Drift, urgency
-from sites.visits import query
+from sites.models import Operation, Site
+from sites.people import Act, may, visible
 
-SHOWN = 12
+SHOWN = 6
 LATEST = 8
-WORST = 4
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
+# So many sites are shown with their addresses; of more there is a list.
+FEW = 10
+DAY = timedelta(days=1)
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Everything that the page shows, in a number of queries that does not grow with the rows."""
+    """What the page shows; with ``?part=live`` what of it changes while something is under way."""
     context["title"] = "Home"
-    if not request.user.has_perm("sites.view_site"):
+    user: Any = request.user
+    if not may(user, Act.VIEW):
         return context | {"may_see": False}
-    on_you, running = _active()
-    live = _live()
-    visits = query.totals(live)
-    return context | {
+    sites = visible(user, Site.objects.all())
+    counts = _counts(sites)
+    total = sum(counts.values())
+    context |= {
         "may_see": True,
-        "may_add": request.user.has_perm("sites.add_site"),
-        "site_count": Site.objects.count(),
-        "on_you": on_you,
-        "failed_sites": _failed_sites()[:SHOWN],
-        **_drift(),
-        "failed_deployments": _failed_deployments()[:SHOWN],
-        "failed_pulls": VisitCursor.objects.exclude(error_message="").select_related("account"),
-        "running": running,
-        "live": [(site, address_of(site), visits.get(site.pk, 0)) for site in live],
-        "latest": _deployments().order_by("-pk")[:LATEST],
+        "new_site_url": _new_site() if may(user, Act.CREATE) else "",
+        "site_count": total,
+        "live_count": sum(n for (state, _), n in counts.items() if state == Site.State.LIVE),
     }
+    if not total:
+        return context
+    found = groups(user, counts)
+    context |= {
+        "groups": found,
+        "attention_count": sum(each.count for each in found),
+        **_operations(user),
+        **_deployments(user),
+    }
+    context["is_live"] = bool(context["operation_count"] or context["deploying_count"])
+    if request.GET.get("part") == "live":
+        return context
+    context["visits"] = visits(None if user.is_superuser else sites)
+    if total <= FEW:
+        shown = with_addresses(sites.filter(state=Site.State.LIVE))
+        context["sites"] = [(site, address_of(site)) for site in shown]
+    return context
 
 
-def _live() -> list[Site]:
-    return list(with_addresses(Site.objects.filter(state=Site.State.LIVE))[:SHOWN])
+def _counts(sites: QuerySet[Site]) -> dict[tuple[str, int], int]:
+    """How many there are by state and account."""
+    rows = sites.order_by().values_list("state", "account").annotate(count=Count("*"))
+    return {(state, account): count for state, account, count in rows}
 
 
-def _failed_sites() -> QuerySet[Site]:
-    """Those whose last operation failed, be they live still."""
-    last = Operation.objects.filter(site=OuterRef("pk")).order_by("-pk")
-    return (
-        Site.objects.annotate(
-            last_status=Subquery(last.values("status")[:1]),
-            reason=Subquery(last.values("error_message")[:1]),
-            failed_at=Subquery(last.values("finished_at")[:1]),
-        )
-        .filter(Q(state=Site.State.FAILED) | Q(last_status__in=FAILED))
-        .order_by("-failed_at")
+def _new_site() -> str:
+    for name in ("admin:sites_new", "admin:sites_site_add"):
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return ""
+
+
+def _operations(user: Any) -> dict[str, Any]:
+    """What goes on by itself, the longest first."""
+    active = visible(user, Operation.objects.filter(status__in=Operation.ACTIVE), path="site")
+    rows = list(
+        by_urgency(active)
+        .filter(is_on_you=False)
+        .defer("plan", "targets")
+        .annotate(count=Window(Count("*")))[:SHOWN]
     )
-
-
-def _drift() -> dict[str, Any]:
-    """How many sites have drift, and the worst of it."""
-    rows = Resource.objects.exclude(drift=[]).select_related("site", "account")
-    found = [Found(row, Drift.from_json(each)) for row in rows[:SHOWN] for each in row.drift]
-    found.sort(key=lambda each: urgency(each.drift))
     return {
-        "drift_count": Site.objects.filter(has_drift()).count() if found else 0,
-        "drifts": found[:WORST],
+        "operations": [(row, readable(row.waits)) for row in rows],
+        "operation_count": rows[0].count if rows else 0,
     }
 
 
-def _failed_deployments() -> QuerySet[Deployment]:
-    """Failed ones that no later deployment of their site has made up for."""
-    latest = Deployment.objects.filter(site=OuterRef("site")).order_by().values("site")
-    return (
-        _deployments()
-        .filter(state__in=[Deployment.State.FAILURE, Deployment.State.ERROR])
-        .alias(newest=Subquery(latest.annotate(newest=Max("number")).values("newest")))
-        .filter(number=F("newest"))
-        .order_by("-pk")
+def _deployments(user: Any) -> dict[str, Any]:
+    """Those under way, and those of the last 24 hours, in one query each."""
+    seen = visible(user, Deployment.objects.select_related("site", "creator"), path="site")
+    rows = seen.defer("manifest").order_by("-pk")
+    active = list(
+        rows.filter(state__in=Deployment.ACTIVE).annotate(count=Window(Count("*")))[:SHOWN]
     )
-
-
-def _active() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What waits for a person, and what is under way by itself."""
-    active = Operation.objects.filter(status__in=Operation.ACTIVE).defer("plan", "targets")
-    shown = [
-        {"operation": row, "waits": readable(row.waits), "is_on_you": row.is_on_you}
-        for row in by_urgency(active)[:SHOWN]
-    ]
-    return (
-        [each for each in shown if each["is_on_you"]],
-        [each for each in shown if not each["is_on_you"]],
+    failed = Q(state__in=(Deployment.State.FAILURE, Deployment.State.ERROR))
+    lately = list(
+        rows.filter(created_at__gte=timezone.now() - DAY).annotate(
+            count=Window(Count("*")), failed=Window(Count("*", filter=failed))
+        )[:LATEST]
     )
-
-
-def _deployments() -> QuerySet[Deployment]:
-    return Deployment.objects.select_related("site", "creator").defer("manifest")
+    return {
+        "deploying": active,
+        "deploying_count": active[0].count if active else 0,  # type: ignore[attr-defined]
+        "lately": lately,
+        "lately_count": lately[0].count if lately else 0,  # type: ignore[attr-defined]
+        "lately_failed": lately[0].failed if lately else 0,  # type: ignore[attr-defined]
+    }

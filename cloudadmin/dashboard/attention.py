@@ -1,0 +1,240 @@
+"""What needs a person, by reason: how many there are, the first of them, and where the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, F, QuerySet, Window
+from django.urls import reverse
+
+from deployments.admin.attention import failed_deployments
+from deployments.invalidation_ledger import FREE, ledgers, priced
+from deployments.models import EdgeIndex
+from sites.admin.attention import failed_operations, slow_resources, waiting_operations
+from sites.admin.waits import ReadableWait, readable
+from sites.drift import Found
+from sites.models import Account, Resource, Site, VisitCursor
+from sites.people import Act, may, visible
+from sites.provisioning.drift import Drift, urgency
+
+SHOWN = 4
+# Of what is free or allowed: from here on it is told.
+NEARLY = 0.9
+# What AWS gives an account before it is asked for more; whoever has more than that has asked.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+FUNCTIONS = 100
+# Values of 1 KB that fit into a KeyValueStore of 5 MB.
+BUCKETS = 5_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line: ``about`` is a link, ``says`` a sentence that somebody else may have written."""
+
+    about: str
+    url: str
+    says: str = ""
+    at: datetime | None = None
+    waits: list[ReadableWait] = field(default_factory=list)
+    is_security: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """``tone`` is the class of its badge; ``url`` leads to a list of just these."""
+
+    title: str
+    tone: str
+    count: int
+    items: list[Item]
+    url: str = ""
+
+    @property
+    def is_cut(self) -> bool:
+        return self.count > len(self.items)
+
+
+def groups(user: User, sites: dict[tuple[str, int], int]) -> list[Group]:
+    """The most pressing first; ``sites`` is how many there are by state and account."""
+    found = [_waiting(user), _failed(user), _deployments(user), _drift(user), _slow(user)]
+    if may(user, Act.ADMINISTER):
+        found += [_limits(sites), _pulls()]
+    return [each for each in found if each.count]
+
+
+def _first(rows: QuerySet[Any]) -> tuple[list[Any], int]:
+    """The first rows, and how many there are, in one query."""
+    counted = list(rows.annotate(count=Window(Count("*")))[:SHOWN])
+    return counted, counted[0].count if counted else 0
+
+
+def _sites(**filters: str) -> str:
+    return reverse("admin:sites_site_changelist", query=filters)
+
+
+def _site(pk: int | None) -> str:
+    return reverse("admin:sites_site_change", args=[pk])
+
+
+def _operation(row: Any) -> str:
+    return _site(row.site_id) if row.site_id else _page_of_operation(row)
+
+
+def _page_of_operation(row: Any) -> str:
+    return reverse("admin:sites_operation_change", args=[row.pk])
+
+
+def _waiting(user: User) -> Group:
+    rows, count = _first(visible(user, waiting_operations(), path="site").defer("plan", "targets"))
+    items = [
+        Item(str(row), _operation(row), at=row.created_at, waits=readable(row.waits))
+        for row in rows
+    ]
+    return Group("Waits for you", "waits", count, items, _sites(attention="waiting"))
+
+
+def _failed(user: User) -> Group:
+    rows, count = _first(
+        visible(user, failed_operations(), path="site").defer("plan", "targets").order_by("-pk")
+    )
+    items = [
+        Item(
+            str(row),
+            _page_of_operation(row),
+            row.error_message or "It ended without a message.",
+            row.finished_at,
+        )
+        for row in rows
+    ]
+    return Group("Operations failed", "failed", count, items, _sites(attention="failed"))
+
+
+def _deployments(user: User) -> Group:
+    rows, count = _first(
+        visible(user, failed_deployments(), path="site").select_related("site").order_by("-pk")
+    )
+    items = [
+        Item(
+            str(row),
+            reverse("admin:deployments_deployment_change", args=[row.pk]),
+            row.error_message or "It ended without a message.",
+            row.finished_at or row.created_at,
+        )
+        for row in rows
+    ]
+    return Group("Deployments failed", "failure", count, items, _sites(attention="deployment"))
+
+
+def _drift(user: User) -> Group:
+    """Of several fields of a thing, the most pressing one is shown."""
+    rows = visible(user, Resource.objects.exclude(drift=[]), path="site")
+    things = rows.select_related("site", "account").annotate(
+        count=Window(Count("*")), of_site=F("site__name")
+    )
+    kept = list(things.order_by("pk")[: 10 * SHOWN])
+    found = sorted(
+        (Found(row, Drift.from_json(each)) for row in kept for each in row.drift),
+        key=lambda each: urgency(each.drift),
+    )
+    items = [
+        Item(
+            str(each.resource.site or each.resource.account),
+            _site(each.resource.site_id)
+            if each.resource.site_id
+            else reverse("admin:sites_account_change", args=[each.resource.account_id]),
+            each.sentence,
+            each.resource.drift_checked_at,
+            is_security=each.is_security,
+        )
+        for each in found[:SHOWN]
+    ]
+    count = kept[0].count if kept else 0  # type: ignore[attr-defined]
+    return Group("Changed on AWS", "drift", count, items, _sites(drift="yes"))
+
+
+def _slow(user: User) -> Group:
+    rows, count = _first(
+        visible(user, slow_resources(), path="site")
+        .filter(site__isnull=False)
+        .select_related("site")
+        .order_by("waiting_since")
+    )
+    items = [
+        Item(
+            str(row.site),
+            _site(row.site_id),
+            f"{row.type}: {row.todo or row.waiting_for}",
+            row.waiting_since,
+        )
+        for row in rows
+    ]
+    return Group("Waits for more than a day", "waits", count, items, _sites(attention="slow"))
+
+
+def _limits(sites: dict[tuple[str, int], int]) -> Group:
+    """What an account has of what AWS gives, or gives for nothing, and what fits into a store."""
+    accounts = {row.pk: row for row in Account.objects.all()}
+    items = [*_functions(accounts, sites), *_invalidations(accounts.values()), *_stores()]
+    return Group("Nearly used up", "waits", len(items), items[:SHOWN])
+
+
+def _functions(accounts: dict[int, Account], sites: dict[tuple[str, int], int]) -> list[Item]:
+    used: dict[int, int] = {}
+    for (state, account), count in sites.items():
+        if state != Site.State.DRAFT:
+            used[account] = used.get(account, 0) + count
+    return [
+        Item(
+            str(accounts[pk]),
+            reverse("admin:sites_account_change", args=[pk]),
+            f"{count} of {FUNCTIONS} CloudFront functions, one for each site. "
+            "Ask AWS for more before the next sites.",
+        )
+        for pk, count in used.items()
+        if NEARLY * FUNCTIONS <= count <= FUNCTIONS
+    ]
+
+
+def _invalidations(accounts: Iterable[Account]) -> list[Item]:
+    names = {row.aws_account_id: row for row in accounts}
+    return [
+        Item(
+            str(names[aws_account_id]),
+            reverse("admin:deployments_invalidation_sites"),
+            f"{each.used:,} of {FREE:,} free invalidation paths this month; the next costs "
+            f"{priced(each.next_price)}.",
+        )
+        for aws_account_id, each in ledgers(names).items()
+        if each.used >= NEARLY * FREE
+    ]
+
+
+def _stores() -> list[Item]:
+    full = EdgeIndex.objects.filter(buckets__gte=NEARLY * BUCKETS).select_related("site")
+    return [
+        Item(
+            str(row.site),
+            _site(row.site_id),
+            "Its index at the edge is nearly full: deploy fewer files, or fewer at once.",
+        )
+        for row in full[: SHOWN + 1]
+    ]
+
+
+def _pulls() -> Group:
+    failed = VisitCursor.objects.exclude(error_message="").select_related("account")
+    items = [
+        Item(
+            str(row.account),
+            reverse("admin:sites_account_change", args=[row.account_id]),
+            row.error_message,
+            row.pulled_at,
+        )
+        for row in failed
+    ]
+    url = reverse("admin:sites_account_changelist")
+    return Group("Visits are not pulled", "failure", len(items), items[:SHOWN], url)
