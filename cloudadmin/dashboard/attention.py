@@ -17,7 +17,7 @@ from deployments.models import EdgeIndex
 from sites.admin.attention import failed_operations, slow_resources, waiting_operations
 from sites.admin.waits import ReadableWait, readable
 from sites.drift import Found
-from sites.models import Account, Resource, Site, VisitCursor
+from sites.models import Account, Resource, Site
 from sites.people import Act, may, visible
 from sites.provisioning.drift import Drift, urgency
 
@@ -62,7 +62,9 @@ def groups(user: User, sites: dict[tuple[str, int], int]) -> list[Group]:
     """The most pressing first; ``sites`` is how many there are by state and account."""
     found = [_waiting(user), _failed(user), _deployments(user), _drift(user), _slow(user)]
     if may(user, Act.ADMINISTER):
-        found += [_limits(sites), _pulls()]
+        # Each with what went wrong when its counters were pulled.
+        accounts = list(Account.objects.select_related("visit_cursor"))
+        found += [_limits(accounts, sites), _pulls(accounts)]
     return [each for each in found if each.count]
 
 
@@ -175,27 +177,26 @@ def _slow(user: User) -> Group:
     return Group("Waits for more than a day", "waits", count, items, _sites(attention="slow"))
 
 
-def _limits(sites: dict[tuple[str, int], int]) -> Group:
+def _limits(accounts: list[Account], sites: dict[tuple[str, int], int]) -> Group:
     """What an account has of what AWS gives, or gives for nothing, and what fits into a store."""
-    accounts = {row.pk: row for row in Account.objects.all()}
-    items = [*_functions(accounts, sites), *_invalidations(accounts.values()), *_stores()]
+    items = [*_functions(accounts, sites), *_invalidations(accounts), *_stores()]
     return Group("Nearly used up", "waits", len(items), items[:SHOWN])
 
 
-def _functions(accounts: dict[int, Account], sites: dict[tuple[str, int], int]) -> list[Item]:
+def _functions(accounts: list[Account], sites: dict[tuple[str, int], int]) -> list[Item]:
     used: dict[int, int] = {}
     for (state, account), count in sites.items():
         if state != Site.State.DRAFT:
             used[account] = used.get(account, 0) + count
     return [
         Item(
-            str(accounts[pk]),
-            reverse("admin:sites_account_change", args=[pk]),
+            str(row),
+            reverse("admin:sites_account_change", args=[row.pk]),
             f"{count} of {FUNCTIONS} CloudFront functions, one for each site. "
             "Ask AWS for more before the next sites.",
         )
-        for pk, count in used.items()
-        if NEARLY * FUNCTIONS <= count <= FUNCTIONS
+        for row in accounts
+        if NEARLY * FUNCTIONS <= (count := used.get(row.pk, 0)) <= FUNCTIONS
     ]
 
 
@@ -225,16 +226,16 @@ def _stores() -> list[Item]:
     ]
 
 
-def _pulls() -> Group:
-    failed = VisitCursor.objects.exclude(error_message="").select_related("account")
+def _pulls(accounts: list[Account]) -> Group:
     items = [
         Item(
-            str(row.account),
-            reverse("admin:sites_account_change", args=[row.account_id]),
-            row.error_message,
-            row.pulled_at,
+            str(row),
+            reverse("admin:sites_account_change", args=[row.pk]),
+            row.visit_cursor.error_message,
+            row.visit_cursor.pulled_at,
         )
-        for row in failed
+        for row in accounts
+        if hasattr(row, "visit_cursor") and row.visit_cursor.error_message
     ]
     url = reverse("admin:sites_account_changelist")
     return Group("Visits are not pulled", "failure", len(items), items[:SHOWN], url)

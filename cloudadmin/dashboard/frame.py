@@ -44,8 +44,10 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
         request.current_app = self.name
         # By its name: the first page knows the pages of both apps, and those register here.
         home = import_string(settings.UNFOLD["DASHBOARD_CALLBACK"])
-        context = {**self.each_context(request), **(extra_context or {})}
-        return TemplateResponse(request, "admin/index.html", home(request, context))
+        context = home(request, {**self.each_context(request), **(extra_context or {})})
+        is_part = request.GET.get("part") == "live" and context.get("site_count")
+        template = "cloudadmin/home_live.html" if is_part else "admin/index.html"
+        return TemplateResponse(request, template, context)
 
 
 def environment() -> list[str] | None:

@@ -103,7 +103,7 @@ def _deployments(user: Any) -> dict[str, Any]:
     failed = Q(state__in=(Deployment.State.FAILURE, Deployment.State.ERROR))
     lately = list(
         rows.filter(created_at__gte=timezone.now() - DAY).annotate(
-            count=Window(Count("*")), failed=Window(Count("*", filter=failed))
+            count=Window(Count("*")), failed=Window(Count("pk", filter=failed))
         )[:LATEST]
     )
     return {

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from deployments import lane, previews
 from deployments.admin.actions import Invalidate
 from deployments.admin.addresses import address_of, with_addresses
+from deployments.admin.attention import FAILED_DEPLOYMENT
 from deployments.admin.deploy import Deploy, DeployForm
 from deployments.admin.keeping import (
     Keep,
@@ -39,6 +40,7 @@ from deployments.admin.publishing import (
 from deployments.admin.shown import shown, under_way
 from deployments.models import Deployment, DeploySettings, Invalidation
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
+from sites.admin.attention import REASONS, Attention
 from sites.admin.base import ago
 from sites.admin.plan import Provision
 from sites.admin.site import SiteAdmin as BaseSiteAdmin
@@ -53,6 +55,7 @@ PREVIEWS_SHOWN = 25
 @admin.register(Site)
 class SiteAdmin(BaseSiteAdmin):
     list_display = ("site", "state_badge", "address", "current", "visits", "created")
+    more_filters = (Attention(*REASONS, FAILED_DEPLOYMENT), *BaseSiteAdmin.more_filters[1:])
     change_form_template = "deployments/site.html"
     panel_template = "deployments/panel.html"
     site_actions = (Deploy(), Provision(), Rollback(), Invalidate(), SyncVisits(), Destroy())

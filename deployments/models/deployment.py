@@ -125,6 +125,11 @@ class Deployment(Leased):
                 condition=models.Q(state__in=["failure", "error"]),
                 name="deployments_failed",
             ),
+            models.Index(
+                fields=["site", "number"],
+                condition=models.Q(state="success"),
+                name="deployments_succeeded",
+            ),
             models.Index(OpClass("sha", name="varchar_pattern_ops"), name="deployments_by_commit"),
             GinIndex(Words(*COLUMNS), name="deployments_by_word"),
         ]

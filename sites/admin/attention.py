@@ -1,4 +1,4 @@
-"""Which sites need a person: each reason is a condition of sites, for the first page and the list."""
+"""Which sites need a person. Each reason is a condition, for the first page and for the list."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def slow_resources() -> QuerySet[Resource]:
 
 
 def _sites_of(rows: QuerySet[Any]) -> Q:
-    return Q(pk__in=rows.order_by().values("site"))
+    return Q(pk__in=rows.filter(site__isnull=False).order_by().values("site"))
 
 
 REASONS = (
@@ -59,7 +59,7 @@ REASONS = (
         lambda: Q(state=Site.State.FAILED) | _sites_of(failed_operations()),
     ),
     Reason("drift", "Changed on AWS", has_drift),
-    Reason("slow", "Waits for long", lambda: _sites_of(slow_resources().filter(site__isnull=False))),
+    Reason("slow", "Waits for more than a day", lambda: _sites_of(slow_resources())),
 )
 
 

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Reverse
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from sites.admin.attention import REASONS, Attention
 from sites.admin.base import ago, badge
 from sites.admin.drift import has_drift, with_drift
 from sites.admin.lists import FieldFilter, Filter, ListAdmin
-from sites.models import Account, Domain, Operation, Resource, Site
+from sites.models import Account, Domain, Resource, Site
 from sites.visits import query
 
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 SHORTEST_ID = 4
 
 
@@ -60,14 +60,6 @@ class RowFilter(Filter):
         return rows.filter(**{self.path: int(value)})
 
 
-def needs_attention() -> Q:
-    """Of sites: failed, changed on AWS, or with a last operation that failed."""
-    later = Operation.objects.filter(site=OuterRef("site"), pk__gt=OuterRef("pk"))
-    failed = Operation.objects.filter(~Exists(later), status__in=FAILED, site__isnull=False)
-    is_failed = Q(pk__in=failed.order_by().values("site"))
-    return Q(state=Site.State.FAILED) | is_failed | has_drift()
-
-
 def found_by(word: str) -> Q:
     """Sites with the word in their name or a domain, or at an end of an id on AWS."""
     found = Q(name__icontains=word) | Q(
@@ -85,7 +77,7 @@ class SiteList(ListAdmin[Site]):
     list_display: tuple[str, ...] = ("site", "state_badge", "visits", "created")
     tabs = FieldFilter("state", Site.State.choices, is_counted=True)
     more_filters = (
-        YesNo("attention", "Attention", "Needs attention", "Fine", needs_attention),
+        Attention(*REASONS),
         YesNo("drift", "Drift", "Changed on AWS", "As it was asked for", has_drift),
         RowFilter("account", lambda request: Account.objects.all()),
     )

@@ -61,6 +61,11 @@ class Resource(models.Model):
             models.Index(
                 fields=["site", "account"], condition=~models.Q(drift=[]), name="drifted_resources"
             ),
+            models.Index(
+                fields=["waiting_since"],
+                condition=models.Q(waiting_since__isnull=False, is_ready=False),
+                name="waiting_resources",
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

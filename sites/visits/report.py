@@ -70,18 +70,18 @@ class Change(NamedTuple):
 
     @property
     def arrow(self) -> str:
-        return {"up": "↑", "down": "↓", "same": "→"}[self.direction]
+        return {"up": "↑", "down": "↓", "same": "→" if self.now else ""}[self.direction]
 
     @property
     def text(self) -> str:
         if self.percent is None:
-            return "new" if self.now else "as before"
+            return "new" if self.now else "–"
         return f"{abs(self.percent):,} %"
 
     @property
     def words(self) -> str:
         if self.direction == "same":
-            return "as in the period before"
+            return "as in the period before" if self.now else "none in the period before either"
         if self.percent is None:
             return "none in the period before"
         more = "more" if self.direction == "up" else "fewer"

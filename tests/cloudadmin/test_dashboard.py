@@ -8,12 +8,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cloudadmin.dashboard import attention
 from deployments.models import Deployment
-from sites.models import Operation, Role, Site, VisitCursor
+from sites.models import Membership, Operation, Role, Site, VisitCursor
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
     OperationFactory,
+    ResourceFactory,
     SiteFactory,
     UserFactory,
     VisitDayFactory,
@@ -49,11 +51,74 @@ def test_home_says_what_is_going_on(admin_client):
     fill(1)
     VisitCursor.objects.create(account=AccountFactory(), error_message="The database is away.")
     yesterday = timezone.now().date() - timedelta(days=1)
-    VisitDayFactory(site=Site.objects.get(state="live"), day=yesterday, pageviews=1234)
+    VisitDayFactory(site=Site.objects.get(state="live"), day=yesterday, visits=1234)
     page = admin_client.get(HOME).content.decode()
     for said in ("No more distributions.", "Taken back.", "certificate", "The database is away."):
         assert said in page
-    assert "1,237" in page
+    assert "1,235" in page
+
+
+def test_a_failed_deployment_needs_attention_until_a_later_one_succeeded(admin_client):
+    site = SiteFactory(live=True)
+    DeploymentFactory(site=site, number=1, state="failure", error_message="Older.")
+    DeploymentFactory(site=site, number=2, state="failure", error_message="Taken back.")
+    DeploymentFactory(site=site, number=3, state="inactive")
+    listed = reverse("admin:sites_site_changelist", query={"attention": "deployment"})
+    page = admin_client.get(HOME).content.decode()
+    assert "Taken back." in page
+    assert "Older." not in page
+    assert listed in page
+    assert [line.name for line in admin_client.get(listed).context["lines"]] == [site.name]
+    DeploymentFactory(site=site, number=4)
+    assert "Taken back." not in admin_client.get(HOME).content.decode()
+    assert admin_client.get(listed).context["lines"] == []
+
+
+def test_what_is_left_of_an_account_is_told_before_it_is_used_up(admin_client, monkeypatch):
+    account = AccountFactory(name="Nearly full")
+    monkeypatch.setattr(attention, "FUNCTIONS", 3)
+    for _ in range(3):
+        SiteFactory(account=account, live=True)
+    assert "3 of 3 CloudFront functions" in admin_client.get(HOME).content.decode()
+    SiteFactory(account=account, live=True)  # so AWS has given more
+    assert "CloudFront functions" not in admin_client.get(HOME).content.decode()
+
+
+def test_a_domain_that_hangs_for_days_needs_attention(admin_client):
+    since = timezone.now() - timedelta(days=3)
+    row = {"is_ready": False, "waiting_since": since, "todo": "Name ns-1 at your registrar."}
+    hangs = ResourceFactory(logical_id="certificate", **row).site
+    assert "Name ns-1 at your registrar." in admin_client.get(HOME).content.decode()
+    page = admin_client.get(reverse("admin:sites_site_changelist", query={"attention": "slow"}))
+    assert [line.name for line in page.context["lines"]] == [hangs.name]
+
+
+def test_nothing_that_needs_a_person_is_said_too(admin_client):
+    SiteFactory(live=True)
+    page = admin_client.get(HOME).content.decode()
+    assert "Nothing needs you." in page
+    assert 'hx-trigger="every' not in page
+
+
+def test_what_is_under_way_refreshes_itself_alone(admin_client):
+    fill(1)
+    assert 'hx-trigger="every' in admin_client.get(HOME).content.decode()
+    part = admin_client.get(HOME, {"part": "live"}).content.decode()
+    assert "Under way" in part
+    assert "<html" not in part
+
+
+def test_home_tells_a_person_of_their_own_sites_alone(client):
+    fill(1)
+    mine = SiteFactory(name="mine", live=True)
+    DeploymentFactory(site=mine, state="failure", error_message="Mine failed.")
+    person = UserFactory()
+    Membership.objects.create(user=person, site=mine, role=Role.VIEWER)
+    client.force_login(person)
+    page = client.get(HOME).content.decode()
+    assert "Mine failed." in page
+    for foreign in ("Taken back.", "No more distributions.", "certificate"):
+        assert foreign not in page
 
 
 def test_what_waits_for_a_person_comes_first(admin_client):
@@ -62,7 +127,7 @@ def test_what_waits_for_a_person_comes_first(admin_client):
     asked = [*waits, {"what": "domain", "why": "DNS", "todo": "name ns-1.awsdns-2.com"}]
     OperationFactory(site=SiteFactory(name="on-you"), waits=asked)
     page = admin_client.get(HOME).content.decode()
-    assert page.index("on-you") < page.index("Under way") < page.index("by-itself")
+    assert page.index("on-you") < page.index("running-title") < page.index("by-itself")
     assert page.index("ns-1.awsdns-2.com") < page.index("CloudFront")
 
 
@@ -92,8 +157,8 @@ def test_a_failure_that_was_made_up_for_needs_no_attention(admin_client):
 def test_home_takes_the_same_queries_for_more_rows(
     admin_client, django_assert_max_num_queries, django_assert_num_queries
 ):
-    fill(2)
-    with django_assert_max_num_queries(16) as few:
+    fill(6)
+    with django_assert_max_num_queries(15) as few:
         admin_client.get(HOME)
     fill(8)
     with django_assert_num_queries(len(few)):
@@ -104,7 +169,7 @@ def test_home_shows_nothing_to_who_may_see_nothing(client):
     fill(1)
     client.force_login(UserFactory())
     page = client.get(HOME).content.decode()
-    assert "may not see sites" in page
+    assert "no role for any site" in page
     assert Deployment.objects.get(number=1).site.name not in page
 
 
