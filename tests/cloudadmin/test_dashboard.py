@@ -87,7 +87,8 @@ def test_what_is_left_of_an_account_is_told_before_it_is_used_up(admin_client, m
 def test_a_domain_that_hangs_for_days_needs_attention(admin_client):
     since = timezone.now() - timedelta(days=3)
     row = {"is_ready": False, "waiting_since": since, "todo": "Name ns-1 at your registrar."}
-    hangs = ResourceFactory(logical_id="certificate", **row).site
+    hangs = SiteFactory()
+    ResourceFactory(site=hangs, logical_id="certificate", **row)
     assert "Name ns-1 at your registrar." in admin_client.get(HOME).content.decode()
     page = admin_client.get(reverse("admin:sites_site_changelist", query={"attention": "slow"}))
     assert [line.name for line in page.context["lines"]] == [hangs.name]

@@ -6,14 +6,14 @@ class Migration(migrations.Migration):
     # The tables may be large and in use.
     atomic = False
 
-    dependencies = [("sites", "0013_audit_log")]
+    dependencies = [("sites", "0014_audit_of_second_factors")]
 
     operations = [
         AddIndexConcurrently(
             model_name="resource",
             index=models.Index(
                 fields=["waiting_since"],
-                condition=models.Q(("waiting_since__isnull", False), ("is_ready", False)),
+                condition=models.Q(("is_ready", False), ("waiting_since__isnull", False)),
                 name="waiting_resources",
             ),
         ),
