@@ -18,6 +18,7 @@ from deployments import tokens
 from deployments.models import DeployToken, TrustedRepository
 from sites.errors import Refused
 from sites.models import Site
+from sites.people import Act, may
 
 # Clocks differ; GitHub's tokens live for minutes.
 LEEWAY_SECONDS = 30
@@ -63,9 +64,9 @@ def exchange(site_name: str, text: str, host: str) -> tuple[DeployToken, str]:
     """
     workload = identify(text, audiences(host))
     site = Site.objects.filter(name=site_name).first() if site_name.isascii() else None
-    scopes = {scope for trust in trusts(site, workload) for scope in trust.scopes} if site else None
+    trusting = trusts(site, workload) if site else []
     # Whether there is such a site is nobody's business but of those whom it trusts.
-    if not site or not scopes:
+    if not site or not trusting:
         raise IdentityRefused(
             f"“{workload.repository}” at “{workload.ref}”"
             + (f" in the environment “{workload.environment}”" if workload.environment else "")
@@ -75,21 +76,33 @@ def exchange(site_name: str, text: str, host: str) -> tuple[DeployToken, str]:
     return tokens.exchange(
         site,
         f"{workload.repository} {workload.ref}",
-        scopes,
+        {scope for trust in trusting for scope in trust.scopes},
         proof=f"{settings.CLOUDADMIN_OIDC_ISSUER} {workload.jti}",
         issued_to=workload.subject,
+        creator=trusting[0].creator,
     )
 
 
 def trusts(site: Site, workload: Workload) -> list[TrustedRepository]:
-    """GitHub's names know no case; refs and environments do."""
-    return [
-        trust
-        for trust in TrustedRepository.objects.filter(
-            site=site, repository__iexact=workload.repository
-        )
-        if trust.ref in ("", workload.ref) and trust.environment in ("", workload.environment)
-    ]
+    """Those of the one person whose trust goes furthest: a token does what its creator may.
+
+    GitHub's names know no case; refs and environments do.
+    """
+    rows = TrustedRepository.objects.select_related("creator").filter(
+        site=site, repository__iexact=workload.repository
+    )
+    found: dict[int | None, list[TrustedRepository]] = {}
+    for trust in rows.order_by("pk"):
+        is_meant = trust.ref in ("", workload.ref)
+        is_there = trust.environment in ("", workload.environment)
+        is_trusted = trust.creator is None or may(trust.creator, Act.OWN, site)
+        if is_meant and is_there and is_trusted:
+            found.setdefault(trust.creator_id, []).append(trust)
+    return max(found.values(), key=_scopes, default=[])
+
+
+def _scopes(trusting: list[TrustedRepository]) -> int:
+    return len({scope for trust in trusting for scope in trust.scopes})
 
 
 def identify(text: str, audience: list[str]) -> Workload:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from deployments.models import DeployToken, Scope
 from sites.errors import Refused
 from sites.models import Site
+from sites.people import Act, may
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,6 +40,13 @@ IMPLIED: dict[str, frozenset[str]] = {
     Scope.PREVIEW: frozenset({Scope.READ}),
     Scope.DEPLOY: frozenset({Scope.READ, Scope.PREVIEW}),
     Scope.ROLLBACK: frozenset({Scope.READ}),
+}
+
+ACTS: dict[str, Act] = {
+    Scope.READ: Act.VIEW,
+    Scope.PREVIEW: Act.DEPLOY,
+    Scope.DEPLOY: Act.DEPLOY,
+    Scope.ROLLBACK: Act.DEPLOY,
 }
 
 
@@ -69,9 +77,17 @@ def issue(
 
 
 def exchange(
-    site: Site, name: str, scopes: Iterable[str], *, proof: str, issued_to: str
+    site: Site,
+    name: str,
+    scopes: Iterable[str],
+    *,
+    proof: str,
+    issued_to: str,
+    creator: User | None = None,
 ) -> tuple[DeployToken, str]:
     """A token for a quarter of an hour, for whoever brought ``proof``, once.
+
+    ``creator`` trusts them, and it does no more than that person may.
 
     The token is derived from the proof's id, so the table's own uniqueness refuses the second
     exchange, whichever process it reaches. Raises AlreadyExchanged.
@@ -83,7 +99,8 @@ def exchange(
     text = _text(hmac.digest(settings.SECRET_KEY.encode(), f"exchange:{proof}".encode(), "sha256"))
     try:
         with transaction.atomic():
-            row = _row(site, name, scopes, text, now + EXCHANGED_FOR, issued_to=issued_to[:300])
+            expires_at, to = now + EXCHANGED_FOR, issued_to[:300]
+            row = _row(site, name, scopes, text, expires_at, creator=creator, issued_to=to)
     except IntegrityError as error:
         raise AlreadyExchanged(
             "This identity token was exchanged before; ask for a new one, each is good for once."
@@ -107,16 +124,19 @@ def verify(text: str) -> DeployToken:
         raise TokenRefused(f"The token “{token.name}” was revoked; use another one.")
     if token.expires_at <= now:
         raise TokenRefused(f"The token “{token.name}” has expired; use a new one.")
-    if token.creator is not None and not token.creator.is_active:
-        raise TokenRefused(f"Whoever made the token “{token.name}” has no account any more.")
+    if token.creator is not None and not may(token.creator, Act.VIEW, token.site):
+        raise TokenRefused(
+            f"Whoever made the token “{token.name}” has no role for {token.site} any more."
+        )
     if token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY:
         DeployToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
 
 
 def allows(token: DeployToken, scope: str) -> bool:
-    """The one place that says what a token may do."""
-    return any(scope == given or scope in IMPLIED[given] for given in token.scopes)
+    """The one place that says what a token may do: nothing that its creator may not do now."""
+    is_given = any(scope == given or scope in IMPLIED[given] for given in token.scopes)
+    return is_given and (token.creator is None or may(token.creator, ACTS[scope], token.site))
 
 
 def is_valid(token: DeployToken) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from sites.admin.base import ModelAdmin
 
 # What a release needs of its site.
+DEPLOY = "deployments.add_deployment"
 SERVING = frozenset({"bucket", "key_value_store", "distribution"})
 
 
@@ -29,8 +29,8 @@ class Invalidate(ServingAction):
     """Has a page of its own, with the plan, what is under way and the ledger."""
 
     slug, title, icon = "invalidate", "Invalidate paths", "cached"
+    permission = DEPLOY
 
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
-        if not request.user.has_perm(self.permission):
-            raise PermissionDenied
+        self.require(request, site)
         return redirect("admin:deployments_invalidation_site", site.pk)

@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from deployments import operations, previews, tasks, uploads
-from deployments.admin.actions import ServingAction
+from deployments.admin.actions import DEPLOY, ServingAction
 from deployments.admin.shown import refused_paths
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
@@ -117,6 +117,7 @@ class DeployForm(SiteForm):
 
 class Deploy(ServingAction):
     slug, title, icon = "deploy", "Deploy", "upload"
+    permission = DEPLOY
     form_class = DeployForm
     template = "deployments/deploy.html"
 

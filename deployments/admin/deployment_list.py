@@ -39,6 +39,7 @@ class SiteNamed(Filter):
 
 
 class DeploymentList(ListAdmin[Deployment]):
+    site_path = "site"
     list_display = ("deployment", "state_badge", "message", "size", "started", "creator", "error")
     tabs = FieldFilter(
         "state",

@@ -66,6 +66,7 @@ class InvalidationAdmin(ListAdmin[Invalidation], HistoryAdmin[Invalidation]):
     more_filters = (AskedFilter("when"),)
     empty = "Nothing was invalidated yet."
     empty_hint = "Deployments never need it."
+    site_path = "site"
     list_before_template = "deployments/invalidation_ledgers.html"
     search_fields = ("site__name", "invalidation_id", "error_message")
     search_help_text = "A site's name, CloudFront's id, or words of an error"

@@ -17,8 +17,9 @@ from deployments.notifications import delivery
 from deployments.notifications.addresses import AddressRefused, check
 from deployments.notifications.messages import send_soon
 from deployments.notifications.post import new_secret
-from sites.admin.base import HistoryAdmin, ago, badge, shortened, until
+from sites.admin.base import HistoryAdmin, VisibleFilter, ago, badge, shortened, until
 from sites.errors import Refused
+from sites.people import Act
 
 MESSAGES_SHOWN = 10
 
@@ -60,7 +61,7 @@ class ListenerAdmin(ActingAdmin[Listener]):
     form = ListenerForm
     change_form_template = "deployments/listener.html"
     list_display = ("address", "site", "kind", "hears", "state")
-    list_filter = ("kind", "is_active", "site")
+    list_filter = ("kind", "is_active", ("site", VisibleFilter))
     list_select_related = ("site",)
     search_fields = ("address", "site__name")
 
@@ -83,6 +84,7 @@ class ListenerAdmin(ActingAdmin[Listener]):
                 self._new_secret,
                 is_offered=lambda row: row.kind == Listener.Kind.WEBHOOK,
                 danger=True,
+                needs=Act.OWN,
             ),
         )
 
@@ -134,7 +136,8 @@ class ListenerAdmin(ActingAdmin[Listener]):
 @admin.register(Message)
 class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
     list_display = ("told", "receiver", "state", "answered", "tries", "when")
-    list_filter = ("status", "event", "listener")
+    site_path = "deployment__site"
+    list_filter = ("status", "event", ("listener", VisibleFilter))
     list_select_related = ("listener", "deployment__site")
     search_fields = ("listener__address", "deployment__site__name", "answer")
     search_help_text = "An address, a site, or words of an answer"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from deployments import lane, operations, previews, publish, retry, tasks
-from deployments.admin.actions import ServingAction
+from deployments.admin.actions import DEPLOY, ServingAction
 from deployments.admin.changes import compared
 from deployments.models import Deployment
 from deployments.rollback import kept, rollback
@@ -53,6 +53,7 @@ class Rollback(ServingAction):
     """Back, or forward: ``to`` says which; without it, the one before."""
 
     slug, title, icon = "rollback", "Roll back", "history"
+    permission = DEPLOY
     form_class = PublishForm
     template = "deployments/publish.html"
 
@@ -85,12 +86,14 @@ class Publish(Rollback):
     """The same by the word for what is newer, or was a preview alone."""
 
     slug, title, icon = "publish", "Publish", "publish"
+    permission = DEPLOY
 
 
 class Retry(ServingAction):
     """``to`` is the number of one that failed, or was cancelled."""
 
     slug, title, icon = "retry", "Try again", "replay"
+    permission = DEPLOY
     form_class = NumberForm
     template = "deployments/retry.html"
 
@@ -118,6 +121,7 @@ class Retry(ServingAction):
 
 class Cancel(SiteAction):
     slug, title, icon = "cancel", "Cancel the deployment", "cancel"
+    permission = DEPLOY
     form_class = NumberForm
     danger = True
 
@@ -143,6 +147,7 @@ class LabelForm(SiteForm):
 
 class ClosePreview(SiteAction):
     slug, title, icon = "close-preview", "Close the preview", "close"
+    permission = DEPLOY
     form_class = LabelForm
     danger = True
 
@@ -186,6 +191,7 @@ class LockForm(SiteForm):
 
 class Lock(ServingAction):
     slug, title, icon = "lock", "Lock", "lock"
+    permission = DEPLOY
     form_class = LockForm
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
@@ -205,6 +211,7 @@ class Lock(ServingAction):
 
 class Unlock(SiteAction):
     slug, title, icon = "unlock", "Unlock", "lock_open"
+    permission = DEPLOY
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
         return {"says": [AGAIN, *_what_is_ready(site)]}
@@ -216,6 +223,7 @@ class Unlock(SiteAction):
 
 class Resume(SiteAction):
     slug, title, icon = "resume", "Publish by itself again", "play_arrow"
+    permission = DEPLOY
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
         return {"says": [AGAIN, *_what_is_ready(site)]}

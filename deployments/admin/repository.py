@@ -22,8 +22,9 @@ from deployments.models import Delivery, Repository
 from deployments.source import SourceRefused
 from deployments.source.git import REF
 from deployments.source.remote import parse
-from sites.admin.base import HistoryAdmin, ago, badge
+from sites.admin.base import HistoryAdmin, VisibleFilter, ago, badge
 from sites.errors import Refused
+from sites.people import Act
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -150,6 +151,7 @@ class RepositoryAdmin(ActingAdmin[Repository]):
                 "until GitHub has the new one.",
                 self._new_secret,
                 danger=True,
+                needs=Act.OWN,
             ),
             RowAction(
                 "forget-token",
@@ -233,7 +235,8 @@ def hook_of(request: HttpRequest, row: Repository) -> str:
 class DeliveryAdmin(HistoryAdmin[Delivery]):
     list_display = ("when", "repository", "looks", "event", "reason", "deployment")
     list_display_links = None
-    list_filter = ("outcome", "repository")
+    site_path = "repository__site"
+    list_filter = ("outcome", ("repository", VisibleFilter))
     list_select_related = ("repository", "deployment__site")
     search_fields = ("delivery_id", "reason", "repository__full_name")
     search_help_text = "GitHub's id of a delivery, words of a reason, or a repository"

@@ -8,17 +8,17 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from sites.admin.base import ModelAdmin
 from sites.errors import Refused, for_people
+from sites.models import Site
+from sites.people import Act, get_for, may
 
-CHANGE_SITE = "sites.change_site"
 Row = TypeVar("Row", bound=Model)
 
 
@@ -34,11 +34,13 @@ class RowAction(Generic[Row]):
     act: Callable[[HttpRequest, Row], HttpResponse | str]
     is_offered: Callable[[Row], bool] = lambda row: True
     danger: bool = False
+    needs: Act = Act.OPERATE
 
 
 class ActingAdmin(ModelAdmin[Row]):
-    """Rows of a site, for those who may change sites."""
+    """Rows of a site, for those who operate it."""
 
+    site_path = "site"
     actions = None
     change_form_template = "deployments/acting.html"
     row_actions: tuple[RowAction[Any], ...] = ()
@@ -54,12 +56,6 @@ class ActingAdmin(ModelAdmin[Row]):
         ]
         return [*acts, *super().get_urls()]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and request.user.has_perm(CHANGE_SITE)
-
-    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        return super().has_change_permission(request, obj) and request.user.has_perm(CHANGE_SITE)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -69,7 +65,7 @@ class ActingAdmin(ModelAdmin[Row]):
             context["row_actions"] = [
                 (action, reverse(f"admin:{self._name(action.slug)}", args=[row.pk]))
                 for action in self.row_actions
-                if request.user.has_perm(CHANGE_SITE) and action.is_offered(row)
+                if may(request.user, action.needs, self._site_of(row)) and action.is_offered(row)
             ]
         context["show_save_and_add_another"] = context["show_save_and_continue"] = False
         return super().render_change_form(request, context, *args, **kwargs)
@@ -92,9 +88,8 @@ class ActingAdmin(ModelAdmin[Row]):
         return response
 
     def _act(self, action: RowAction[Row], request: HttpRequest, pk: int) -> HttpResponse:
-        if not request.user.has_perm(CHANGE_SITE):
-            raise PermissionDenied
-        row = get_object_or_404(self.get_queryset(request), pk=pk)
+        rows = self.get_queryset(request)
+        row = get_for(request.user, action.needs, rows, path=self.site_path, pk=pk)
         problem = ""
         if request.method == "POST":
             try:
@@ -120,6 +115,12 @@ class ActingAdmin(ModelAdmin[Row]):
             "problem": problem,
         }
         return TemplateResponse(request, "sites/confirm.html", context)
+
+    def _site_of(self, row: Any) -> Site:
+        for name in self.site_path.split("__"):
+            row = getattr(row, name)
+        site: Site = row
+        return site
 
     def _name(self, slug: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{slug}"

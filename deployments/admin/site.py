@@ -6,10 +6,9 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -45,6 +44,7 @@ from sites.admin.base import ago
 from sites.admin.plan import Provision
 from sites.admin.site import SiteAdmin as BaseSiteAdmin
 from sites.models import Site
+from sites.people import Act, get_for
 
 DEPLOYMENTS_SHOWN = 15
 INVALIDATIONS_SHOWN = 5
@@ -117,9 +117,7 @@ class SiteAdmin(BaseSiteAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _space(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        site = get_object_or_404(self._sites(), pk=pk)
+        site = get_for(request.user, Act.VIEW, self._sites(), pk=pk)
         return render(request, "deployments/space.html", space_context(site))
 
     def panel_context(self, request: HttpRequest, site: Site) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -23,10 +22,10 @@ from unfold.widgets import (
 
 from deployments import tokens
 from deployments.models import DeployToken, Repository, Scope, TrustedRepository
-from sites.admin.base import HistoryAdmin, ModelAdmin, ago, badge, until
+from sites.admin.base import HistoryAdmin, ModelAdmin, VisibleFilter, ago, badge, until
 from sites.models import Site
+from sites.people import Act, get_for, may
 
-CHANGE_SITE = "sites.change_site"
 EVERY = "*"
 SCOPES_HELP = "No more than the job needs; every scope may read."
 
@@ -59,7 +58,8 @@ class TokenForm(ScopesForm):
 @admin.register(DeployToken)
 class TokenAdmin(HistoryAdmin[DeployToken]):
     list_display = ("name", "site", "state", "may", "prefix", "last_used", "ends", "creator")
-    list_filter = ("site",)
+    site_path = "site"
+    list_filter = (("site", VisibleFilter),)
     list_select_related = ("site", "creator")
     search_fields = ("name", "site__name", "prefix", "issued_to")
     search_help_text = "A name, a site, the beginning of a token, or whom it was issued to"
@@ -83,9 +83,8 @@ class TokenAdmin(HistoryAdmin[DeployToken]):
         return [here, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever makes a token can do with it what it may: so they must be allowed to."""
-        may_add = request.user.has_perm("deployments.add_deploytoken")
-        return may_add and request.user.has_perm(CHANGE_SITE)
+        """Though they are read-only once they are made."""
+        return may(request.user, Act.OWN)
 
     # --- Make one -----------------------------------------------------------------------------
 
@@ -137,9 +136,7 @@ class TokenAdmin(HistoryAdmin[DeployToken]):
     # --- Revoke one ---------------------------------------------------------------------------
 
     def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if not request.user.has_perm(CHANGE_SITE):
-            raise PermissionDenied
-        token = get_object_or_404(DeployToken.objects.select_related("site"), pk=pk)
+        token = get_for(request.user, Act.OWN, self.get_queryset(request), path="site", pk=pk)
         back = reverse("admin:deployments_deploytoken_change", args=[pk])
         if request.method == "POST":
             tokens.revoke(token)
@@ -222,18 +219,14 @@ class TrustedRepositoryAdmin(ModelAdmin[TrustedRepository]):
     form = TrustForm
     list_display = ("repository", "site", "from_where", "may", "since")
     list_select_related = ("site",)
-    list_filter = ("site",)
+    site_path = "site"
+    list_filter = (("site", VisibleFilter),)
     search_fields = ("repository", "site__name")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """As for tokens: whoever trusts a repository can do with it what it may."""
-        return super().has_add_permission(request) and request.user.has_perm(CHANGE_SITE)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and request.user.has_perm(CHANGE_SITE)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and request.user.has_perm(CHANGE_SITE)
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Whoever changes it trusts it from then on; it lasts as long as their right to."""
+        obj.creator = request.user
+        super().save_model(request, obj, form, change)
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

@@ -81,7 +81,7 @@ class RowsOut(Schema):
 def get_visitors(request: HttpRequest, site: str, range: Words = DEFAULT) -> dict[str, Any]:
     """Sums, and a line of hours, days or months. Scope: read."""
     row = site_of(request, site, Scope.READ)
-    found = _range(range, query.first_day(row))
+    found = _range(range, query.first_day([row]))
     return {
         "first": found.first,
         "last": found.last,
@@ -103,7 +103,7 @@ def list_visitors_by(
 ) -> dict[str, Any]:
     """What was visited most, the most first; of what was left out, the reasons. Scope: read."""
     row = site_of(request, site, Scope.READ)
-    found = _range(range, query.first_day(row))
+    found = _range(range, query.first_day([row]))
     number = BY_SLUG[kind].kind if kind in BY_SLUG else Kind.LEFT_OUT
     rows = query.top([row], found, number, limit + 1, offset)
     return {

@@ -26,8 +26,9 @@ class DeployToken(models.Model):
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope))
     prefix = models.CharField(max_length=12, help_text="The beginning, to recognise it by.")
     digest = models.CharField(max_length=64, unique=True)
+    # It goes with whoever made it; one without was made in a shell, which belongs to the owner.
     creator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True
     )
     issued_to = models.CharField(
         max_length=300, blank=True, help_text="The workload that it was exchanged for, if any."
@@ -56,6 +57,14 @@ class TrustedRepository(models.Model):
         max_length=255, blank=True, help_text="GitHub's environment; empty for every one."
     )
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope))
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Who trusts it; it is trusted as long as they may.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

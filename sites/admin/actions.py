@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -23,6 +23,7 @@ from cloudadmin.login.again import asked_again
 from sites import farewell, operations, tasks
 from sites.errors import Refused, for_people
 from sites.models import Operation, Site
+from sites.people import Act, may
 from sites.provisioning import ProvisioningError
 from sites.visits import query
 
@@ -77,9 +78,15 @@ class SiteAction:
         """Do it; the sentence for the person. Raises Refused."""
         raise NotImplementedError
 
-    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
-        if not request.user.has_perm(self.permission):
+    def require(self, request: HttpRequest, site: Site) -> None:
+        """Raises Http404 for a site of others, PermissionDenied beyond the person's role."""
+        if not may(request.user, Act.VIEW, site):
+            raise Http404("No such site, or none of yours.")
+        if not request.user.has_perm(self.permission, site):
             raise PermissionDenied
+
+    def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
+        self.require(request, site)
         if self.asks_again and (question := asked_again(request)):
             return question
         form = self.form_class(

@@ -3,16 +3,103 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from django.db.models import Model
-from django.http import HttpRequest
+from django.contrib.admin import RelatedFieldListFilter
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
 from django.template.defaultfilters import date as format_date
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince, timeuntil
+
+from sites.models import Site
+from sites.people import Act, may, visible
+from sites.people.backend import TABLE
+
+
+class RolesMixin:
+    """Django's questions, each asked about the site that a row is about (``sites.people``).
+
+    ``site_path`` leads from a row to its site, as in “deployment__site”, and is empty for sites
+    themselves. Rows of a model without one are the installation's: ``ADMINISTER``.
+    """
+
+    site_path: ClassVar[str | None] = None
+    opts: Any
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        if self.site_path is None:
+            return rows if may(request.user, Act.ADMINISTER) else rows.none()
+        return visible(request.user, rows, path=self.site_path)
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return self.may_row(request, "add", *args)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_row(request, "view", obj) or self.may_row(request, "change", obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_row(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_row(request, "delete", obj)
+
+    def may_row(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Without a row: whether there is a site that it may be done to."""
+        if obj is not None:
+            for name in filter(None, (self.site_path or "").split("__")):
+                obj = getattr(obj, name, None)
+            if obj is None:
+                return may(request.user, Act.ADMINISTER)
+        permission = f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+        return bool(request.user.has_perm(permission, obj))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of sites, those for which the person may make such a row."""
+        if db_field.related_model is Site and "queryset" not in kwargs:
+            act = TABLE[f"{self.opts.app_label}.add_{self.opts.model_name}"]
+            kwargs["queryset"] = visible(request.user, Site.objects.all(), act)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def _get_obj_does_not_exist_redirect(self, *args: Any) -> NoReturn:
+        raise Http404("No such thing, or none of yours.")
+
+
+class InlineRolesMixin:
+    """The same for rows on the page of their site, which Django hands as ``obj``."""
+
+    opts: Any
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may("add", request, obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may("view", request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may("change", request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may("delete", request, obj)
+
+    def _may(self, verb: str, request: HttpRequest, obj: Any) -> bool:
+        permission = f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+        return bool(request.user.has_perm(permission, obj))
+
+
+class VisibleFilter(RelatedFieldListFilter):
+    """By a row that this one refers to: of those, the ones of visible sites alone."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        model = field.related_model
+        path = "" if model is Site else "site"
+        rows = visible(request.user, model._default_manager.all(), path=path)
+        return [(row.pk, str(row)) for row in rows]
+
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -21,16 +108,25 @@ else:
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
     from unfold.admin import TabularInline as UnfoldTabularInline
 
-    class ModelAdmin(UnfoldModelAdmin):
+    class ModelAdmin(RolesMixin, UnfoldModelAdmin):
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
-    class TabularInline(UnfoldTabularInline):
+    class TabularInline(InlineRolesMixin, UnfoldTabularInline):
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
 
-__all__ = ["HistoryAdmin", "ModelAdmin", "TabularInline", "ago", "badge", "shortened", "until"]
+__all__ = [
+    "HistoryAdmin",
+    "ModelAdmin",
+    "TabularInline",
+    "VisibleFilter",
+    "ago",
+    "badge",
+    "shortened",
+    "until",
+]
 
 Row = TypeVar("Row", bound=Model)
 

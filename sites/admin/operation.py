@@ -35,6 +35,7 @@ class OperationAdmin(ListAdmin[Operation], HistoryAdmin[Operation]):
     search_help_text = "A site's name, or words of an error"
     fields = readonly_fields = ("site_name",)
     change_form_template = "sites/operation.html"
+    site_path = "site"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
         return super().get_queryset(request).defer("plan", "targets").select_related("creator")
@@ -51,8 +52,8 @@ class OperationAdmin(ListAdmin[Operation], HistoryAdmin[Operation]):
 
     def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
-        row = Operation.objects.filter(pk=pk).first()
-        if row is None or not self.has_view_permission(request):
+        row = self.get_queryset(request).filter(pk=pk).first()
+        if row is None:
             return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "sites/operation_panel.html", _panel_context(row))
 

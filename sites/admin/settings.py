@@ -29,6 +29,7 @@ class SettingsForm(Settings):
         help_texts: ClassVar[dict[str, str]] = {
             "name": "It names the site here and on AWS, and cannot be changed later.",
             "account": "Where everything of the site is made; it cannot be changed later.",
+            "team": "Whose people look after it, each as far as their role goes.",
             "price_class": "Where CloudFront answers from. Visitors elsewhere are served from the "
             "nearest of these places.",
             "headers": "What browsers are told with every answer. Strict breaks pages that load "

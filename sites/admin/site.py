@@ -20,7 +20,8 @@ from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_a
 from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
-from sites.models import Domain, Operation, Site
+from sites.models import Domain, Operation, Site, Team
+from sites.people import Act, may, visible
 from sites.signals import site_provisioned
 
 OPERATIONS_SHOWN = 5
@@ -43,6 +44,7 @@ class SiteAdmin(SiteList, VisitorsMixin):
     fields = (
         "name",
         "account",
+        "team",
         "price_class",
         "headers",
         "trailing_slash",
@@ -64,7 +66,18 @@ class SiteAdmin(SiteList, VisitorsMixin):
     # --- One site -----------------------------------------------------------------------------
 
     def get_readonly_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:
-        return ("name", "account") if obj else ()
+        if obj is None:
+            return ()
+        return (
+            ("name", "account") if may(request.user, Act.OWN, obj) else ("name", "account", "team")
+        )
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A team in which the person may make sites; only a superuser makes one without."""
+        if db_field.name == "team":
+            kwargs["queryset"] = visible(request.user, Team.objects.all(), Act.CREATE)
+            kwargs["required"] = not may(request.user, Act.ADMINISTER)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Site | None = None) -> bool:
         """A draft may be deleted; what exists on AWS is destroyed."""
@@ -115,13 +128,13 @@ class SiteAdmin(SiteList, VisitorsMixin):
             "is_on_you": any(wait.todo for wait in waits),
             "explained": shown[0] if shown and shown[0].status in FAILED else None,
             "is_refreshed": running is not None,
-            "may_act": request.user.has_perm("sites.change_site"),
+            "may_act": may(request.user, Act.OPERATE, site),
             **drift_context(site, request.user),
             **visits_context(site),
             "site_actions": [
                 action
                 for action in self.site_actions
-                if request.user.has_perm(action.permission) and action.is_offered(site, ready)
+                if request.user.has_perm(action.permission, site) and action.is_offered(site, ready)
             ],
         }
 

@@ -18,6 +18,7 @@ from sites.admin.base import ago, badge
 from sites.admin.drift import has_drift, with_drift
 from sites.admin.lists import FieldFilter, Filter, ListAdmin
 from sites.models import Account, Domain, Resource, Site
+from sites.people import visible
 from sites.visits import query
 
 SHORTEST_ID = 4
@@ -73,13 +74,20 @@ def found_by(word: str) -> Q:
     return found | Q(pk__in=resources.values("site"))
 
 
+def _accounts(request: HttpRequest) -> QuerySet[Account]:
+    """Those in which the person sees a site."""
+    sites = visible(request.user, Site.objects.all())
+    return Account.objects.filter(pk__in=sites.order_by().values("account"))
+
+
 class SiteList(ListAdmin[Site]):
+    site_path = ""
     list_display: tuple[str, ...] = ("site", "state_badge", "visits", "created")
     tabs = FieldFilter("state", Site.State.choices, is_counted=True)
     more_filters = (
         Attention(*REASONS),
         YesNo("drift", "Drift", "Changed on AWS", "As it was asked for", has_drift),
-        RowFilter("account", lambda request: Account.objects.all()),
+        RowFilter("account", _accounts),
     )
     default_order = "name"
     search_fields = ("name",)

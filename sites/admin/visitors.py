@@ -7,8 +7,8 @@ import re
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -16,6 +16,7 @@ from sites.admin.actions import SiteAction
 from sites.admin.base import ModelAdmin
 from sites.admin.visitors_actions import Import, MakePublic, UndoImport, Withdraw
 from sites.models import Kind, Site, VisitCursor
+from sites.people import Act, get_for, may, visible
 from sites.visits import exports, query, throttling
 from sites.visits.breakdowns import BREAKDOWNS, BY_SLUG, SITES, reason_of
 from sites.visits.marks import marks
@@ -76,7 +77,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         context |= {
             "public_url": address and request.build_absolute_uri(address),
             "imports": site.visit_imports.all(),
-            "may_act": request.user.has_perm("sites.change_site"),
+            "may_act": may(request.user, Act.OPERATE, site),
         }
         return TemplateResponse(request, "sites/visitors.html", context)
 
@@ -84,15 +85,16 @@ class VisitorsMixin(ModelAdmin[Site]):
         """The page; with ``?part``, sites and breakdowns, for which rows of every site are read."""
         self._require_view(request)
         context = self._context(request, "Visitors of all sites")
+        among = _among(request)
         range = context["asked"].range
         if "part" in request.GET:
-            context["panel"] = _sites_panel(range, context["asked"].words)
-            context["panels"] = panels(None, range, SHARED)
+            context["panel"] = _sites_panel(among, range, context["asked"].words)
+            context["panels"] = panels(among, range, SHARED)
             return TemplateResponse(request, "sites/visitors_all_panels.html", context)
         failed = VisitCursor.objects.exclude(error_message="").select_related("account")
-        context["failed_pulls"] = failed
+        context["failed_pulls"] = failed if may(request.user, Act.ADMINISTER) else failed.none()
         if context["first_day"]:
-            context["report"] = report(None, range, is_compared=context["asked"].is_compared)
+            context["report"] = report(among, range, is_compared=context["asked"].is_compared)
         return TemplateResponse(request, "sites/visitors_all.html", context)
 
     def _breakdown(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
@@ -124,11 +126,13 @@ class VisitorsMixin(ModelAdmin[Site]):
         self, request: HttpRequest, name: str, ending: str, pk: int | None = None
     ) -> HttpResponse:
         self._require_view(request)
-        site = get_object_or_404(Site, pk=pk) if pk else None
+        site = self._site_to_see(request, pk) if pk else None
         if ending not in CONTENT_TYPES:
             raise Http404
         try:
-            found = exports.export(name, site, asked(request.GET, query.first_day(site)).range)
+            first_day = query.first_day([site] if site else _among(request))
+            range = asked(request.GET, first_day).range
+            found = exports.export(name, site, range, among=_among(request))
         except ValueError as error:
             raise Http404 from error
         return HttpResponse(
@@ -141,7 +145,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         self, request: HttpRequest, title: str, site: Site | None = None
     ) -> dict[str, Any]:
         """What all of the pages show: the range, and where to choose another one."""
-        first_day = query.first_day(site)
+        first_day = query.first_day([site] if site else _among(request))
         return {
             **self.admin_site.each_context(request),
             "title": title,
@@ -155,8 +159,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         }
 
     def _site_to_see(self, request: HttpRequest, pk: int) -> Site:
-        self._require_view(request)
-        return get_object_or_404(Site.objects.select_related("account"), pk=pk)
+        return get_for(request.user, Act.VIEW, Site.objects.select_related("account"), pk=pk)
 
     def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
@@ -177,8 +180,14 @@ def visits_context(site: Site) -> dict[str, Any]:
     }
 
 
-def _sites_panel(range: Range, words: str) -> Panel:
-    rows = query.by_site(range, SITES_SHOWN + 1)
+def _among(request: HttpRequest) -> QuerySet[Site] | None:
+    """The sites that this person sees; None for all there are, which are asked faster."""
+    sees_all = may(request.user, Act.ADMINISTER)
+    return None if sees_all else visible(request.user, Site.objects.all())
+
+
+def _sites_panel(among: QuerySet[Site] | None, range: Range, words: str) -> Panel:
+    rows = query.by_site(range, SITES_SHOWN + 1, sites=among)
     pages = {row: reverse("admin:sites_site_visitors", args=[row.site_id]) for row in rows}
     shown = [Shown(row.name, f"{pages[row]}?range={words}", row) for row in rows[:SITES_SHOWN]]
     return Panel(SITES, shown, len(rows) > SITES_SHOWN)

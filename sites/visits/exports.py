@@ -12,7 +12,7 @@ from typing import Any
 from sites.models import Site
 from sites.visits import query
 from sites.visits.breakdowns import BY_SLUG
-from sites.visits.query import MEASURES
+from sites.visits.query import MEASURES, Sites
 from sites.visits.ranges import Range
 
 LINE, LEFT_OUT, SITES = "line", "left-out", "sites"
@@ -56,9 +56,12 @@ class Export:
         return json.dumps({**about, "rows": rows}, ensure_ascii=False)
 
 
-def export(name: str, site: Site | None, range: Range) -> Export:
-    """One table, all of its rows. ValueError, in words, for one that there is not."""
-    sites = None if site is None else [site]
+def export(name: str, site: Site | None, range: Range, *, among: Sites = None) -> Export:
+    """One table, all of its rows. ValueError, in words, for one that there is not.
+
+    Without a site it is of all ``among``, which is all there are when that is None.
+    """
+    sites = among if site is None else [site]
     columns: tuple[str, ...]
     rows: list[Any]
     if name == LINE:
@@ -66,7 +69,10 @@ def export(name: str, site: Site | None, range: Range) -> Export:
         rows = [(at.isoformat(), *sums) for at, *sums in query.series(sites, range)]
     elif name == SITES and site is None:
         columns = ("site", *MEASURES, "share")
-        rows = [(row.name, *row[2:-1], _share(row.share)) for row in query.by_site(range, None)]
+        rows = [
+            (row.name, *row[2:-1], _share(row.share))
+            for row in query.by_site(range, None, sites=sites)
+        ]
     elif name == LEFT_OUT and site is not None:
         columns = ("reason", "hits")
         rows = [(row.value, row.pageviews) for row in query.left_out(site, range)]

@@ -22,7 +22,7 @@ SHOWN = tuple(each for each in BREAKDOWNS if each.kind != Kind.DEPLOYMENT)
 @cache_control(public=True, max_age=60)
 def visitors(request: HttpRequest, token: str) -> HttpResponse:
     site = get_object_or_404(Site, visitors_token=token)
-    first_day = query.first_day(site)
+    first_day = query.first_day([site])
     about = asked(request.GET, first_day)
     serving = site.domains.filter(redirects=False).exclude(name__startswith="*.")
     context = {

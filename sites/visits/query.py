@@ -1,8 +1,8 @@
 """Questions about visits, one query each. Times are UTC; bots are in ``bots`` and nowhere else.
 
-``sites`` of None means all sites. Whole days are answered from ``VisitDay``, of all sites together
-from ``OverallDay``, which also have what was imported; hours from ``VisitCount``, as long as they
-are kept.
+``sites`` of None means all sites; a QuerySet of some of them is asked within the same query. Whole
+days are answered from ``VisitDay``, of all sites together from ``OverallDay``, which also have what
+was imported; hours from ``VisitCount``, as long as they are kept.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sites.visits.retention import kept_since
 
 __all__ = ["Point", "Range", "Row", "SiteRow", "Sums"]
 
+Sites = Sequence[Site] | QuerySet[Site] | None
 MINUTE, LIVE = timedelta(minutes=1), 60
 MEASURES = ("pageviews", "visits", "visitors", "bots")
 # A page and a deployment are seen; people come from a place, with a device.
@@ -83,22 +84,22 @@ def totals(sites: Iterable[Site]) -> dict[int, int]:
     return dict.fromkeys(keys, 0) | dict(days.values_list("site").annotate(Sum("pageviews")))
 
 
-def first_day(site: Site | None = None) -> date | None:
-    """The first day that was counted or imported, of one site or of all."""
+def first_day(sites: Sites = None) -> date | None:
+    """The first day that was counted or imported, of these sites or of all."""
     days = (
-        VisitDay.objects.filter(site=site)
-        if site
-        else OverallDay.objects.exclude(pageviews=0, bots=0)
+        OverallDay.objects.exclude(pageviews=0, bots=0)
+        if sites is None
+        else VisitDay.objects.filter(site__in=sites)
     )
     return days.filter(kind=Kind.ALL).order_by("day").values_list("day", flat=True).first()
 
 
-def sums(sites: Sequence[Site] | None, range: Range) -> Sums:
+def sums(sites: Sites, range: Range) -> Sums:
     found = _rows(sites, range, Kind.ALL).aggregate(**_sums())
     return Sums(**{name: value or 0 for name, value in found.items()})
 
 
-def series(sites: Sequence[Site] | None, range: Range, step: Step | None = None) -> list[Point]:
+def series(sites: Sites, range: Range, step: Step | None = None) -> list[Point]:
     """The line of the range, quiet hours, days or months included; none of the time to come."""
     step = step or step_of(range)
     rows = _hours(sites, range, Kind.ALL) if step is Step.HOUR else _rows(sites, range, Kind.ALL)
@@ -118,7 +119,7 @@ def step_of(range: Range) -> Step:
 
 
 def top(
-    sites: Sequence[Site] | None, range: Range, kind: Kind, limit: int | None = 10, offset: int = 0
+    sites: Sites, range: Range, kind: Kind, limit: int | None = 10, offset: int = 0
 ) -> list[Row]:
     """What was counted most, the most first; ``limit`` of None gives all of it."""
     rows = _ranked(_rows(sites, range, kind).values("value"), MEASURE.get(kind, "visits"))
@@ -126,10 +127,14 @@ def top(
     return [Row(**_shared(row)) for row in ordered[_part(limit, offset)]]
 
 
-def by_site(range: Range, limit: int | None = 10, offset: int = 0) -> list[SiteRow]:
+def by_site(
+    range: Range, limit: int | None = 10, offset: int = 0, *, sites: Sites = None
+) -> list[SiteRow]:
     """The sites that were visited most, the most first."""
     name = Site.objects.filter(pk=OuterRef("site_id")).values("name")
-    rows = _ranked(_of_sites(range, Kind.ALL).values("site_id"), "visits")
+    counted = _of_sites(range, Kind.ALL)
+    counted = counted if sites is None else counted.filter(site__in=sites)
+    rows = _ranked(counted.values("site_id"), "visits")
     ordered = rows.annotate(name=Subquery(name)).order_by("-rank", "-pageviews", "site_id")
     return [SiteRow(**_shared(row)) for row in ordered[_part(limit, offset)]]
 
@@ -152,7 +157,7 @@ def left_out(site: Site, range: Range) -> list[Row]:
     return top([site], range, Kind.LEFT_OUT, limit=None)
 
 
-def _rows(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:
+def _rows(sites: Sites, range: Range, kind: Kind) -> QuerySet[Any]:
     if sites is None and range.is_whole_days and kind in OverallDay.KINDS:
         return OverallDay.objects.filter(kind=kind, day__range=(range.first, range.last))
     rows = _of_sites(range, kind)
@@ -166,7 +171,7 @@ def _of_sites(range: Range, kind: Kind) -> QuerySet[Any]:
     return VisitDay.objects.filter(kind=kind, day__range=(range.first, range.last))
 
 
-def _hours(sites: Sequence[Site] | None, range: Range, kind: Kind) -> QuerySet[Any]:
+def _hours(sites: Sites, range: Range, kind: Kind) -> QuerySet[Any]:
     hours = VisitCount.objects.filter(kind=kind, hour__gte=range.since, hour__lt=range.until)
     return hours if sites is None else hours.filter(site__in=sites)
 

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 from itertools import zip_longest
 from typing import NamedTuple
 
-from sites.models import Kind, Site
+from sites.models import Kind
 from sites.visits import query
 from sites.visits.breakdowns import BREAKDOWNS, Breakdown
 from sites.visits.marks import Release, releases
-from sites.visits.query import Point, Row, SiteRow, Sums
+from sites.visits.query import Point, Row, SiteRow, Sites, Sums
 from sites.visits.ranges import DEFAULT, NAMES, Range, Step
 
 PANEL_ROWS = 10
@@ -167,7 +167,7 @@ class Report:
         return Change(now, before)
 
 
-def report(sites: Sequence[Site] | None, range: Range, *, is_compared: bool = True) -> Report:
+def report(sites: Sites, range: Range, *, is_compared: bool = True) -> Report:
     """Two queries: one for the range and one for the period before. Of hours, one more."""
     step = query.step_of(range)
     points = query.series(sites, range, step)
@@ -202,15 +202,13 @@ class Panel(NamedTuple):
     is_cut: bool
 
 
-def panels(
-    sites: Sequence[Site] | None, range: Range, shown: Iterable[Breakdown] = BREAKDOWNS
-) -> list[Panel]:
+def panels(sites: Sites, range: Range, shown: Iterable[Breakdown] = BREAKDOWNS) -> list[Panel]:
     """The first rows of each breakdown, one query each."""
     return [panel(sites, range, breakdown) for breakdown in shown]
 
 
 def panel(
-    sites: Sequence[Site] | None,
+    sites: Sites,
     range: Range,
     breakdown: Breakdown,
     limit: int = PANEL_ROWS,

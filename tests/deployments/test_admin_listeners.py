@@ -12,12 +12,13 @@ from standardwebhooks.webhooks import Webhook
 
 from cloudadmin.celery import app
 from deployments.models import Listener, Message
+from sites.models import Role
 from tests.factories import (
     DeploymentFactory,
     ListenerFactory,
     MessageFactory,
     SiteFactory,
-    UserFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -133,12 +134,15 @@ def test_messages_are_read_only(admin_client):
     assert admin_client.get(reverse("admin:deployments_message_add")).status_code == 403
 
 
-def test_who_may_not_change_sites_acts_on_none(client):
+def test_who_does_not_operate_the_site_acts_on_none(client):
     row = ListenerFactory()
-    client.force_login(UserFactory())
-    for action in ("change", "test", "new-secret"):
-        assert client.post(page(row, action)).status_code == 403
-    assert client.post(page(MessageFactory(), "resend")).status_code == 403
+    for role, status in ((Role.DEPLOYER, {403, 404}), (None, {404})):
+        client.force_login(member(role, row.site) if role else member(Role.OWNER, SiteFactory()))
+        for action in ("change", "test", "new-secret"):
+            assert client.post(page(row, action)).status_code in status
+        assert client.post(page(MessageFactory(listener=row), "resend")).status_code in status
+    client.force_login(member(Role.OPERATOR, row.site))
+    assert client.post(page(row, "new-secret")).status_code == 403
 
 
 def test_lists_take_the_same_queries_for_more_rows(admin_client, django_assert_max_num_queries):

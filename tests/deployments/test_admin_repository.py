@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from cloudadmin.celery import app
 from deployments.models import Delivery, Deployment, Repository
-from tests.factories import RepositoryFactory, SiteFactory, UserFactory
+from sites.models import Role
+from tests.factories import RepositoryFactory, SiteFactory, member
 
 pytestmark = pytest.mark.django_db
 
@@ -127,11 +128,13 @@ def test_the_workflow_file_is_there_to_copy(admin_client):
     assert "http://testserver" in content
 
 
-def test_who_may_not_change_sites_acts_on_none(client):
+def test_who_does_not_operate_the_site_acts_on_none(client):
     row = RepositoryFactory()
-    client.force_login(UserFactory())
-    for action in ("change", "deploy-now", "new-secret"):
-        assert client.post(page(row, action)).status_code == 403
+    for user in (member(Role.DEPLOYER, row.site), member(Role.OWNER, SiteFactory())):
+        client.force_login(user)
+        for action in ("change", "deploy-now", "new-secret"):
+            assert client.post(page(row, action)).status_code in (403, 404)
+    client.force_login(member(Role.DEPLOYER, row.site))
     assert client.get(reverse(ADD)).status_code == 403
     row.refresh_from_db()
     assert row.secret == "between us"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from deployments import tokens
 from deployments.models import DeployToken, Scope
 from sites.errors import Refused
-from tests.factories import SiteFactory, UserFactory
+from sites.models import Role
+from tests.factories import SiteFactory, member
 
 DAY = timedelta(days=1)
 
@@ -52,13 +53,19 @@ def test_a_token_that_is_over_is_refused_with_the_reason(site, change, said):
         tokens.verify(text)
 
 
-def test_who_made_a_token_and_was_shut_out_takes_it_along(site):
-    user = UserFactory()
+def test_a_token_does_no_more_than_its_creator_may_now(site):
+    user = member(Role.OWNER, site)
     text = issue(site, creator=user)[1]
-    tokens.verify(text)
+    assert tokens.allows(tokens.verify(text), Scope.DEPLOY)
+    user.memberships.update(role=Role.VIEWER)
+    assert not tokens.allows(tokens.verify(text), Scope.DEPLOY)
+    assert tokens.allows(tokens.verify(text), Scope.READ)
     user.is_active = False
     user.save()
-    with pytest.raises(tokens.TokenRefused, match="account"):
+    with pytest.raises(tokens.TokenRefused, match="no role for shop"):
+        tokens.verify(text)
+    user.delete()
+    with pytest.raises(tokens.TokenRefused, match="No such token"):
         tokens.verify(text)
 
 

@@ -72,7 +72,7 @@ def test_the_first_day_is_of_one_site_or_of_all(site, quiet):
     assert query.first_day() is None
     add_day(site, ago=3)
     add_day(quiet, ago=9)
-    assert query.first_day(site) == today() - 3 * DAY
+    assert query.first_day([site]) == today() - 3 * DAY
     assert query.first_day() == today() - 9 * DAY
 
 
