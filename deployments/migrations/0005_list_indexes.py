@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(deployments.models.words.Words.CREATE, deployments.models.words.Words.DROP),
         AddIndexConcurrently(
             model_name='deployment',
             index=models.Index(fields=['site', '-id'], name='deployments_of_site'),

@@ -17,9 +17,21 @@ COLUMNS = ("description", "author", "source", "ref", "error_message")
 class Words(Func):
     """Its arguments as a tsvector, the parts of a path or an address as words of their own."""
 
-    template = "to_tsvector('simple', translate(%(expressions)s, '/\\:._-@#&=?', '           '))"
-    arg_joiner = " || ' ' || "
+    function = "deployment_words"
     output_field = SearchVectorField()
+
+    # Making one takes some 20 us. PostgreSQL has to know: or it would rather make those of twenty
+    # thousand rows, in the order of the list, than ask the index for all that have a word.
+    CREATE = """
+        CREATE OR REPLACE FUNCTION deployment_words(text, text, text, text, text)
+        RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 700 AS $$
+        BEGIN
+            RETURN to_tsvector('pg_catalog.simple', translate(
+                $1 || ' ' || $2 || ' ' || $3 || ' ' || $4 || ' ' || $5,
+                '/\:._-@#&=?', '           '));
+        END $$
+    """
+    DROP = "DROP FUNCTION deployment_words(text, text, text, text, text)"
 
 
 class Matches(Func):
