@@ -336,6 +336,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
     "requeue messages": {"task": "deployments.requeue_messages", "schedule": 10.0},
     "tell missed": {"task": "deployments.tell_missed", "schedule": 60.0},
+    "requeue bulk runs": {"task": "deployments.requeue_bulk", "schedule": 15.0},
     "tidy logs": {"task": "deployments.tidy_logs", "schedule": 3600.0},
 }
 

@@ -14,6 +14,7 @@ from deployments import (
     rollback,
     uploads,
 )
+from deployments.bulk import runs
 from deployments.notifications import delivery
 from sites.store import locked
 
@@ -108,3 +109,16 @@ def expire_previews() -> None:
 def tidy_releases() -> None:
     """Give up old deployments; delete what nobody needs any more."""
     retention.tidy_all()
+
+
+@shared_task(name="deployments.run_bulk")
+def run_bulk(pk: int) -> None:
+    pause = runs.advance(pk)
+    if pause is not None:
+        run_bulk.apply_async((pk,), countdown=pause)
+
+
+@shared_task(name="deployments.requeue_bulk")
+def requeue_bulk() -> None:
+    for pk in runs.due():
+        run_bulk.delay(pk)

@@ -37,7 +37,10 @@ def strangers() -> int:
 def fill(sites: int, deployments: int, tell: Tell) -> None:
     """Make so many sites, each with its share of the deployments."""
     seed = Seed(
-        *(_first(model) for model in (Account, Team, Site, Deployment)),
+        account=_first(Account),
+        team=_first(Team),
+        site=_first(Site),
+        deployment=_first(Deployment),
         sites=sites,
         rounds=max(1, deployments // sites),
     )
@@ -129,7 +132,7 @@ def _insert(cursor: Any, model: type[models.Model], columns: dict[str, str], sou
             now = timezone.now() if getattr(field, "auto_now_add", False) else None
             values.append(field.get_db_prep_save(now or field.get_default(), connection))
             expressions.append("%s")
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     source = source.replace("%", "%%")
     cursor.execute(
         f"INSERT INTO {_table(model)} ({names}) SELECT {', '.join(expressions)} FROM {source}",
@@ -142,10 +145,11 @@ def _remove(cursor: Any, model: type[models.Model], condition: str, tell: Tell) 
     """The rows, and before them all that refer to them."""
     found = f"SELECT id FROM {_table(model)} WHERE {condition}"
     for relation in model._meta.related_objects:
-        other, field = relation.related_model, relation.field
-        if not isinstance(other, type) or field.many_to_many or other is model:
+        other: Any = relation.related_model
+        field: Any = relation.field
+        if field.many_to_many or other is model:
             continue
-        column = connection.ops.quote_name(field.column)
+        column = connection.ops.quote_name(str(field.attname))
         if relation.on_delete is models.SET_NULL and "site" not in field.name:
             cursor.execute(
                 f"UPDATE {_table(other)} SET {column} = NULL WHERE {column} IN ({found})"

@@ -1,3 +1,4 @@
+from deployments.models.bulk import BulkItem, BulkRun
 from deployments.models.deployment import Deployment
 from deployments.models.edge_index import EdgeIndex, IndexBucket
 from deployments.models.invalidation import Invalidation
@@ -8,6 +9,8 @@ from deployments.models.settings import DeploySettings
 from deployments.models.token import DeployToken, Scope, TrustedRepository
 
 __all__ = [
+    "BulkItem",
+    "BulkRun",
     "Delivery",
     "DeploySettings",
     "DeployToken",

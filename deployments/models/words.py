@@ -22,7 +22,7 @@ class Words(Func):
 
     # Making one takes some 20 us. PostgreSQL has to know: or it would rather make those of twenty
     # thousand rows, in the order of the list, than ask the index for all that have a word.
-    CREATE = """
+    CREATE = r"""
         CREATE OR REPLACE FUNCTION deployment_words(text, text, text, text, text)
         RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 700 AS $$
         BEGIN
