@@ -17,6 +17,7 @@ from deployments import lane, previews
 from deployments.admin.actions import Invalidate
 from deployments.admin.addresses import address_of, with_addresses
 from deployments.admin.attention import FAILED_DEPLOYMENT
+from deployments.admin.bulk import BulkMixin
 from deployments.admin.deploy import Deploy, DeployForm
 from deployments.admin.keeping import (
     Keep,
@@ -53,7 +54,7 @@ PREVIEWS_SHOWN = 25
 
 
 @admin.register(Site)
-class SiteAdmin(BaseSiteAdmin):
+class SiteAdmin(BulkMixin, BaseSiteAdmin):
     list_display = ("site", "state_badge", "address", "current", "visits", "created")
     more_filters = (Attention(*REASONS, FAILED_DEPLOYMENT), *BaseSiteAdmin.more_filters[1:])
     change_form_template = "deployments/site.html"

@@ -182,7 +182,9 @@ class MaintenanceOff(Maintenance):
 
 class ChangeTeam(BulkAct):
     slug, title = "team", "Change team"
-    says = "The roles of that team count for these sites from then on, those of their former do not."
+    says = (
+        "The roles of that team count for these sites from then on, those of their former do not."
+    )
     act = Act.OWN
     asks = "team"
 

@@ -13,7 +13,7 @@ from sites.models.lease import Leased
 
 
 class BulkRun(Leased):
-    """Worked through a few sites at a time, by one worker; ``key`` makes one run of asking twice."""
+    """Worked through a few sites at a time, by one worker; a ``key`` makes one run of two."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -61,9 +61,7 @@ class BulkItem(models.Model):
     OVER = (State.SUCCESS, State.SKIPPED, State.FAILURE)
 
     run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, related_name="items")
-    site = models.ForeignKey(
-        Site, on_delete=models.SET_NULL, null=True, related_name="bulk_items"
-    )
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="bulk_items")
     site_name = models.CharField(max_length=120)
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     said = models.TextField(blank=True, help_text="How it went, in a sentence.")
