@@ -189,7 +189,7 @@ class ChangeTeam(BulkAct):
     asks = "team"
 
     def do(self, site: Site, options: dict[str, Any], item: BulkItem, user: User) -> Outcome:
-        team = Team.objects.filter(pk=options.get("team")).first()
+        team = Team.objects.filter(pk=options.get("team") or 0).first()
         if team is None or not may(user, Act.OWN, team):
             raise Refused("The team is gone, or is not yours any more.")
         Site.objects.filter(pk=site.pk).update(team=team)

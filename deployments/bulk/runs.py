@@ -183,7 +183,7 @@ def _act(run: BulkRun, act: BulkAct, pk: int, user: User) -> None:
     if item.tries > MOST_TRIES:
         return _end(item, State.FAILURE, "Its worker died several times; it is not tried again.")
     sites: QuerySet[Site] = Site.objects.select_related("account", "deploy_settings")
-    site = sites.filter(pk=item.site_id).first()
+    site = sites.filter(pk=item.site_id or 0).first()
     if site is None:
         return _end(item, State.SKIPPED, "It is gone: it was destroyed meanwhile.")
     if why := act.skipped(site, user):

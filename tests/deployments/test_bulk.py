@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from deployments.bulk import runs
-from deployments.bulk.acts import ACTS, Lock, Maintenance
-from deployments.models import BulkItem, BulkRun, DeploySettings, Invalidation
+from deployments.bulk.acts import ACTS, Lock, Maintenance, Outcome
+from deployments.models import BulkRun, DeploySettings, Invalidation
 from sites.errors import Refused
 from sites.models import Membership, Operation, Role, Site, Team
 from tests.factories import AccountFactory, SiteFactory, UserFactory
@@ -194,7 +194,7 @@ def test_what_is_busy_waits_for_another_turn_and_what_fails_does_not(admin_user,
             raise ZeroDivisionError
         if site == refused:
             raise Refused("It has no room.")
-        return runs.Outcome("Done.")
+        return Outcome("Done.")
 
     monkeypatch.setattr(Maintenance, "do", do)
     run = runs.start(
@@ -263,4 +263,4 @@ def test_sites_get_another_team_from_who_owns_both(admin_user):
     run = runs.start(ACTS["team"], [site], {"team": team.pk}, admin_user, uuid.uuid4())
     runs.advance(run.pk)
     site.refresh_from_db()
-    assert (site.team, BulkItem.objects.last().state) == (team, "success")
+    assert (site.team, list(outcomes(run).values())) == (team, [("success", "In New now.")])
