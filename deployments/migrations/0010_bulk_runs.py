@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('deployments', '0008_deployments_succeeded'),
+        ('deployments', '0009_creators'),
         ('sites', '0012_list_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
