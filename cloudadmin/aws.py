@@ -23,6 +23,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from cloudadmin.calls import note_call
+
 if TYPE_CHECKING:
     import boto3
     from botocore.awsrequest import AWSPreparedRequest
@@ -159,6 +161,7 @@ class Clients:
         )
         client.meta.events.register_first("needs-retry", create_only_once)
         client.meta.events.register("after-call-error", raise_if_garbled)
+        client.meta.events.register("after-call", note_call)
         if pace := self.pace:
             client.meta.events.register("before-send", lambda **_: pace(service))
         return client

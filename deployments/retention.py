@@ -26,7 +26,7 @@ from cloudadmin.aws import BotoCoreError, ClientError
 from deployments import access, edge_index, head_rules, index_rows
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest, object_key
-from deployments.models import Deployment, EdgeIndex, IndexBucket
+from deployments.models import Deployment, DeploymentEvent, EdgeIndex, IndexBucket
 from deployments.progress import deciding
 from deployments.target import target_of
 from sites.access import clients_for
@@ -125,6 +125,7 @@ def sweep(site: Site) -> Swept:
     with deciding(site):
         if because := _stopped_because(site, moment):
             return Swept(objects=len(keys), waits_for=because)
+        DeploymentEvent.objects.filter(deployment__in=going).delete()
         Deployment.objects.filter(pk__in=going).update(
             manifest=b"", objects_deleted_at=timezone.now()
         )

@@ -17,7 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sites import accounts, by_hand, provisioning, stacks
+from cloudadmin.calls import noting_calls
+from sites import accounts, by_hand, provisioning, stacks, tries
 from sites.access import clients_for
 from sites.audit import on_behalf_of
 from sites.errors import Refused
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 RETRY_SECONDS = 5
 RESEND = timedelta(seconds=30)
+OUR_MISTAKE = "cloudadmin itself failed here; the worker's log has the details."
 # What must be ready for a visitor to get an answer; certificates and aliases join later.
 SERVING = frozenset({"bucket", "bucket_policy", "function", "key_value_store", "distribution"})
 
@@ -162,18 +164,20 @@ def _run(operation: Operation) -> float | None:
         )
         return None
     try:
-        with operation.heartbeat():
+        with operation.heartbeat(), noting_calls():
             return _settle(operation, _explained(operation, _pass(operation)))
     except LeaseLost:
         raise
     except provisioning.ResourceFailed as error:
         return _settle(operation, provisioning.Failed(error))
     except (provisioning.UnsafePlan, provisioning.PlanChanged, Blocked, Refused) as refusal:
+        tries.note(operation, refusal)
         _refuse(operation, str(refusal))
         return None
     except Exception:
         logger.exception("operation %s failed by a mistake of ours", operation.pk)
-        return _retry(operation, "cloudadmin itself failed here; the worker's log has the details.")
+        tries.note(operation, OUR_MISTAKE)
+        return _retry(operation, OUR_MISTAKE)
 
 
 def plan(site: Site, *, leaving: Collection[tuple[str, str]] = ()) -> provisioning.Plan:
@@ -265,6 +269,8 @@ def _explained(operation: Operation, outcome: Outcome) -> Outcome:
 
 
 def _settle(operation: Operation, outcome: Outcome) -> float | None:
+    if isinstance(outcome, provisioning.Failed):
+        tries.note(operation, outcome.error)
     match outcome:
         case provisioning.Done():
             _finish(operation)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from cloudadmin.calls import changes_since
 from sites import provisioning
 from sites.models import Account, Operation, OperationEvent, Resource, Site
 from sites.models.lease import LeaseLost
@@ -127,8 +128,12 @@ class RowStore:
 
     def _event(self, logical_id: str, message: str) -> None:
         if self.operation is not None and message:
+            calls = [
+                {"call": each.call, "status": each.status, "request_id": each.request_id}
+                for each in changes_since()
+            ]
             OperationEvent.objects.create(
-                operation=self.operation, logical_id=logical_id, message=message
+                operation=self.operation, logical_id=logical_id, message=message, calls=calls
             )
 
     def _rows(self) -> QuerySet[Resource]:

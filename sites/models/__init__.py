@@ -2,6 +2,7 @@ from sites.models.account import Account
 from sites.models.audit import AuditEntry
 from sites.models.domain import Domain
 from sites.models.operation import Operation, OperationEvent
+from sites.models.operation_try import OperationTry
 from sites.models.people import Invitation, Membership, Role, Team
 from sites.models.resource import Resource
 from sites.models.site import Site
@@ -25,6 +26,7 @@ __all__ = [
     "Membership",
     "Operation",
     "OperationEvent",
+    "OperationTry",
     "OverallDay",
     "Resource",
     "Role",

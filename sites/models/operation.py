@@ -104,6 +104,9 @@ class OperationEvent(models.Model):
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="events")
     logical_id = models.CharField(max_length=60, blank=True)
     message = models.TextField()
+    calls = models.JSONField(
+        default=list, help_text="Of AWS: “call”, “status”, “request_id”, of those that made it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

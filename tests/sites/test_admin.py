@@ -330,7 +330,7 @@ def test_operations_are_history(admin_client):
     OperationEventFactory(operation=row, message="+ bucket made")
     url = reverse("admin:sites_operation_change", args=[row.pk])
     content = admin_client.get(url).content.decode()
-    for said in ("Denied by AWS.", "+ bucket made", "provision again", "shop-files", "aws:kms"):
+    for said in ("Denied by AWS.", "+ bucket made", "try again", "shop-files", "aws:kms"):
         assert said in content
     assert "every 2s" not in content
     assert "Denied by AWS." in admin_client.get("/sites/operation/?q=denied").content.decode()
