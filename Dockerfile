@@ -34,7 +34,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client; web = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); \
 web.request('GET', '/login/'); raise SystemExit(web.getresponse().status >= 500)"]
-CMD ["uvicorn", "cloudadmin.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off"]
+CMD ["uvicorn", "cloudadmin.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", "--no-proxy-headers"]
 
 
 FROM runtime AS local

@@ -3,8 +3,9 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import beat_init, worker_init
 
+from cloudadmin.checks import refuse_unsafe_start
 from sites.audit import actor
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudadmin.settings")
@@ -18,3 +19,9 @@ app.autodiscover_tasks()
 def name_the_worker(**_: object) -> None:
     """Before it forks: what a worker writes by itself is the worker's in the audit log."""
     actor.this_process = actor.WORKER
+
+
+@worker_init.connect
+@beat_init.connect
+def look_before(**kwargs: object) -> None:
+    refuse_unsafe_start()

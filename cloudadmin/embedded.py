@@ -114,6 +114,7 @@ def web(port: int) -> Program:
         command=[
             *(str(BIN / "uvicorn"), "cloudadmin.asgi:application"),
             *("--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"),
+            "--no-proxy-headers",
         ],
     )
 

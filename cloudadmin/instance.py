@@ -191,6 +191,7 @@ class Instance:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "SECRET_KEY": os.environ.get("SECRET_KEY") or self._state["secret_key"],
+            "CLOUDADMIN_LOCAL": "1",
             "PYTHONUNBUFFERED": "1",
         }
         if self.aws_endpoint:

@@ -5,6 +5,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.management.utils import get_random_secret_key
@@ -30,13 +31,30 @@ RUN = read_run_file(DATA_DIR / "run.json")
 
 # --- Security ---------------------------------------------------------------------------------
 
+# Everything on one machine, reached from it alone, as by "manage.py up"; all else is production,
+# which does not start unless cloudadmin/checks.py finds nothing to say.
+IS_LOCAL = env.bool("CLOUDADMIN_LOCAL", bool(RUN))
+
 # Without one, a key that nobody knows: commands work, and no session can be forged.
-SECRET_KEY = env.str("SECRET_KEY", "") or RUN.get("secret_key") or get_random_secret_key()
+SECRET_KEY = env.str("SECRET_KEY", "") or RUN.get("secret_key") or ""
+IS_SECRET_KEY_GIVEN = bool(SECRET_KEY)
+SECRET_KEY = SECRET_KEY or get_random_secret_key()
 # Secrets in the database are encrypted with both; one of several, the newest first, may be changed.
 SALT_KEY = env.list("SALT_KEY", ["cloudadmin"])
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+# How many proxies in front add to X-Forwarded-For and set X-Forwarded-Proto; by default neither
+# is believed.
+CLOUDADMIN_PROXIES = env.int("CLOUDADMIN_PROXIES", 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = CLOUDADMIN_PROXIES
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CLOUDADMIN_PROXIES else None
+IS_HTTPS = env.bool("CLOUDADMIN_HTTPS", not IS_LOCAL)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
+# What else is served beneath the dashboard's name is not ours to decide about.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Applications -----------------------------------------------------------------------------
 
@@ -157,6 +175,23 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600  # at most; cloudadmin/login/sessions.py end
 # Whether a login by OpenID Connect needs no second factor of ours, for the provider asks for one.
 CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH = env.bool("CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH", False)
 
+# OpenID Connect, for people who were invited: by the address that the provider has verified.
+CLOUDADMIN_LOGIN_OIDC_URL = env.str("CLOUDADMIN_LOGIN_OIDC_URL", "")
+if CLOUDADMIN_LOGIN_OIDC_URL:
+    INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+    _PROVIDER = {
+        "provider_id": "oidc",
+        "name": env.str("CLOUDADMIN_LOGIN_OIDC_NAME", "your organisation"),
+        "client_id": env.str("CLOUDADMIN_LOGIN_OIDC_CLIENT_ID"),
+        "secret": env.str("CLOUDADMIN_LOGIN_OIDC_SECRET"),
+        "settings": {"server_url": CLOUDADMIN_LOGIN_OIDC_URL},
+    }
+    SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_PROVIDER], "OAUTH_PKCE_ENABLED": True}}
+    SOCIALACCOUNT_ADAPTER = "cloudadmin.login.providers.Adapter"
+    SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+    _ORIGIN = "{0.scheme}://{0.netloc}".format(urlsplit(CLOUDADMIN_LOGIN_OIDC_URL))
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(_ORIGIN)
+
 # --- The dashboard ----------------------------------------------------------------------------
 
 
@@ -172,13 +207,6 @@ def page(title: str, icon: str, view: str, permission: str = "") -> dict[str, An
 
 UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "cloudadmin.dashboard.home.home",
-    "ACCOUNT": {
-        "navigation": [
-            {"title": "Second factor", "link": reverse_lazy("mfa_index")},
-            {"title": "Password", "link": reverse_lazy("account_change_password")},
-            {"title": "Sessions", "link": reverse_lazy("usersessions_list")},
-        ],
-    },
     "SIDEBAR": {
         "navigation": [
             {

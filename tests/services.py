@@ -17,6 +17,8 @@ import psycopg
 
 from cloudadmin import embedded
 
+os.environ.setdefault("CLOUDADMIN_LOCAL", "1")
+
 
 def _start_postgres() -> str:
     folder = Path(tempfile.mkdtemp(prefix="cloudadmin-tests-"))

@@ -87,7 +87,7 @@ def test_ports_are_published_on_loopback_only(service: str):
 def test_no_secret_has_a_default():
     found = SECRET.findall(COMPOSE.read_text())
     assert {name for name, _ in found} == {
-        *("SECRET_KEY", "POSTGRES_PASSWORD", "CLOUDADMIN_ADMIN_PASSWORD")
+        *("SECRET_KEY", "SALT_KEY", "POSTGRES_PASSWORD", "CLOUDADMIN_ADMIN_PASSWORD")
     }
     for name, rest in found:
         assert rest.startswith(":?"), f"{name} must be required, with a message"

@@ -17,6 +17,7 @@ from encrypted_fields.fields import EncryptedTextField
 
 from cloudadmin.login.again import was_proven_just_now
 from cloudadmin.login.guesses import Guess
+from cloudadmin.login.templatetags.browsers import browser
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +78,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         "incorrect_code": Adapter.error_messages["incorrect_code"],
     }
 
+    def generate_authenticator_name(self, user: User, type: str) -> str:
+        return browser(context.request.headers.get("User-Agent", ""))
+
     def encrypt(self, text: str) -> str:
-        return EncryptedTextField().f.encrypt(text.encode()).decode()
+        return str(EncryptedTextField().f.encrypt(text.encode()).decode())
 
     def decrypt(self, encrypted_text: str) -> str:
-        return EncryptedTextField().f.decrypt(encrypted_text.encode()).decode()
+        return str(EncryptedTextField().f.decrypt(encrypted_text.encode()).decode())

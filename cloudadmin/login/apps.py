@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
+from cloudadmin import checks  # noqa: F401  registers what is checked before production
 from cloudadmin.login import sessions
 
 

@@ -16,4 +16,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     if match is None or not (match.view_name or "").startswith(OURS):
         return {}
-    return {**admin.site.each_context(request), "is_enough": is_enough(request)}
+    return {
+        **admin.site.each_context(request),
+        "title": "Your login",
+        "is_enough": is_enough(request),
+    }

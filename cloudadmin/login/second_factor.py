@@ -1,4 +1,8 @@
-"""Who can destroy has a second factor, and their session was begun or confirmed with it."""
+"""Who can destroy has a second factor, and their session was begun or confirmed with it.
+
+Of pages that show a credential, or give away rights, each is asked for by somebody who has just
+proven who they are. So are actions of a site that say so (``SiteAction.asks_again``).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from cloudadmin.login.again import records
+from cloudadmin.login.again import asked_again, records
 from cloudadmin.login.leading import lead_to
 from sites.people import Act, may
 
@@ -22,6 +26,17 @@ MACHINES = ("api/", "hooks/", "visitors/")
 LEAVING = {"account_logout"}
 SETTING_UP = LEAVING | {"mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate"}
 PROVING = LEAVING | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+ASKING = {
+    "admin:auth_user_add",
+    "admin:auth_user_change",
+    "admin:auth_user_delete",
+    "admin:auth_user_password_change",
+    "admin:deployments_deploytoken_add",
+    "admin:deployments_listener_new-secret",
+    "admin:deployments_repository_new-secret",
+    "admin:deployments_trustedrepository_add",
+    "admin:deployments_trustedrepository_change",
+}
 
 
 class SecondFactorMiddleware:
@@ -37,15 +52,20 @@ class SecondFactorMiddleware:
         self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
         match: Any = request.resolver_match
-        if match.route.startswith(MACHINES) or is_enough(request):
+        if match.route.startswith(MACHINES) or not request.user.is_authenticated:
             return None
+        if not is_enough(request):
+            return self._led(request, match.view_name)
+        return asked_again(request) if match.view_name in ASKING else None
+
+    def _led(self, request: HttpRequest, page: str | None) -> HttpResponse | None:
         if is_mfa_enabled(request.user, FACTORS):
-            if match.view_name in PROVING:
+            if page in PROVING:
                 return None
             methods = get_adapter().get_reauthentication_methods(request.user)
             first = next(each for each in methods if each["id"].startswith("mfa_"))
             return lead_to(request, first["url"])
-        if match.view_name in SETTING_UP:
+        if page in SETTING_UP:
             return None
         return lead_to(request, reverse("mfa_activate_totp"))
 

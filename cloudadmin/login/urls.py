@@ -1,6 +1,7 @@
 """The addresses of the way in: of allauth's only those that we use."""
 
 from allauth.account import views as account
+from django.conf import settings
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -30,3 +31,9 @@ urlpatterns = [
     path("password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("password_change/done/", RedirectView.as_view(pattern_name="account_change_password")),
 ]
+
+if settings.CLOUDADMIN_LOGIN_OIDC_URL:
+    urlpatterns += [
+        path("oidc/", include("allauth.socialaccount.urls")),
+        path("oidc/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    ]

@@ -124,6 +124,7 @@ class ProtectForm(SiteForm):
 
 class Protect(ServingAction):
     slug, title, icon = "protect", "Ask for a password", "password"
+    asks_again = True
     form_class = ProtectForm
 
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
