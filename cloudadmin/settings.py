@@ -351,6 +351,7 @@ EMAIL_BACKEND = "django.core.mail.backends.{}.EmailBackend".format(
 CELERY_BEAT_SCHEDULE = {
     "requeue operations": {"task": "sites.requeue_operations", "schedule": 5.0},
     "requeue deployments": {"task": "deployments.requeue_deployments", "schedule": 10.0},
+    "advance launches": {"task": "deployments.advance_launches", "schedule": 10.0},
     "write heads": {"task": "deployments.write_heads", "schedule": 10.0},
     "poll invalidations": {"task": "deployments.poll_invalidations", "schedule": 10.0},
     "expire previews": {"task": "deployments.expire_previews", "schedule": 300.0},

@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/", include("deployments.api.urls")),
     path("hooks/github/<uuid:uid>", webhooks.github, name="github-hook"),
     path("visitors/<slug:token>/", public.visitors, name="visitors"),
+    path("sites/new/", include("deployments.admin.wizard.urls")),
     path("", include("cloudadmin.login.urls")),  # in place of the admin's own
     path("", admin.site.urls),
 ]

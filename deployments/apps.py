@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -13,6 +14,7 @@ class DeploymentsConfig(AppConfig):
 
     def ready(self) -> None:
         site_provisioned.connect(self.name_heads_again, dispatch_uid="deployments.heads")
+        site_provisioned.connect(self.carry_launch_on, dispatch_uid="deployments.launches")
         # Hear of deployments from here on, and mark them on the line of visits.
         autodiscover_modules("notifications", "visit_marks")
 
@@ -24,3 +26,10 @@ class DeploymentsConfig(AppConfig):
             transaction.on_commit(
                 lambda: current_app.send_task("deployments.write_heads"), robust=True
             )
+
+    def carry_launch_on(self, site: Any, **_: Any) -> None:
+        """A new site that is served now has its files published; beat would do it in seconds."""
+        rows = self.get_model("Launch")._default_manager.filter(site=site, state="running")
+        for pk in rows.values_list("pk", flat=True):
+            wake = partial(current_app.send_task, "deployments.advance_launch", (pk,))
+            transaction.on_commit(wake, robust=True)

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from deployments import (
     invalidation_rows,
+    launches,
     notifications,
     operations,
     previews,
@@ -38,6 +39,9 @@ def requeue_deployments() -> None:
     for deployment in operations.due():
         if pushes.is_waiting(deployment):
             deploy_push.delay(deployment.pk)
+            continue
+        if launches.is_fetching(deployment):
+            fetch_launch.delay(deployment.pk)
             continue
         task = deploy_upload if uploads.is_waiting(deployment) else resume_deployment
         task.delay(deployment.pk)
@@ -78,6 +82,24 @@ def deploy_push(pk: int) -> None:
         resume_deployment.delay(pk)
 
 
+@shared_task(name="deployments.fetch_launch")
+def fetch_launch(pk: int) -> None:
+    if launches.fetch(pk):
+        resume_deployment.delay(pk)
+
+
+@shared_task(name="deployments.advance_launch")
+def advance_launch(pk: int) -> None:
+    launches.advance(pk)
+
+
+@shared_task(name="deployments.advance_launches")
+def advance_launches() -> None:
+    """Carry on what a killed process left, and what waited for its site."""
+    for pk in launches.due().values_list("pk", flat=True):
+        advance_launch.delay(pk)
+
+
 @shared_task(name="deployments.send_message", soft_time_limit=60)
 def send_message(pk: int) -> None:
     delivery.send(pk)
@@ -98,6 +120,7 @@ def tell_missed() -> None:
 def tidy_logs() -> None:
     notifications.expire()
     pushes.expire()
+    launches.expire()
 
 
 @shared_task(name="deployments.expire_previews")

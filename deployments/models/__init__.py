@@ -2,6 +2,7 @@ from deployments.models.bulk import BulkItem, BulkRun
 from deployments.models.deployment import Deployment
 from deployments.models.edge_index import EdgeIndex, IndexBucket
 from deployments.models.invalidation import Invalidation
+from deployments.models.launch import Launch
 from deployments.models.log import DeploymentEvent
 from deployments.models.notification import Event, Listener, Message
 from deployments.models.repository import Delivery, Repository
@@ -20,6 +21,7 @@ __all__ = [
     "Event",
     "IndexBucket",
     "Invalidation",
+    "Launch",
     "Listener",
     "Message",
     "Repository",

@@ -1,0 +1,218 @@
+// The first screen: a folder becomes one archive here, and is sent with what was sent of it. The
+// third: what changed is said. Without this script an archive is sent as any form is.
+(() => {
+  const BLOCK = 512;
+  const ARCHIVE = /\.(zip|tar|tgz|tbz2?|tar\.(gz|zst|bz2)|rar|7z|xz)$/i;
+  const encoder = new TextEncoder();
+
+  const size = (bytes) => {
+    const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
+    const amount = bytes / { kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
+    return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });
+  };
+  const count = (files) => `${files.toLocaleString("en")} file${files === 1 ? "" : "s"}`;
+
+  // --- Tar: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06 ---
+
+  const header = (name, bytes, type) => {
+    const block = new Uint8Array(BLOCK);
+    const put = (text, at) => block.set(encoder.encode(text), at);
+    const octal = (number, digits) => number.toString(8).padStart(digits, "0");
+    block.set(encoder.encode(name).subarray(0, 100), 0);
+    put("0000644\0", 100);
+    put("0000000\0", 108);
+    put("0000000\0", 116);
+    put(octal(bytes, 11), 124);
+    put(octal(0, 11), 136);
+    put("        ", 148);
+    put(type, 156);
+    put("ustar\u000000", 257);
+    put(`${octal(block.reduce((sum, byte) => sum + byte, 0), 6)}\0 `, 148);
+    return block;
+  };
+  const padding = (bytes) => new Uint8Array((BLOCK - (bytes % BLOCK)) % BLOCK);
+
+  // A record says its own length: the digits of it count too.
+  const longName = (path) => {
+    const rest = encoder.encode(` path=${path}\n`).length;
+    let length = rest;
+    while (String(length).length + rest !== length) length = String(length).length + rest;
+    const record = encoder.encode(`${length} path=${path}\n`);
+    return [header("long-name", record.length, "x"), record, padding(record.length)];
+  };
+
+  const packed = (entries) => {
+    const parts = [];
+    for (const { path, file } of entries) {
+      if (encoder.encode(path).length > 100) parts.push(...longName(path));
+      // The browser reads the file itself when it is sent.
+      parts.push(header(path, file.size, "0"), file, padding(file.size));
+    }
+    parts.push(new Uint8Array(2 * BLOCK));
+    return new Blob(parts, { type: "application/x-tar" });
+  };
+
+  // --- What was dropped ---
+
+  const read = async (entry, found, tell) => {
+    if (entry.isFile) {
+      const file = await new Promise((done, fail) => entry.file(done, fail));
+      found.push({ path: entry.fullPath.replace(/^\//, ""), file });
+      if (found.length % 500 === 0) tell(found.length);
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((done, fail) => reader.readEntries(done, fail));
+      if (!some.length) return;
+      for (const each of some) await read(each, found, tell);
+    }
+  };
+
+  class Wizard {
+    constructor(form) {
+      this.form = form;
+      this.file = form.querySelector("#id_file");
+      this.folder = form.querySelector("#id_folder");
+      this.picked = form.querySelector(".picked");
+      this.problems = form.querySelector(".problems");
+      this.sending = form.querySelector(".sending");
+      this.stop = form.querySelector("[data-stop]");
+      this.archive = null;
+      this.file.addEventListener("change", () => this.chose(this.file.files[0], this.file.files[0]?.name));
+      this.folder.addEventListener("change", () =>
+        this.take([...this.folder.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }))));
+      form.addEventListener("submit", (event) => this.submit(event));
+      this.stop.addEventListener("click", () => this.request?.abort());
+      addEventListener("beforeunload", (event) => this.request && event.preventDefault());
+      this.hear(form.querySelector("[data-drop]"));
+    }
+
+    hear(area) {
+      const hasFile = (event) => event.dataTransfer?.types.includes("Files");
+      document.addEventListener("dragover", (event) => {
+        if (!hasFile(event)) return;
+        event.preventDefault();
+        area.classList.add("over");
+      });
+      document.addEventListener("dragleave", (event) => event.relatedTarget || area.classList.remove("over"));
+      document.addEventListener("drop", async (event) => {
+        if (!hasFile(event)) return;
+        event.preventDefault();
+        area.classList.remove("over");
+        if (this.request) return;
+        this.form.querySelector("[name=source][value=files]").checked = true;
+        // All at once: after the first pause the browser forgets them.
+        const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+        const [first] = event.dataTransfer.files;
+        if (entries.length === 1 && entries[0].isFile && ARCHIVE.test(first.name)) return this.chose(first, first.name);
+        const found = [];
+        try {
+          for (const entry of entries) await read(entry, found, (files) => this.tell(`Reading the folder: ${count(files)} …`));
+        } catch {
+          return this.refuse("A file in it cannot be read. Look at its rights, or pack the folder as a zip.");
+        }
+        this.take(found);
+      });
+    }
+
+    // A folder, as one archive under its name.
+    take(entries) {
+      const bytes = entries.reduce((sum, { file }) => sum + file.size, 0);
+      const { mostFiles, mostBytes } = this.form.dataset;
+      if (!entries.length) return this.refuse("There are no files in it. Choose the folder that the build wrote.");
+      if (entries.length > mostFiles) return this.refuse(`${count(entries.length)}: at most ${count(Number(mostFiles))} can be published. Split the site in two.`);
+      if (bytes > mostBytes) return this.refuse(`${size(bytes)}: at most ${size(Number(mostBytes))} can be published. Split the site.`);
+      if (entries.some(({ path }) => path.split("/").includes(".git")))
+        return this.refuse("There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.");
+      const top = entries[0].path.includes("/") ? entries[0].path.split("/")[0] : "files";
+      this.chose(packed(entries), `${top}.tar`, `${top}: ${count(entries.length)}, ${size(bytes)}`);
+    }
+
+    chose(archive, name, said) {
+      this.archive = archive ? { archive, name } : null;
+      this.say("");
+      this.tell(archive ? said ?? `${name}: ${size(archive.size)}` : "");
+    }
+
+    refuse(problem) {
+      this.archive = null;
+      this.folder.value = "";
+      this.tell("");
+      this.say(problem);
+    }
+
+    tell(text) {
+      this.picked.textContent = text;
+    }
+
+    say(problem) {
+      const shown = problem ? [Object.assign(document.createElement("p"), { className: "error", textContent: problem })] : [];
+      this.problems.replaceChildren(...shown);
+    }
+
+    submit(event) {
+      if (this.request) return event.preventDefault();
+      const isFiles = this.form.querySelector("[name=source]:checked")?.value === "files";
+      if (!isFiles || !this.archive) return;
+      event.preventDefault();
+      const data = new FormData(this.form);
+      data.delete("file");
+      data.append("file", this.archive.archive, this.archive.name);
+      const request = (this.request = new XMLHttpRequest());
+      request.upload.addEventListener("progress", ({ loaded, total }) => {
+        this.sending.querySelector("progress").value = (100 * loaded) / total;
+        this.sending.querySelector("p").textContent =
+          loaded < total ? `${size(loaded)} of ${size(total)} sent` : "All is sent; it is opened and checked …";
+      });
+      request.addEventListener("load", () => this.end(request));
+      request.addEventListener("error", () => this.fail("The connection broke, or a file was changed meanwhile. What you typed is still here; send it again."));
+      request.addEventListener("abort", () => this.fail(""));
+      request.open("POST", this.form.action);
+      request.setRequestHeader("Accept", "application/json");
+      this.busy(true);
+      request.send(data);
+    }
+
+    end(request) {
+      let answer = {};
+      try {
+        answer = JSON.parse(request.responseText);
+      } catch {
+        // A page of a proxy, or of the login.
+      }
+      this.request = null;
+      if (answer.url) return location.assign(answer.url);
+      const why = { 200: "You are logged out. Log in in another tab, then send it again.",
+        403: "You are logged out, or may not make sites. Log in in another tab, then send it again.",
+        413: "The server in front of cloudadmin takes no file as large as this. Raise its limit, or use manage.py deploy_site." };
+      this.fail(why[request.status] ?? `cloudadmin failed at it (${request.status}); its log has the details.`);
+    }
+
+    fail(problem) {
+      this.request = null;
+      this.busy(false);
+      this.say(problem);
+    }
+
+    busy(is) {
+      this.form.querySelectorAll("section.panel").forEach((part) => (part.inert = is));
+      this.sending.hidden = !is;
+      this.stop.hidden = !is;
+      this.sending.querySelector("progress").value = 0;
+      this.sending.querySelector("p").textContent = is ? "The upload begins …" : "";
+      this.form.querySelectorAll("[type=submit]").forEach((button) => (button.disabled = is));
+      this.say("");
+    }
+  }
+
+  const form = document.querySelector("[data-wizard]");
+  if (form) new Wizard(form);
+
+  // Said once for each change, and not with each look.
+  document.addEventListener("htmx:afterSwap", () => {
+    const said = document.querySelector("#launch-said");
+    const now = document.querySelector("[data-said]")?.dataset.said;
+    if (said && now && said.textContent !== now) said.textContent = now;
+  });
+})();
