@@ -20,7 +20,15 @@ from factory.declarations import (
 from factory.django import DjangoModelFactory, Password
 from factory.helpers import post_generation
 
-from deployments.models import Deployment, Event, Invalidation, Listener, Message, Repository
+from deployments.models import (
+    Deployment,
+    Event,
+    Invalidation,
+    Launch,
+    Listener,
+    Message,
+    Repository,
+)
 from sites.models import (
     Account,
     Domain,
@@ -175,6 +183,27 @@ class DeploymentFactory(RowFactory[Deployment]):
     class Params:
         served = Trait(published_at=LazyFunction(lambda: timezone.now() - timedelta(hours=1)))
         current = Trait(served=True, is_published=True)
+
+
+class LaunchFactory(RowFactory[Launch]):
+    """A draft of the sample site that could be launched; ``running``: its site is being made."""
+
+    class Meta:
+        model = Launch
+
+    owner = SubFactory(UserFactory, is_superuser=True)
+    account = SubFactory(AccountFactory)
+    name = Sequence(lambda n: f"new-{n}")
+    source = Launch.Source.SAMPLE
+    was_sent = True
+
+    class Params:
+        running = Trait(
+            state=Launch.State.RUNNING,
+            site=SubFactory(
+                SiteFactory, name=SelfAttribute("..name"), account=SelfAttribute("..account")
+            ),
+        )
 
 
 class InvalidationFactory(RowFactory[Invalidation]):

@@ -11,7 +11,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from deployments.errors import DeploymentRefused
@@ -151,4 +150,4 @@ def end(launch: Launch) -> None:
         state=Launch.State.DONE, file="", error_message="", updated_at=timezone.now()
     )
     if file is not None:
-        transaction.on_commit(lambda: file.unlink(missing_ok=True))
+        file.unlink(missing_ok=True)

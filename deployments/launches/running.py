@@ -48,7 +48,7 @@ def launch(draft: Launch, checksum: str, *, by_hand: bool) -> Launch:
     Raises Refused when the draft no longer fits, or when another plan was shown.
     """
     row = (
-        Launch.objects.select_for_update()
+        Launch.objects.select_for_update(of=("self",))
         .select_related("account", "team", "owner")
         .get(pk=draft.pk)
     )
@@ -122,7 +122,7 @@ def _deploy(row: Launch, site: Site) -> None:
     try:
         with deciding(site):
             row = (
-                Launch.objects.select_for_update(of=["self"]).select_related("owner").get(pk=row.pk)
+                Launch.objects.select_for_update(of=("self",)).select_related("owner").get(pk=row.pk)
             )
             if row.state != State.RUNNING or row.deployment_id is not None:
                 return

@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('deployments', '0004_queue_previews_api'),
-        ('sites', '0011_operation_by_hand'),
+        ('deployments', '0007_deployment_events'),
+        ('sites', '0013_audit_log'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
