@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -94,6 +94,9 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
             ago(deployment.published_at),
             deployment.description,
         )
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect("new-site")
 
     def get_urls(self) -> list[URLPattern]:
         """The actions that have their buttons beside what they are about, and the slow part."""

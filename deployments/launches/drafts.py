@@ -87,7 +87,8 @@ def _judged(path: Path, name: str, allow: Collection[str]) -> dict[str, object]:
                 "allowed": list(opened.allowed),
             }
     except SourceRefused as refused:
-        raise SourceRefused(str(refused).replace(str(path), name)) from refused
+        why = str(refused).removeprefix(f"{path} cannot be deployed: ").replace(str(path), name)
+        raise SourceRefused(f"{name} was not taken: {why}") from refused
 
 
 def new_site(launch: Launch) -> Site:

@@ -7,7 +7,7 @@ thing's own name, and a file in them is one that its author writes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What the command line calls a service, where it is not AWS's own short name.
 COMMANDS = {"s3": "s3api"}
@@ -393,9 +393,26 @@ CHANGED = {
 }
 
 
-def lesson_of(resource_type: str, action: str = "create") -> Lesson:
+# Where a stack has several of a type, by logical id: what sets this one apart.
+TITLES = {
+    "artifact_bucket": "Storage of the counter's code",
+    "function": "Code at the edge: addresses",
+    "function.headers": "Code at the edge: headers",
+    "function_permission.call": "Permission to count: the function",
+    "function_permission.url": "Permission to count: its address",
+    "origin_access_control.lambda": "Key to the visitor counter",
+    "origin_request_policy": "What the visitor counter is told",
+    "origin_request_policy.router": "What the code at the edge is told",
+}
+RECORDS = {"A": "IPv4", "AAAA": "IPv6"}
+
+
+def lesson_of(resource_type: str, action: str = "create", logical_id: str = "") -> Lesson:
     """Raises KeyError for a type that nobody explained."""
     lesson = LESSONS[resource_type]
+    title = TITLES.get(logical_id, lesson.title)
+    if resource_type == "alias_record" and logical_id:
+        title = f"{title} ({RECORDS[logical_id.split('.')[1]]})"
     if action == "create" or resource_type not in CHANGED:
-        return lesson
-    return Lesson(lesson.title, lesson.why, (CHANGED[resource_type],))
+        return replace(lesson, title=title)
+    return Lesson(title, lesson.why, (CHANGED[resource_type],))

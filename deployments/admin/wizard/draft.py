@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deployments import launches
 from deployments.admin.shown import refused_paths
-from deployments.admin.wizard.forms import DraftForm, in_dns, sentence, wrong_with_name
+from deployments.admin.wizard.forms import DraftForm, in_dns, wrong_with_name
 from deployments.admin.wizard.frame import screen
 from deployments.errors import DeploymentRefused
 from deployments.models import Launch
@@ -137,7 +137,7 @@ def _keep(launch: Launch, file: UploadedFile[bytes], allow: list[str]) -> None:
     try:
         launches.keep_file(launch, file.name or "archive", file.chunks(), allow)
     except SourceRefused as refused:
-        launches.write(launch, refused=sentence(str(refused)))
+        launches.write(launch, refused=str(refused))
     except OSError as error:
         launches.write(
             launch, refused=f"There is no room for it on cloudadmin's disk ({error.strerror})."

@@ -108,7 +108,7 @@ def _groups(planned: Plan) -> Iterator[tuple[str, list[Explained]]]:
         ("Once for the account, shared by all its sites", planned.shared),
     ):
         explained = [
-            Explained(change, lesson_of(change.type, change.action))
+            Explained(change, lesson_of(change.type, change.action, change.logical_id))
             for change in changes
             if id(change) in effective
         ]

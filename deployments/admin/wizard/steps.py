@@ -117,7 +117,7 @@ def _step(
     return Step(
         logical_id=name,
         label=change["label"],
-        lesson=lesson_of(change["type"], action),
+        lesson=lesson_of(change["type"], action, name),
         state=state,
         cost=cost_of(change["type"]),
         since=row.waiting_since if row and waits else None,
