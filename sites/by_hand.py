@@ -33,7 +33,9 @@ def next_of(operation: Operation) -> Next | None:
     if asked is None:
         return None
     planned = operation.plan.get("changes", ())
-    known = next((each for each in planned if each["logical_id"] == asked["what"]), {})
+    known: dict[str, str] = next(
+        (each for each in planned if each["logical_id"] == asked["what"]), {}
+    )
     return Next(
         logical_id=asked["what"],
         action=asked["asks"],

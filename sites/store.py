@@ -137,7 +137,7 @@ class RowStore:
             )
 
     def _rows(self) -> QuerySet[Resource]:
-        if self.site is not None and self.site.pk is None:
+        if self.site is not None and self.site._state.adding:
             return Resource.objects.none()  # it is only planned
         return Resource.objects.filter(account=self.account, site=self.site)
 

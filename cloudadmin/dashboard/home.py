@@ -11,13 +11,13 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Window
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from cloudadmin.dashboard.attention import groups
 from cloudadmin.dashboard.visits import visits
 from deployments.admin.addresses import address_of, with_addresses
-from deployments.models import Deployment
+from deployments.models import Deployment, Launch
 from sites.admin.waits import by_urgency, readable
 from sites.models import Operation, Site
 from sites.people import Act, may, visible
@@ -40,7 +40,8 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     total = sum(counts.values())
     context |= {
         "may_see": True,
-        "new_site_url": _new_site() if may(user, Act.CREATE) else "",
+        "new_site_url": reverse("new-site") if may(user, Act.CREATE) else "",
+        "launches": Launch.objects.filter(owner=user).exclude(state=Launch.State.DONE)[:SHOWN],
         "site_count": total,
         "live_count": sum(n for (state, _), n in counts.items() if state == Site.State.LIVE),
     }
@@ -67,15 +68,6 @@ def _counts(sites: QuerySet[Site]) -> dict[tuple[str, int], int]:
     """How many there are by state and account."""
     rows = sites.order_by().values_list("state", "account").annotate(count=Count("*"))
     return {(state, account): count for state, account, count in rows}
-
-
-def _new_site() -> str:
-    for name in ("admin:sites_new", "admin:sites_site_add"):
-        try:
-            return reverse(name)
-        except NoReverseMatch:
-            continue
-    return ""
 
 
 def _operations(user: Any) -> dict[str, Any]:

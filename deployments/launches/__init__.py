@@ -14,10 +14,20 @@ from deployments.launches.drafts import (
     write,
 )
 from deployments.launches.fetching import fetch, is_fetching
-from deployments.launches.running import advance, due, go_on, launch, publish, retry, shown_plan
+from deployments.launches.running import (
+    advance,
+    deployment_of,
+    due,
+    go_on,
+    launch,
+    publish,
+    retry,
+    shown_plan,
+)
 
 __all__ = [
     "advance",
+    "deployment_of",
     "discard",
     "domain_of",
     "due",

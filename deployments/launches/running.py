@@ -110,7 +110,7 @@ def is_over(row: Launch, site: Site) -> bool:
     """Whether everything that was asked for is there."""
     if site.operations.filter(status__in=Operation.ACTIVE).exists():
         return False
-    deployment = _deployment(row)
+    deployment = deployment_of(row)
     if deployment is None:
         return row.source == Source.NOTHING and site.state == Site.State.LIVE
     # Overtaken by a newer one is as good.
@@ -122,7 +122,9 @@ def _deploy(row: Launch, site: Site) -> None:
     try:
         with deciding(site):
             row = (
-                Launch.objects.select_for_update(of=("self",)).select_related("owner").get(pk=row.pk)
+                Launch.objects.select_for_update(of=("self",))
+                .select_related("owner")
+                .get(pk=row.pk)
             )
             if row.state != State.RUNNING or row.deployment_id is not None:
                 return
@@ -169,7 +171,7 @@ def retry(row: Launch, user: User) -> None:
     if last is not None and last.status in FAILED:
         with transaction.atomic():
             _provision(site, user, by_hand=row.by_hand)
-    deployment = _deployment(row)
+    deployment = deployment_of(row)
     if deployment is not None and deployment.state in ENDED_BADLY:
         Launch.objects.filter(pk=row.pk, deployment=deployment).update(
             deployment=None, attempt=row.attempt + 1, updated_at=timezone.now()
@@ -177,7 +179,9 @@ def retry(row: Launch, user: User) -> None:
         _wake("deployments.advance_launch", row.pk)
 
 
-def _deployment(row: Launch) -> Deployment | None:
+def deployment_of(row: Launch) -> Deployment | None:
+    if row.deployment_id is None:
+        return None
     return Deployment.objects.filter(pk=row.deployment_id).defer("manifest").first()
 
 

@@ -138,14 +138,6 @@ class SiteAdmin(SiteList, VisitorsMixin):
             ],
         }
 
-    def response_add(
-        self, request: HttpRequest, obj: Site, post_url_continue: str | None = None
-    ) -> HttpResponse:
-        self.message_user(
-            request, f"{obj.name} is a draft: nothing exists on AWS until you provision it."
-        )
-        return redirect("admin:sites_site_change", obj.pk)
-
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:

@@ -8,17 +8,19 @@ import zipfile
 from unittest import mock
 
 import pytest
+from celery import current_app
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
 from deployments import launches
-from deployments.admin.wizard import draft as first_screen
-from deployments.admin.wizard import plan as second_screen
 from deployments.models import Deployment, Launch
+from deployments.pushes.branches import raise_if_silent
 from deployments.source import SourceRefused
 from sites import prospects, tasks
-from sites.models import Membership, Operation, Role, Site
+from sites.models import Membership, Operation, Role, Site, Team
+from sites.preflight import about_domain
 from sites.provisioning.plan import Create, Plan
 from sites.provisioning.preflight import Finding
 from tests.factories import (
@@ -67,8 +69,8 @@ def plan(monkeypatch):
 
 @pytest.fixture
 def run_operation(monkeypatch):
-    sent = mock.create_autospec(launches.running.current_app.send_task)
-    monkeypatch.setattr(launches.running.current_app, "send_task", sent)
+    sent = mock.create_autospec(current_app.send_task)
+    monkeypatch.setattr(current_app, "send_task", sent)
     return sent
 
 
@@ -79,20 +81,21 @@ def person(client):
     user = member(Role.OPERATOR, team)
     client.force_login(user)
     AccountFactory()
-    user.team = team
     return user
 
 
 def send(client, url=None, **fields) -> str:
     """Where the first screen leads."""
     fields = {"name": "blog", "source": "files", **fields}
-    return client.post(url or reverse("new-site"), fields).url
+    answer: HttpResponseRedirect = client.post(url or reverse("new-site"), fields)
+    return answer.url
 
 
 def page(client, url: str) -> str:
     response = client.get(url)
     assert response.status_code == 200, url
-    return response.content.decode()
+    shown: str = response.content.decode()
+    return shown
 
 
 # --- The first screen -------------------------------------------------------------------------
@@ -102,7 +105,7 @@ def test_files_are_kept_and_lead_to_the_plan(client, person, data_dir):
     url = send(client, file=zipped(index__html="<p>start"), domain="München.de.", has_counter="on")
     launch = Launch.objects.get()
     assert url == reverse("new-site-plan", args=[launch.pk])
-    assert (launch.owner, launch.team, launch.name) == (person, person.team, "blog")
+    assert (launch.owner, launch.team, launch.name) == (person, Team.objects.get(), "blog")
     assert (launch.file_name, launch.file_count) == ("blog.zip", 1)
     assert launch.domain == "xn--mnchen-3ya.de"
     assert (data_dir / "launches" / launch.file).exists()
@@ -189,8 +192,8 @@ def test_a_name_is_checked_while_it_is_typed(client, person, settings):
 
 
 def test_a_domain_is_looked_up_before_there_is_a_site(client, person, monkeypatch):
-    look = mock.create_autospec(first_screen.about_domain, return_value=(CAA,))
-    monkeypatch.setattr(first_screen, "about_domain", look)
+    look = mock.create_autospec(about_domain, return_value=(CAA,))
+    monkeypatch.setattr("deployments.admin.wizard.draft.about_domain", look)
     check = reverse("new-site-domain")
     assert "CAA forbids Amazon" in page(client, f"{check}?domain=example.com")
     assert "A domain looks like" in page(client, f"{check}?domain=nothing")
@@ -263,8 +266,8 @@ def test_what_aws_would_refuse_is_not_begun(client, person, plan):
 
 
 def test_a_repository_that_does_not_answer_is_told_before(client, person, plan, monkeypatch):
-    asked = mock.create_autospec(second_screen.raise_if_silent, side_effect=SourceRefused("gone"))
-    monkeypatch.setattr(second_screen, "raise_if_silent", asked)
+    asked = mock.create_autospec(raise_if_silent, side_effect=SourceRefused("gone"))
+    monkeypatch.setattr("deployments.admin.wizard.plan.raise_if_silent", asked)
     _, url = drafted(client, source="git", git_url="https://example.com/a.git")
     assert "gone" in page(client, f"{url}?part=1")
 
@@ -279,7 +282,7 @@ def test_one_button_makes_it_once(
             answer = client.post(url, {"checksum": PLAN.checksum, "style": "once"})
             assert answer.url == reverse("new-site-progress", args=[launch.pk])
     site, operation = Site.objects.get(), Operation.objects.get()
-    assert (site.uid, site.name, site.team) == (launch.uid, "blog", person.team)
+    assert (site.uid, site.name, site.team) == (launch.uid, "blog", Team.objects.get())
     assert [domain.name for domain in site.domains.all()] == ["example.com"]
     assert (operation.creator, operation.plan_checksum) == (person, PLAN.checksum)
     assert not operation.by_hand

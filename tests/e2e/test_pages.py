@@ -156,7 +156,7 @@ def drop(page: Page, archive: Path) -> None:
 
 
 def test_every_other_page_fits_on_a_phone(up: Up, phone: Page):
-    for address in ("", "sites/operation/", "sites/account/", "sites/site/add/"):
+    for address in ("", "sites/operation/", "sites/account/", "sites/new/"):
         phone.goto(up.run["dashboard"] + address)
         fits(phone)
     phone.goto(f"{up.run['dashboard']}sites/operation/")

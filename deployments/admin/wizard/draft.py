@@ -51,7 +51,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _sent(request, Launch(owner=user))
     begun = Launch.objects.filter(owner=user).exclude(state=Launch.State.DONE)
-    return _first_screen(request, None, DraftForm(user=user), unfinished=begun[:UNFINISHED])
+    return _first_screen(request, None, DraftForm(user=user), launches=begun[:UNFINISHED])
 
 
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
@@ -120,7 +120,7 @@ def _sent(request: HttpRequest, launch: Launch) -> HttpResponse:
     form = DraftForm(request.POST, user=cast("User", request.user))
     kept = form.kept()
     try:
-        if launch.pk is None:
+        if launch._state.adding:
             launch.save(force_insert=True)
         launches.write(launch, was_sent=True, refused="", **kept)
         file = request.FILES.get("file")

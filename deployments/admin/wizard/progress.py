@@ -112,15 +112,15 @@ def panel_context(launch: Launch, user: User) -> dict[str, Any]:
     )
     last = operations[-1] if operations else None
     running = last if last and last.status in Operation.ACTIVE else None
-    deployment = Deployment.objects.filter(pk=launch.deployment_id).defer("manifest").first()
+    deployment = launches.deployment_of(launch)
     following = by_hand.next_of(running) if running else None
     waits = readable(_without_steps(running))
-    steps = steps_of(launch, site, operations, waits, following)
+    failure = _failure(last, deployment)
+    steps = steps_of(launch, site, operations, waits, following, failure)
     is_published = deployment is not None and deployment.state == Deployment.State.SUCCESS
     if launch.source != Launch.Source.NOTHING:
         steps.append(publishing(launch, site, deployment))
     names = {step.logical_id for step in steps}
-    failure = _failure(launch, last, deployment)
     context: dict[str, Any] = {
         "launch": launch,
         "site": site,
@@ -157,7 +157,7 @@ def _next(steps: list[Any], *, is_by_hand: bool) -> Any:
     return next((step for step in steps if is_by_hand and step.state == "next"), None)
 
 
-def _failure(launch: Launch, last: Operation | None, deployment: Deployment | None) -> str:
+def _failure(last: Operation | None, deployment: Deployment | None) -> str:
     if last is not None and last.status in FAILED:
         return last.error_message or "It ended without a reason."
     if deployment is not None and deployment.state in ENDED_BADLY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +79,7 @@ def steps_of(
     operations: Iterable[Operation],
     waits: Iterable[ReadableWait],
     following: Next | None,
+    failure: str,
 ) -> list[Step]:
     """In the order of the plan that was shown; what a later plan added comes after it."""
     planned: dict[str, dict[str, Any]] = {}
@@ -87,10 +88,13 @@ def steps_of(
             planned.setdefault(change["logical_id"], change)
     rows = {row.logical_id: row for row in _rows(site)}
     told = {wait.what: wait for wait in waits}
+    # It begins with what failed, as in “bucket.create: …”.
+    failed = failure.partition(": ")[0].rpartition(".")[0]
     busy = next((each.chosen for each in operations if each.chosen), "")
     return [
-        _step(change, rows.get(name), told.get(name), following, busy)
+        replace(step, state="failed") if name == failed else step
         for name, change in planned.items()
+        for step in [_step(change, rows.get(name), told.get(name), following, busy)]
     ]
 
 
