@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('deployments', '0008_deployments_succeeded'),
+        ('deployments', '0010_bulk_runs'),
         ('sites', '0013_audit_log'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
