@@ -18,6 +18,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import Clients
+from sites import events
 from sites.access import clients_for
 from sites.drift import rows_of
 from sites.errors import Refused
@@ -123,6 +124,7 @@ def _sift(rows: QuerySet[Resource], clients: Clients) -> list[ResourceFailed]:
 
 def _read(rows: Iterable[Resource], clients: Clients) -> list[ResourceFailed]:
     failures: list[ResourceFailed] = []
+    found: dict[Site, list[str]] = {}
     for row in rows:
         try:
             drifts = look(row.logical_id, record_of(row), clients)
@@ -132,12 +134,18 @@ def _read(rows: Iterable[Resource], clients: Clients) -> list[ResourceFailed]:
                 break  # AWS is busy or out of reach: asking on would not help.
             continue
         # Guarded: an operation that began meanwhile knows better.
-        Resource.objects.filter(pk=row.pk, read_at=row.read_at).exclude(
-            site__in=_at_work().values("site")
-        ).update(drift=[each.as_json() for each in drifts], drift_checked_at=timezone.now())
+        is_kept = (
+            Resource.objects.filter(pk=row.pk, read_at=row.read_at)
+            .exclude(site__in=_at_work().values("site"))
+            .update(drift=[each.as_json() for each in drifts], drift_checked_at=timezone.now())
+        )
         for drift in drifts:
             if drift.as_json() not in row.drift:
                 logger.warning("%s: %s", row.site or row.account, drift.sentence)
+                if is_kept and row.site:
+                    found.setdefault(row.site, []).append(drift.sentence)
+    for site, sentences in found.items():
+        events.drifted(site, sentences)
     return failures
 
 

@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from cloudadmin.calls import noting_calls
-from sites import accounts, by_hand, provisioning, stacks, tries
+from sites import accounts, by_hand, events, provisioning, stacks, tries
 from sites.access import clients_for
 from sites.audit import on_behalf_of
 from sites.errors import Refused
@@ -278,13 +278,15 @@ def _settle(operation: Operation, outcome: Outcome) -> float | None:
         case provisioning.Waiting(waits=waits):
             _mark_live_when_serving(operation.site)
             next_check = min(wait.next_check for wait in waits)
-            operation.release(
-                **({"chosen": ""} if operation.chosen else {}),
-                waits=[wait.as_json() for wait in waits],
-                next_check_at=next_check,
-                attempts=0,
-                error_message="",
-            )
+            with transaction.atomic():
+                events.waiting(operation, waits)
+                operation.release(
+                    **({"chosen": ""} if operation.chosen else {}),
+                    waits=[wait.as_json() for wait in waits],
+                    next_check_at=next_check,
+                    attempts=0,
+                    error_message="",
+                )
             if by_hand.is_asked(operation):
                 return 0.0
             return max(0.0, (next_check - timezone.now()).total_seconds())
@@ -348,6 +350,7 @@ def _fail(operation: Operation, status: str, message: str) -> None:
             serves = operation.kind == Operation.Kind.PROVISION and is_serving(site)
             site.state = Site.State.LIVE if serves else Site.State.FAILED
             site.save(update_fields=["state"])
+            events.failed(operation, site, message)
 
 
 @transaction.atomic

@@ -243,6 +243,7 @@ class MessageFactory(RowFactory[Message]):
 
     listener = SubFactory(ListenerFactory)
     deployment = SubFactory(DeploymentFactory, site=SelfAttribute("..listener.site"))
+    site = SelfAttribute("deployment.site")
     event = Event.SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""Who hears of a site's deployments, and whether they did."""
+"""Who hears of what happens to sites, and whether they did."""
 
 from __future__ import annotations
 
@@ -13,36 +13,52 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from deployments.admin.row_actions import ActingAdmin, RowAction
 from deployments.models import Event, Listener, Message
-from deployments.notifications import delivery
+from deployments.notifications import chat, delivery
 from deployments.notifications.addresses import AddressRefused, check
 from deployments.notifications.messages import send_soon
 from deployments.notifications.post import new_secret
 from sites.admin.base import HistoryAdmin, VisibleFilter, ago, badge, shortened, until
 from sites.errors import Refused
-from sites.people import Act
+from sites.people import Act, may
 
 MESSAGES_SHOWN = 10
 
 
 class ListenerForm(forms.ModelForm):  # type: ignore[type-arg]
+    chat_address = ""
     events = forms.MultipleChoiceField(
         choices=Event.choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        initial=[Event.SUCCEEDED, Event.FAILED],
+        initial=[event for event in Event if event != Event.STARTED],
     )
 
     class Meta:
         model = Listener
-        fields = ("site", "kind", "address", "events", "is_active")
-        labels: ClassVar = {"is_active": "Active"}
-        help_texts: ClassVar = {"is_active": "What happens while it is off is not told later."}
+        fields = ("site", "team", "account", "kind", "address", "events", "is_active")
+        labels: ClassVar = {
+            "is_active": "Active",
+            "team": "Or all sites of a team",
+            "account": "Or all sites of an account",
+        }
+        help_texts: ClassVar = {
+            "is_active": "What happens while it is off is not told later.",
+            "address": "An https URL, an e-mail address, or of a chat an address such as "
+            "slack://…, discord://…, ntfy://topic or ntfys://host/topic; what Slack and Discord "
+            "show as a webhook's URL will do. A chat's is kept encrypted, and shown shortened.",
+        }
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        whose = [data[name] for name in ("site", "team", "account") if data.get(name)]
+        if len(whose) != 1 and not self.errors and self.instance.pk is None:
+            self.add_error("site", "Choose one: a site, a team or an account.")
         address = data.get("address", "")
+        kind = data.get("kind") or self.instance.kind
         try:
-            if data.get("kind") == Listener.Kind.EMAIL:
+            if kind == Listener.Kind.EMAIL:
                 validate_email(address)
+            elif kind == Listener.Kind.CHAT and address:
+                self._check_chat(address)
             elif address:
                 check(address)
         except forms.ValidationError as error:
@@ -51,8 +67,15 @@ class ListenerForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("address", str(refused))
         return data
 
+    def _check_chat(self, address: str) -> None:
+        """The address is a secret: what is kept beside it is what may be shown."""
+        if "address" in self.changed_data or not self.instance.pk:
+            self.cleaned_data["address"] = chat.check(address)
+            self.chat_address = address
+
     def save(self, commit: bool = True) -> Any:
-        self.instance.secret = self.instance.secret or new_secret()
+        made = self.chat_address or self.instance.secret or new_secret()
+        self.instance.secret = made
         return super().save(commit)
 
 
@@ -60,10 +83,10 @@ class ListenerForm(forms.ModelForm):  # type: ignore[type-arg]
 class ListenerAdmin(ActingAdmin[Listener]):
     form = ListenerForm
     change_form_template = "deployments/listener.html"
-    list_display = ("address", "site", "kind", "hears", "state")
+    list_display = ("address", "about", "kind", "hears", "state")
     list_filter = ("kind", "is_active", ("site", VisibleFilter))
-    list_select_related = ("site",)
-    search_fields = ("address", "site__name")
+    list_select_related = ("site", "team", "account")
+    search_fields = ("address", "site__name", "team__name", "account__name")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -91,7 +114,15 @@ class ListenerAdmin(ActingAdmin[Listener]):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Listener | None = None
     ) -> tuple[str, ...]:
-        return ("site", "kind") if obj else ()
+        return ("about", "kind") if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: Listener | None = None) -> list[str]:
+        """Those who hear of many sites are the administrators' matter."""
+        rest = ["kind", "address", "events", "is_active"]
+        if obj is not None:
+            return ["about", *rest]
+        wide = ["team", "account"] if may(request.user, Act.ADMINISTER) else []
+        return ["site", *wide, *rest]
 
     def response_add(
         self, request: HttpRequest, obj: Listener, post_url_continue: str | None = None
@@ -101,8 +132,12 @@ class ListenerAdmin(ActingAdmin[Listener]):
         return super().response_add(request, obj, post_url_continue)
 
     def panel_context(self, request: HttpRequest, row: Listener) -> dict[str, Any]:
-        sent = row.messages.select_related("deployment").defer("deployment__manifest")
+        sent = row.messages.select_related("deployment", "site").defer("deployment__manifest")
         return {"sent": sent[:MESSAGES_SHOWN], "failing_since": delivery.failing_since(row)}
+
+    @admin.display(description="of", ordering="site__name")
+    def about(self, row: Listener) -> str:
+        return row.about
 
     @admin.display(description="hears of")
     def hears(self, row: Listener) -> str:
@@ -135,14 +170,14 @@ class ListenerAdmin(ActingAdmin[Listener]):
 
 @admin.register(Message)
 class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
-    list_display = ("told", "receiver", "state", "answered", "tries", "when")
-    site_path = "deployment__site"
+    list_display = ("message", "receiver", "state", "answered", "tries", "when")
+    site_path = "site"
     list_filter = ("status", "event", ("listener", VisibleFilter))
-    list_select_related = ("listener", "deployment__site")
-    search_fields = ("listener__address", "deployment__site__name", "answer")
+    list_select_related = ("listener", "site", "deployment__site")
+    search_fields = ("listener__address", "site__name", "answer")
     search_help_text = "An address, a site, or words of an answer"
     readonly_fields = fields = (
-        "told",
+        "message",
         "receiver",
         "state",
         "answer",
@@ -173,8 +208,8 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
         return super().get_queryset(request).defer("deployment__manifest")
 
     @admin.display(description="message", ordering="pk")
-    def told(self, row: Message) -> str:
-        return f"{row.get_event_display()}: {row.deployment}"
+    def message(self, row: Message) -> str:
+        return f"{row.get_event_display()}: {row.deployment or row.site}"
 
     @admin.display(description="to")
     def receiver(self, row: Message) -> str:

@@ -1,10 +1,12 @@
-"""Who is told of a site's deployments: webhooks, e-mail, and the commit that was deployed.
+"""Who is told of what happens to a site: webhooks, e-mail, chats, and the commit of a deployment.
 
 messages    one row for every event and receiver; kept as the log
 delivery    one try of one message, and what comes of it
 post        a signed webhook
 addresses   the guard in front of it: no private address is reached
 mail        a letter
+chat        Slack, Discord, ntfy and the like, through apprise
+words       what is said, harmless wherever it is shown
 Statuses for a commit are ``deployments.notifications.github``'s.
 """
 

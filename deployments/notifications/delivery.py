@@ -10,7 +10,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from deployments.models import Listener, Message
-from deployments.notifications import github, mail, post, words
+from deployments.notifications import chat, github, mail, post, words
 from deployments.notifications.answers import Answer
 from deployments.notifications.messages import following, in_turn, send_soon
 from sites.models.lease import LeaseLost
@@ -32,7 +32,7 @@ PATIENCE = timedelta(days=3)
 
 def send(pk: int) -> None:
     """Safe to call twice: whoever claims the message sends it, the others leave."""
-    messages = Message.objects.select_related("listener", "deployment__site__repository")
+    messages = Message.objects.select_related("listener", "site", "deployment__site__repository")
     message = in_turn(messages.defer("deployment__manifest")).filter(pk=pk).first()
     if message is None or not message.claim(tries=F("tries") + 1):
         return
@@ -57,6 +57,8 @@ def attempt(message: Message) -> Answer:
             return mail.deliver(
                 listener.address, words.subject(message), words.letter(message), name
             )
+        if listener.kind == Listener.Kind.CHAT:
+            return chat.post(listener.secret, *words.chat(message))
         return post.post(listener.address, listener.secret, name, words.body(message))
     except Exception:
         logger.exception("message %s could not be sent by a mistake of ours", message.pk)
@@ -67,6 +69,8 @@ def _report(message: Message) -> Answer:
     """What is reported is how the deployment stands now: of two messages one is enough."""
     if following(message):
         return Answer(True, "GitHub hears of what came after it.")
+    if message.deployment is None:
+        return Answer(False, "There is no commit to tell of.", is_final=True)
     return github.report(message.deployment)
 
 
@@ -83,8 +87,10 @@ def test(listener: Listener) -> Answer:
     """Have a listener told now that it would be told."""
     name = f"msg_test_{uuid4().hex}"
     if listener.kind == Listener.Kind.EMAIL:
-        subject = f"{listener.site}: a test of notifications"
+        subject = f"{words.plain(listener.about)}: a test of notifications"
         return mail.deliver(listener.address, subject, words.test_letter(listener), name)
+    if listener.kind == Listener.Kind.CHAT:
+        return chat.post(listener.secret, "A test of notifications", words.test_letter(listener))
     return post.post(listener.address, listener.secret, name, words.test_body(listener))
 
 

@@ -29,13 +29,17 @@ def deliver(to: str, subject: str, text: str, message_id: str) -> Answer:
 def tell_switched_off(listener: Listener, why: str) -> None:
     """To the site's other mailboxes and to the administrators."""
     mailboxes = Listener.objects.filter(
-        site=listener.site, kind=Listener.Kind.EMAIL, is_active=True
+        site=listener.site,
+        team=listener.team,
+        account=listener.account,
+        kind=Listener.Kind.EMAIL,
+        is_active=True,
     ).exclude(pk=listener.pk)
     admins = get_user_model().objects.filter(is_superuser=True, is_active=True).exclude(email="")
     to = {*mailboxes.values_list("address", flat=True), *admins.values_list("email", flat=True)}
     for address in sorted(to):
         send_mail(
-            f"{listener.site.name}: {listener.address} is not told of deployments any more",
+            f"{listener.about}: {listener.address} is not told of anything any more",
             f"{why} It was switched off; switch it on again on its page in the dashboard.\n",
             None,
             [address],

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from deployments.models import Deployment, Event, Listener, Message, Repository
 from deployments.signals import deployment_changed
+from sites.models import Site
+from sites.signals import site_event
 
 State = Deployment.State
 KEEP = timedelta(days=30)
@@ -60,6 +62,8 @@ def in_turn(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 def following(message: Message) -> Message | None:
     """What is to be told next of the same deployment to the same receiver."""
+    if message.deployment_id is None:
+        return None
     later = Message.objects.filter(
         deployment=message.deployment_id,
         listener=message.listener_id,
@@ -101,7 +105,8 @@ def _enqueue(
 ) -> list[Message]:
     with transaction.atomic():
         messages = Message.objects.bulk_create(
-            Message(deployment=deployment, event=event, listener=listener) for listener in receivers
+            Message(site=deployment.site, deployment=deployment, event=event, listener=listener)
+            for listener in receivers
         )
         for message in messages:
             send_soon(message)
@@ -112,11 +117,26 @@ def _listeners(deployment: Deployment, event: str) -> list[Listener]:
     """Who was cancelled or overtaken failed nobody: that is shown at its commit alone."""
     if event == Event.FAILED and deployment.state == State.INACTIVE:
         return []
-    return [
-        listener
-        for listener in Listener.objects.filter(site=deployment.site_id, is_active=True)
-        if event in listener.events
-    ]
+    return list(listening(deployment.site, event))
+
+
+def listening(site: Site, event: str) -> QuerySet[Listener]:
+    """Who hears of it: at the site, at its team, at its account."""
+    whose = Q(site=site) | Q(account=site.account_id)
+    if site.team_id:
+        whose |= Q(team=site.team_id)
+    return Listener.objects.filter(whose, is_active=True, events__contains=[event])
+
+
+@receiver(site_event, dispatch_uid="deployments.notifications.site")
+def on_site_event(site: Site, event: str, subject: str, data: dict[str, Any], **_: Any) -> None:
+    """Of a site that is going, its people are told as long as there is one."""
+    messages = Message.objects.bulk_create(
+        Message(site=site, event=event, listener=listener, told={"subject": subject, "data": data})
+        for listener in listening(site, event)
+    )
+    for message in messages:
+        send_soon(message)
 
 
 def _untold() -> QuerySet[Deployment]:
@@ -126,7 +146,11 @@ def _untold() -> QuerySet[Deployment]:
     """
     now = timezone.now()
     listeners = Listener.objects.filter(
-        site=OuterRef("site"), is_active=True, created_at__lt=OuterRef("created_at")
+        Q(site=OuterRef("site"))
+        | Q(account=OuterRef("site__account"))
+        | Q(team=OuterRef("site__team")),
+        is_active=True,
+        created_at__lt=OuterRef("created_at"),
     )
     succeeded = Q(state=State.SUCCESS) | Q(state=State.INACTIVE, published_at__isnull=False)
     is_listened_to = succeeded & Exists(listeners.filter(events__contains=[Event.SUCCEEDED])) | Q(
@@ -139,7 +163,7 @@ def _untold() -> QuerySet[Deployment]:
         ~Exists(_of_the_end(OuterRef("pk"))),
         finished_at__range=(now - MISSED_UNTIL, now - MISSED_AFTER),
     )
-    return ended.defer("manifest")
+    return ended.select_related("site").defer("manifest")
 
 
 def _of_the_end(deployment: Deployment | OuterRef) -> QuerySet[Message]:

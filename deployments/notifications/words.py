@@ -1,8 +1,13 @@
-"""One event, for programs and for people."""
+"""One event, for programs and for people.
+
+What others wrote (messages of commits, names, errors) is plain text wherever it is shown: in a
+chat, nobody is mentioned by it, and nothing is a link or markup.
+"""
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 from django.utils import timezone
@@ -11,6 +16,15 @@ from deployments.models import Deployment, Event, Listener, Message
 from deployments.previews import url_of
 from deployments.target import address
 
+# Look-alikes of what chats take for mentions, links and markup.
+INERT = str.maketrans(
+    {
+        **{"@": "\uff20", "<": "\u2039", ">": "\u203a", "[": "\uff3b", "]": "\uff3d"},
+        **{"*": "\u2217", "`": "\u02cb", "~": "\u223c", "|": "\uff5c", "\\": "\uff3c"},
+    }
+)
+LONGEST_FACT = 500
+OURS = "Environment url"
 STATE = {Event.STARTED: "in_progress", Event.SUCCEEDED: "success", Event.FAILED: "failure"}
 
 
@@ -23,7 +37,7 @@ def address_of(deployment: Deployment) -> str:
 
 def message_id(message: Message) -> str:
     """The same at every try, and no other installation's."""
-    return f"msg_{message.deployment.site.short_uid}_{message.pk}"
+    return f"msg_{message.site.short_uid}_{message.pk}"
 
 
 def body(message: Message) -> str:
@@ -32,10 +46,16 @@ def body(message: Message) -> str:
         {
             "type": message.event,
             "timestamp": message.created_at.isoformat(),
-            "data": data(message.deployment, Event(message.event)),
+            "data": _data(message),
         },
         separators=(",", ":"),
     )
+
+
+def _data(message: Message) -> dict[str, Any]:
+    if message.deployment is None:
+        return dict(message.told.get("data", {}))
+    return data(message.deployment, Event(message.event))
 
 
 def data(deployment: Deployment, event: Event) -> dict[str, Any]:
@@ -58,31 +78,61 @@ def data(deployment: Deployment, event: Event) -> dict[str, Any]:
 
 def subject(message: Message) -> str:
     deployment = message.deployment
-    return f"{deployment.site.name}: deployment #{deployment.number} {_verb(message)}"
+    if deployment is None:
+        return plain(str(message.told.get("subject", message.get_event_display())))
+    return f"{deployment.site.name}: deployment #{deployment.number} {_verb(message, deployment)}"
 
 
 def letter(message: Message) -> str:
-    told = data(message.deployment, Event(message.event))
-    names = ("environment_url", "error", "description", "ref", "sha", "author", "source")
-    facts = [f"{name.replace('_', ' ').capitalize()}: {told[name]}" for name in names if told[name]]
+    facts = [f"{name}: {plain(said)}" for name, said in _facts(message)]
     return "\n".join([f"{subject(message)}.", "", *facts, ""])
+
+
+def chat(message: Message) -> tuple[str, str]:
+    """A title and a text that no chat takes for anything but text; our own address is a link."""
+    facts = [f"{name}: {said if name == OURS else inert(said)}" for name, said in _facts(message)]
+    return inert(subject(message)), "\n".join(facts) or "See the dashboard."
+
+
+def _facts(message: Message) -> list[tuple[str, str]]:
+    told = _data(message)
+    if message.deployment is not None:
+        names = ("environment_url", "error", "description", "ref", "sha", "author", "source")
+        pairs = [(name.replace("_", " ").capitalize(), str(told[name])) for name in names]
+    else:
+        pairs = [
+            ("Error", str(told.get("error", ""))),
+            *(("Changed", str(said)) for said in told.get("changes", [])),
+            *(("To do", f"{w['why']} {w['todo']}") for w in told.get("waits", [])),
+        ]
+    return [(name, said) for name, said in pairs if said]
+
+
+def plain(text: str) -> str:
+    """One line without what moves a cursor, turns the direction, or is not seen."""
+    spaced = " ".join(text.split())
+    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+
+
+def inert(text: str) -> str:
+    said = plain(text).translate(INERT).replace("://", ":\u2215\u2215")
+    return said if len(said) <= LONGEST_FACT else f"{said[: LONGEST_FACT - 1]}…"
 
 
 def test_body(listener: Listener) -> str:
     said = {
         "type": "test",
         "timestamp": timezone.now().isoformat(),
-        "data": {"site": listener.site.name},
+        "data": {"site": listener.site.name if listener.site else None},
     }
     return json.dumps(said, separators=(",", ":"))
 
 
 def test_letter(listener: Listener) -> str:
-    return f"You will hear here of deployments of {listener.site}.\n"
+    return f"You will hear here of {plain(listener.about)}.\n"
 
 
-def _verb(message: Message) -> str:
-    deployment = message.deployment
+def _verb(message: Message, deployment: Deployment) -> str:
     if message.event == Event.STARTED:
         return "has started"
     if message.event == Event.FAILED:
