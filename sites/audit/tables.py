@@ -11,6 +11,7 @@ TABLES = {
     "sites_invitation": "invitation",
     "sites_operation": "operation",
     "deployments_deployment": "deployment",
+    "deployments_bulkrun": "act on many sites",
     "deployments_deploysettings": "deploy settings",
     "deployments_deploytoken": "token",
     "deployments_trustedrepository": "trusted repository",

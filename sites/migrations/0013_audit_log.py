@@ -65,7 +65,7 @@ BEGIN
         left(coalesce(whole ->> 'name', whole ->> 'username', nullif(whole ->> 'full_name', ''),
             whole ->> 'repository', whole ->> 'address', whole ->> 'url', whole ->> 'email',
             (SELECT username FROM auth_user WHERE id = (whole ->> 'user_id')::bigint),
-            '#' || (whole ->> 'number'), whole ->> 'kind', ''), 300),
+            '#' || (whole ->> 'number'), whole ->> 'kind', whole ->> 'act', ''), 300),
         of_site, coalesce(name_of_site, whole ->> 'site_name', ''), of_team,
         sites_audit_hide(before, secret), sites_audit_hide(after, secret), '', '');
     RETURN NULL;

@@ -152,7 +152,7 @@ NOT_WATCHED = {
     },
     "deployments": {
         "deployment": "its flips are",
-        "deploymentevent message delivery invalidation": "history of its own",
+        "deploymentevent message delivery invalidation bulkitem": "history of its own",
         "edgeindex indexbucket": "what the edge has",
     },
 }
