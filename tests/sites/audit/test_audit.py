@@ -146,7 +146,7 @@ FLIPS = {"deployment"}
 NOT_WATCHED = {
     "sites": {
         "auditentry": "the log itself",
-        "operationevent": "history of its own",
+        "operationevent operationtry": "history of its own",
         "resource": "what AWS has, written by the engine",
         "visitcount visitcursor visitday visitimport overallday importedday": "numbers",
     },
