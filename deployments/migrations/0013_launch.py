@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('deployments', '0010_bulk_runs'),
-        ('sites', '0013_audit_log'),
+        ('deployments', '0012_audit_of_bulk_runs'),
+        ('sites', '0014_audit_of_second_factors'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
