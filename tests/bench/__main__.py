@@ -1,7 +1,7 @@
 """Start an instance on free ports and a temporary folder, measure, print one table, clean up.
 
-``counter`` and ``statistics`` are parts of it alone, a few minutes each; other options are those of
-``uploads``.
+``counter``, ``pages`` and ``statistics`` are parts of it alone, a few minutes each; other options
+are those of ``uploads``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import psutil
 
-from tests.bench import deploys, pieces, statistics, visits
+from tests.bench import deploys, pages, pieces, statistics, visits
 from tests.bench.table import Row, markdown
 from tests.bench.tree import FILES, MAX_BYTES, MIN_BYTES
 from tests.e2e.conftest import ROOT, Up, start
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 PARTS: dict[str, tuple[str, Callable[[Up], list[Row]]]] = {
     "counter": ("the counter", visits.measure),
+    "pages": ("pages", pages.measure),
     "statistics": ("statistics", statistics.measure),
 }
 STOP_SECONDS = 90
