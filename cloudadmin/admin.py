@@ -1,13 +1,20 @@
-"""Who may log in: Django's own users and groups, in the dashboard's clothes."""
+"""Who may log in: Django's own users, in the dashboard's clothes.
+
+What they may is asked of roles: there is nothing of permissions and groups here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+
+from sites.admin.base import RolesMixin
+from sites.people.membership import last_owned
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -24,13 +31,58 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class ChangeForm(UserChangeForm):  # type: ignore[type-arg]
+    def clean_username(self) -> str:
+        """As at creation: nobody is named like somebody else but for the case."""
+        name: str = self.cleaned_data["username"]
+        if User.objects.exclude(pk=self.instance.pk).filter(username__iexact=name).exists():
+            raise forms.ValidationError("Somebody has this name; choose another.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
+        stays = data.get("is_active", True)
+        if not (stays and data.get("is_superuser", True)) and not others.exists():
+            raise forms.ValidationError("This is the last superuser: make somebody else one first.")
+        if not stays and (teams := last_owned(self.instance)):
+            raise forms.ValidationError(_only_owner(teams))
+        return data
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    form = UserChangeForm
+class UserAdmin(RolesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    form = ChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_superuser", "is_active")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields: ClassVar = ("last_login", "date_joined")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Everybody who is here may open the dashboard; what is in it for them, roles say."""
+        obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A team is not left without an owner, nor the installation without a superuser."""
+        deletable, counts, needed, protected = super().get_deleted_objects(objs, request)
+        going = list(objs)
+        for user in going:
+            teams = last_owned(user)
+            protected += [f"{user}: {_only_owner(teams)}"] if teams else []
+        left = User.objects.filter(is_superuser=True, is_active=True)
+        if not left.exclude(pk__in=[user.pk for user in going]).exists():
+            protected.append("The last superuser: make somebody else one first.")
+        return deletable, counts, set(), protected
 
 
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[type-arg]
-    pass
+def _only_owner(teams: list[str]) -> str:
+    return f"The only owner of {', '.join(teams)}: make somebody else owner first."

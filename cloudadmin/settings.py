@@ -260,6 +260,7 @@ UNFOLD: dict[str, Any] = {
                         "deployments_listener_changelist",
                         "deployments.view_listener",
                     ),
+                    page("Teams", "groups", "sites_team_changelist", "sites.view_team"),
                     page("Accounts", "cloud", "sites_account_changelist", "sites.view_account"),
                     page("Users", "group", "auth_user_changelist", "auth.view_user"),
                     page(

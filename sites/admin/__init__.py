@@ -1,5 +1,5 @@
 """The admin of sites."""
 
-from sites.admin import account, audit, operation
+from sites.admin import account, audit, operation, people
 
-__all__ = ["account", "audit", "operation"]
+__all__ = ["account", "people", "audit", "operation"]

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.base import TabularInline
 from sites.admin.drift import Accept, CheckDrift, Unaccept, drift_context
+from sites.admin.people import SitePeople
 from sites.admin.plan import Provision, Restore
 from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
 from sites.admin.site_list import SiteList
@@ -38,7 +39,7 @@ class DomainInline(TabularInline[Domain, Site]):
     verbose_name_plural = "Domains"
 
 
-class SiteAdmin(SiteList, VisitorsMixin):
+class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
     actions = None
     form = SettingsForm
     fields = (

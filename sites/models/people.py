@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.conf import settings
 from django.db import models
@@ -85,7 +85,11 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.get_role_display()} of {self.team or self.site}"
+        return f"{self.user}: {self.get_role_display()} of {self.about}"
+
+    @property
+    def about(self) -> Team | Site:
+        return self.team or cast("Site", self.site)
 
 
 def _in_a_week() -> datetime:
@@ -127,4 +131,8 @@ class Invitation(models.Model):
         constraints: ClassVar = [_about_one("invitation_to_a_team_or_a_site")]
 
     def __str__(self) -> str:
-        return f"{self.email}: {self.get_role_display()} of {self.team or self.site}"
+        return f"{self.email}: {self.get_role_display()} of {self.about}"
+
+    @property
+    def about(self) -> Team | Site:
+        return self.team or cast("Site", self.site)

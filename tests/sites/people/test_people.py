@@ -1,0 +1,257 @@
+"""People in the dashboard: teams, invitations, roles given and taken."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from sites.errors import Refused
+from sites.models import Invitation, Membership, Role, Site, Team
+from sites.people import invitations, membership, role_of
+from tests.factories import (
+    AccountFactory,
+    MembershipFactory,
+    SiteFactory,
+    TeamFactory,
+    UserFactory,
+    member,
+)
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a-long-enough-one-3"
+
+
+@pytest.fixture
+def team() -> Team:
+    return TeamFactory(name="Acme")
+
+
+@pytest.fixture
+def site(team: Team) -> Site:
+    return SiteFactory(name="shop", team=team)
+
+
+@pytest.fixture
+def owner(team: Team) -> User:
+    return member(Role.OWNER, team)
+
+
+def of(user: User) -> Any:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"admin:sites_{name}", args=args)
+
+
+def link_in(text: str) -> str:
+    found = re.search(r"http://testserver(/invitations/[\w-]+/)", text)
+    assert found
+    return found[1]
+
+
+def test_somebody_new_is_invited_and_joins(owner, team, site):
+    answer = (
+        of(owner)
+        .post(url("team_invite", team.pk), {"email": "new@example.com", "role": "2"})
+        .content.decode()
+    )
+    link = link_in(answer)
+    assert Invitation.objects.get().digest not in link
+    new: Any = Client()
+    shown = new.get(link)
+    assert "Join Acme" in shown.content.decode()
+    assert shown["Referrer-Policy"] == "no-referrer"
+    assert not Membership.objects.filter(role=Role.DEPLOYER).exists()
+    form = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+    for name in (owner.username.upper(), "ev\u0435", "x"):
+        assert new.post(link, form | {"username": name}).status_code == 200
+    assert new.post(link, form).url == reverse("account_login")
+    eve = User.objects.get(username="eve")
+    assert role_of(eve, site) is Role.DEPLOYER
+    assert not eve.is_superuser
+    # The link was handed over by the inviter: that somebody reads those letters is not proven.
+    address = EmailAddress.objects.get(user=eve)
+    assert (address.email, address.verified) == ("new@example.com", False)
+    assert new.get(link).status_code == 410
+    assert new.post(link, form | {"username": "eve2"}).status_code == 410
+    assert not User.objects.filter(username="eve2").exists()
+    assert "shop" in of(eve).get(url("site_changelist")).content.decode()
+
+
+def test_a_letter_takes_the_link_where_a_mail_server_is(owner, team, settings):
+    settings.EMAIL_HOST = "mail.example.com"
+    team.name = "Acme\u202e\x1b[2J"
+    team.save()
+    data = {"email": "new@example.com", "role": "1"}
+    answer = of(owner).post(url("team_invite", team.pk), data, follow=True).content.decode()
+    assert "/invitations/" not in answer.replace('href="/sites/', "")
+    (letter,) = mail.outbox
+    assert "\u202e" not in letter.subject
+    assert "\x1b" not in letter.body
+    link = link_in(str(letter.body))
+    form = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+    Client().post(link, form)
+    assert EmailAddress.objects.get(user__username="eve").verified
+
+
+def test_somebody_who_is_here_joins_with_a_click_and_keeps_a_higher_role(owner, team, site):
+    user = member(Role.OPERATOR, team)
+    _, secret = invitations.invite(owner, team, "x@example.com", Role.VIEWER)
+    link = reverse("invitation", args=[secret])
+    assert "Join as" in of(user).get(link).content.decode()
+    assert role_of(user, team) is Role.OPERATOR
+    of(user).post(link)
+    assert user.memberships.get().role == Role.OPERATOR
+    other = UserFactory()
+    assert of(other).post(link).status_code == 410
+    _, secret = invitations.invite(owner, site, "y@example.com", Role.OWNER)
+    of(other).post(reverse("invitation", args=[secret]))
+    assert role_of(User.objects.get(pk=other.pk), site) is Role.OWNER
+
+
+def test_a_link_dies_with_its_week_its_withdrawal_and_its_inviters_right(owner, team):
+    row, secret = invitations.invite(owner, team, "x@example.com", Role.OWNER)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    with pytest.raises(Refused):
+        invitations.find(secret)
+    _, first = invitations.invite(owner, team, "x@example.com", Role.OWNER)
+    row, second = invitations.invite(owner, team, "X@example.com", Role.OWNER)
+    with pytest.raises(Refused):
+        invitations.find(first)
+    invitations.find(second)
+    owner.memberships.update(role=Role.OPERATOR)
+    with pytest.raises(Refused):
+        invitations.find(second)
+    owner.memberships.update(role=Role.OWNER)
+    assert of(owner).post(url("invitation_revoke", row.pk)).status_code == 302
+    with pytest.raises(Refused):
+        invitations.find(second)
+    with pytest.raises(Refused):
+        invitations.find("x" * 43)
+
+
+def test_only_an_owner_gives_roles(owner, team):
+    operator = member(Role.OPERATOR, team)
+    row = MembershipFactory(team=team, role=Role.VIEWER)
+    client, stranger = of(operator), of(member(Role.OWNER, TeamFactory()))
+    for name, pk in (
+        ("team_invite", team.pk),
+        ("membership_change", row.pk),
+        ("membership_remove", row.pk),
+    ):
+        data = {"role": "4", "email": "a@example.com"}
+        assert client.post(url(name, pk), data).status_code == 403
+        assert stranger.post(url(name, pk), data).status_code == 404
+    own = operator.memberships.get()
+    assert client.post(url("membership_change", own.pk), {"role": "4"}).status_code == 403
+    with pytest.raises(Refused, match="Only an owner"):
+        membership.change_role(operator, own, Role.OWNER)
+    row.refresh_from_db()
+    assert row.role == Role.VIEWER
+    of(owner).post(url("membership_change", row.pk), {"role": "3"})
+    row.refresh_from_db()
+    assert row.role == Role.OPERATOR
+
+
+def test_the_last_owner_stays(owner, team, admin_client):
+    row = owner.memberships.get()
+    client = of(owner)
+    said = client.post(url("membership_change", row.pk), {"role": "1"}).content.decode()
+    assert "last owner of Acme" in said
+    assert "last owner" in client.post(url("membership_remove", row.pk)).content.decode()
+    delete = reverse("admin:auth_user_delete", args=[owner.pk])
+    assert "only owner of Acme" in admin_client.get(delete).content.decode()
+    admin_client.post(delete, {"post": "yes"})
+    assert User.objects.filter(pk=owner.pk).exists()
+    MembershipFactory(team=team, role=Role.OWNER, user=UserFactory(is_active=False))
+    assert "last owner" in client.post(url("membership_remove", row.pk)).content.decode()
+    MembershipFactory(team=team, role=Role.OWNER)
+    assert client.post(url("membership_remove", row.pk)).url == reverse("admin:index")
+    assert not Membership.objects.filter(pk=row.pk).exists()
+    assert client.get(url("team_change", team.pk)).status_code == 404
+
+
+def test_the_page_shows_who_may_what_in_as_many_queries_for_many(
+    owner, team, site, django_assert_max_num_queries, django_assert_num_queries
+):
+    client = of(owner)
+    for page in (url("team_change", team.pk), url("site_people", site.pk)):
+        client.get(page)
+    for _ in range(3):
+        MembershipFactory(team=team)
+        MembershipFactory(site=site)
+        invitations.invite(owner, team, f"{UserFactory().username}@example.com", Role.VIEWER)
+    counts = {}
+    pages = (url("team_change", team.pk), url("site_people", site.pk), url("team_changelist"))
+    for page in pages:
+        with django_assert_max_num_queries(25) as found:
+            assert owner.username in client.get(page).content.decode()
+        counts[page] = len(found)
+    for _ in range(12):
+        MembershipFactory(team=team)
+        MembershipFactory(site=site)
+        member(Role.VIEWER, TeamFactory())
+    for page in pages:
+        with django_assert_num_queries(counts[page]):
+            client.get(page)
+
+
+def test_a_viewer_sees_people_but_no_way_to_change_them(owner, team):
+    invitations.invite(owner, team, "secret@example.com", Role.VIEWER)
+    content = of(member(Role.VIEWER, team)).get(url("team_change", team.pk)).content.decode()
+    assert owner.username in content
+    assert "secret@example.com" not in content
+    assert url("team_invite", team.pk) not in content
+    assert "Leave" in content
+
+
+def test_names_are_inert(owner, team):
+    MembershipFactory(team=team, user=UserFactory(username="<script>alert(1)</script>"))
+    team.name = "<img src=x onerror=alert(1)>"
+    team.save()
+    content = of(owner).get(url("team_change", team.pk)).content.decode()
+    assert "<script>alert" not in content
+    assert "<img src=x" not in content
+    page = url("team_rename", team.pk)
+    assert "one line of plain text" in of(owner).post(page, {"name": "a\u202eb"}).content.decode()
+    of(owner).post(page, {"name": "Studio"})
+    team.refresh_from_db()
+    assert team.name == "Studio"
+
+
+def test_a_site_is_made_in_a_team_of_ones_own(owner, team):
+    other, account = TeamFactory(), AccountFactory()
+    data = {
+        **{"name": "new", "account": account.pk, "price_class": "PriceClass_100"},
+        **{"headers": "standard", "trailing_slash": "auto"},
+        **{f"domains-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")},
+    }
+    client = of(owner)
+    for wrong in ("", other.pk):
+        assert client.post(url("site_add"), data | {"team": wrong}).status_code == 200
+    assert client.post(url("site_add"), data | {"team": team.pk}).status_code == 302
+    assert Site.objects.get().team == team
+    assert of(member(Role.DEPLOYER, team)).get(url("site_add")).status_code == 403
+
+
+def test_the_installation_keeps_a_superuser(admin_client, admin_user):
+    page = reverse("admin:auth_user_change", args=[admin_user.pk])
+    form = {"username": "admin", "is_active": "on"}
+    assert "last superuser" in admin_client.post(page, form).content.decode()
+    UserFactory(username="Ada")
+    assert "has this name" in admin_client.post(page, form | {"username": "aDA"}).content.decode()
+    client = of(member(Role.OWNER, TeamFactory()))
+    assert client.get(page).status_code in (403, 404)
+    assert client.get(reverse("admin:auth_user_changelist")).status_code == 403
