@@ -204,8 +204,8 @@ def test_a_login_without_a_destination_leads_home(client):
     assert response.url == HOME
 
 
-@pytest.mark.parametrize("model", ["auth_user", "auth_group"])
-def test_users_and_groups_can_be_managed(admin_client, model):
+@pytest.mark.parametrize("model", ["auth_user", "sites_team"])
+def test_users_and_teams_can_be_managed(admin_client, model):
     assert admin_client.get(reverse(f"admin:{model}_changelist")).status_code == 200
     assert admin_client.get(reverse(f"admin:{model}_add")).status_code == 200
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.utils import timezone
 
@@ -16,19 +16,22 @@ from deployments.models import (
     DeployToken,
     TrustedRepository,
 )
-from sites.models import Account, Kind, Operation, Site
+from sites.models import Account, Kind, Operation, Role, Site
+from sites.people import invitations
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
     DomainFactory,
     InvalidationFactory,
     ListenerFactory,
+    MembershipFactory,
     MessageFactory,
     OperationEventFactory,
     OperationFactory,
     RepositoryFactory,
     ResourceFactory,
     SiteFactory,
+    TeamFactory,
     UserFactory,
     VisitDayFactory,
 )
@@ -58,7 +61,7 @@ def furnish() -> Rows:
     now = timezone.now()
     rows = Rows(UserFactory(username="ada", is_superuser=True, email="ada@example.com"))
     account = AccountFactory(name="Production", aws_account_id="123456789012")
-    rows.keep(rows.person, account, Group.objects.create(name="Editors"))
+    rows.keep(rows.person, account)
     sites = [SiteFactory(account=account, name=name, live=True, serving=True) for name in NAMES]
     sites.append(SiteFactory(account=account, name=LONG_NAME, live=True, serving=True))
     rows.keep(DomainFactory(site=sites[0], name="atelier-nord.example.com"))
@@ -69,10 +72,12 @@ def furnish() -> Rows:
         visits(site, 400 // (place + 1), now)
     troubles(account, sites, now)
     access(rows, sites[0], now)
+    secret = people(rows, sites[0])
     Site.objects.filter(pk=sites[0].pk).update(visitors_token="t" * 43)
     rows.values = {
         "github-hook": {"uid": sites[0].uid},
         "visitors": {"token": "t" * 43},
+        "invitation": {"secret": secret},
         "view_on_site": {"content_type_id": 1, "object_id": 1},
         "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
         "mfa_remove_webauthn": {"pk": 1},
@@ -80,6 +85,22 @@ def furnish() -> Rows:
     }
     operations(rows, account, sites, now)
     return rows
+
+
+def people(rows: Rows, site: Site) -> str:
+    """A team with somebody of each role, and the secret of an invitation to it."""
+    team = TeamFactory(name="Studio Nord")
+    Site.objects.filter(pk=site.pk).update(team=team)
+    names = ("grace", "lin", "noor", "x" * 60)
+    members = [
+        MembershipFactory(user=UserFactory(username=name), team=team, role=role)
+        for name, role in zip(names, Role, strict=True)
+    ]
+    MembershipFactory(user=UserFactory(username="sam"), site=site, role=Role.DEPLOYER)
+    address = f"{'long' * 12}@{'example' * 6}.com"
+    invitation, secret = invitations.invite(rows.person, team, address, Role.OWNER)
+    rows.keep(team, *members, invitation)
+    return secret
 
 
 def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
