@@ -116,7 +116,7 @@ class ListenerAdmin(ActingAdmin[Listener]):
     ) -> tuple[str, ...]:
         return ("about", "kind") if obj else ()
 
-    def get_fields(self, request: HttpRequest, obj: Listener | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Listener | None = None) -> Any:
         """Those who hear of many sites are the administrators' matter."""
         rest = ["kind", "address", "events", "is_active"]
         if obj is not None:

@@ -17,6 +17,7 @@ from sites import drift_checks, operations
 from sites.models import Operation, Team
 from sites.provisioning import Wait, Waiting
 from sites.provisioning.drift import Drift
+from sites.store import record_of
 from tests.deployments.receiver import Receiver
 from tests.factories import (
     AccountFactory,
@@ -165,7 +166,7 @@ def test_drift_is_told_when_it_is_new(monkeypatch):
     row = ResourceFactory()
     ListenerFactory(site=row.site)
     drift = Drift("bucket", "bucket", "Bucket", "Tags", "a", "b")
-    monkeypatch.setattr(drift_checks, "record_of", mock.Mock(spec=drift_checks.record_of))
+    monkeypatch.setattr(drift_checks, "record_of", mock.Mock(spec=record_of))
     monkeypatch.setattr(drift_checks, "look", lambda *_: [drift])
     for _ in range(2):
         row.refresh_from_db()
@@ -175,9 +176,10 @@ def test_drift_is_told_when_it_is_new(monkeypatch):
 
 
 def test_the_log_shows_what_is_about_no_deployment(admin_client):
-    listener = ListenerFactory()
+    site = SiteFactory()
+    listener = ListenerFactory(site=site)
     row = Message.objects.create(
-        site=listener.site, listener=listener, event=Event.DRIFT, told={"subject": "x", "data": {}}
+        site=site, listener=listener, event=Event.DRIFT, told={"subject": "x", "data": {}}
     )
     page = reverse("admin:deployments_listener_change", args=[listener.pk])
     for url in (
@@ -187,4 +189,4 @@ def test_the_log_shows_what_is_about_no_deployment(admin_client):
     ):
         content = admin_client.get(url).content.decode()
         assert "Changed on AWS" in content
-        assert listener.site.name in content
+        assert site.name in content
