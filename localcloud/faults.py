@@ -5,7 +5,9 @@ A rule draws from its own seeded generator: the same calls in the same order mee
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from random import Random
@@ -92,6 +94,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
+        self._cleared = asyncio.Event()
 
     def add(self, given: object) -> None:
         """One rule or a list of them, all or none. Raises BadFault."""
@@ -100,7 +103,13 @@ class Faults:
         ]
 
     def clear(self) -> None:
-        self._rules = []
+        """Whoever is delayed goes on."""
+        self._cleared.set()
+        self._rules, self._cleared = [], asyncio.Event()
+
+    async def delay(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._cleared.wait(), seconds)
 
     def as_list(self) -> list[dict[str, Any]]:
         return [asdict(rule) for rule in self._rules]

@@ -139,7 +139,7 @@ class Front:
 
         seconds, kind = self.faults.strike(entry.operation)
         if seconds:
-            await asyncio.sleep(seconds)
+            await self.faults.delay(seconds)
         if not kind:
             await self.proxy(scope, receive, noting)
         elif kind == "lose":

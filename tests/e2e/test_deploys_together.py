@@ -14,13 +14,11 @@ def test_the_newest_wins_and_the_other_says_why(up: Up, host: str, tmp_path: Pat
     fast = write(tmp_path / "newer", {"index.html": b"newer"})
     up.forget_calls()
     # Both objects of the older one, and none of the newer one.
-    with (
-        up.fault("s3.PutObject", "delay", seconds=6, times=2),
-        up.running("deploy_site", "deploys", slow, "--json") as older,
-    ):
-        eventually(lambda: len(up.puts("deploys")) == 2)
-        newer = up.deploy("deploys", fast)
-        assert older.poll() is None, "the older one is on its way still"
+    with up.running("deploy_site", "deploys", slow, "--json") as older:
+        with up.fault("s3.PutObject", "delay", seconds=180, times=2):
+            eventually(lambda: len(up.puts("deploys")) == 2)
+            newer = up.deploy("deploys", fast)
+            assert older.poll() is None, "the older one is on its way still"
         told, _ = older.communicate(timeout=60)
 
     result = json.loads(told)

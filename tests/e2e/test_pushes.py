@@ -54,7 +54,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
 
 
 @pytest.fixture(scope="module")
-def hook(up: Up, host: str, origin: Origin) -> Hook:
+def hook(up: Up, live_host: str, origin: Origin) -> Hook:
     """Set up in the dashboard, as a person does, who sees the secret once."""
     with httpx.Client(base_url=up.run["dashboard"], timeout=30, follow_redirects=True) as client:
 

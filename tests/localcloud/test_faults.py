@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -189,6 +190,17 @@ def test_a_delayed_call_is_answered_later(control):
     began = time.monotonic()
     control.client("sts").get_caller_identity()
     assert time.monotonic() - began >= 0.3
+
+
+def test_who_is_delayed_goes_on_when_the_rules_are_taken_back(control):
+    control.fault("sts.GetCallerIdentity", "delay", seconds=3600)
+    with ThreadPoolExecutor() as threads:
+        caller = threads.submit(control.client("sts").get_caller_identity)
+        while not (calls := http.get(f"{control.endpoint}/_localcloud/calls").json()):
+            assert not caller.done()
+        assert calls[0]["seconds"] is None
+        http.delete(f"{control.endpoint}/_localcloud/faults")
+        assert caller.result(timeout=60)["Account"]
 
 
 def test_rules_are_listed_counted_and_taken_back(control):
