@@ -323,6 +323,10 @@ CLOUDADMIN_DRIFT_SECONDS = env.float(
     "CLOUDADMIN_DRIFT_SECONDS", 1440.0 if CLOUDADMIN_EDGE_URL else 86400.0
 )
 
+# The browser that takes a picture of a site after it was published; empty to look for one in PATH,
+# "off" for none.
+CLOUDADMIN_CHROMIUM: str = env.str("CLOUDADMIN_CHROMIUM", "")
+
 # --- Repositories and notifications -----------------------------------------------------------
 
 # How a repository may be fetched; those of this machine only where everything is on it.
@@ -356,6 +360,7 @@ CELERY_BEAT_SCHEDULE = {
     "write heads": {"task": "deployments.write_heads", "schedule": 10.0},
     "poll invalidations": {"task": "deployments.poll_invalidations", "schedule": 10.0},
     "expire previews": {"task": "deployments.expire_previews", "schedule": 300.0},
+    "take pictures": {"task": "deployments.take_pictures", "schedule": 10.0},
     "tidy releases": {"task": "deployments.tidy_releases", "schedule": 3600.0},
     "sync visits": {
         "task": "sites.sync_visits",

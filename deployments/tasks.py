@@ -9,6 +9,7 @@ from deployments import (
     launches,
     notifications,
     operations,
+    pictures,
     previews,
     pushes,
     retention,
@@ -126,6 +127,14 @@ def tidy_logs() -> None:
 @shared_task(name="deployments.expire_previews")
 def expire_previews() -> None:
     previews.expire()
+
+
+@shared_task(name="deployments.take_pictures")
+def take_pictures() -> None:
+    """Of one site, the one that was published last: a picture is never in the way of a release."""
+    with locked("deployments.take_pictures", 0) as is_ours:
+        if is_ours:
+            pictures.take_next()
 
 
 @shared_task(name="deployments.tidy_releases")

@@ -42,6 +42,12 @@ def about_domain(account: Account, name: str) -> tuple[Finding, ...]:
     return about_names(clients_for(account), _dns(), (name,))
 
 
+def dns_findings(site: Site) -> tuple[Finding, ...]:
+    """What is wrong with the site's domains in the DNS as it is now. Takes seconds."""
+    names = tuple(site.domains.values_list("name", flat=True))
+    return about_names(clients_for(site.account), _dns(), names, site_spec(site).prefix)
+
+
 def explained_waits(
     operation: Operation, waits: tuple[provisioning.Wait, ...]
 ) -> provisioning.Outcome:

@@ -67,6 +67,7 @@ class KeepForm(SiteForm):
 
 class Keep(ServingAction):
     slug, title, icon = "keep", "What is kept", "inventory_2"
+    tab = "settings"
     form_class = KeepForm
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
@@ -79,6 +80,7 @@ class Keep(ServingAction):
 
 class Maintenance(ServingAction):
     slug, title, icon = "maintenance", "Maintenance on", "engineering"
+    tab = "settings"
     is_on: ClassVar[bool] = True
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
@@ -125,6 +127,7 @@ class ProtectForm(SiteForm):
 class Protect(ServingAction):
     slug, title, icon = "protect", "Ask for a password", "password"
     asks_again = True
+    tab = "settings"
     form_class = ProtectForm
 
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
@@ -168,6 +171,7 @@ class PathForm(SiteForm):
 
 class Unprotect(ServingAction):
     slug, title, icon = "unprotect", "Open to everybody", "lock_open_right"
+    tab = "settings"
     form_class = PathForm
     danger = True
 

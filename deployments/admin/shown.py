@@ -27,11 +27,13 @@ REFUSED_PATH = re.compile(r"“([^”]+)”(?= would be public:| \()")
 
 @dataclass(frozen=True)
 class Shown:
-    """A deployment with what a page says of it; ``number`` is that of the published one, or 0."""
+    """A deployment with what a page says of it; ``published`` is the number of the published one,
+    or 0. ``address`` is that of its preview, if it has one."""
 
     row: Deployment
     published: int = 0
     can_publish: bool = False
+    address: str = ""
 
     @property
     def badge(self) -> SafeString:
@@ -59,10 +61,6 @@ class Shown:
     def can_be_repeated(self) -> bool:
         """Whether it failed for paths that a person may let through."""
         return self.has_failed and bool(refused_paths(self.row.error_message))
-
-    @property
-    def address(self) -> str:
-        return previews.url_of(self.row) if self.row.is_previewed else ""
 
 
 @dataclass(frozen=True)
@@ -116,11 +114,25 @@ def word_for(row: Deployment) -> tuple[str, str]:
 
 
 def shown(site: Site, rows: Sequence[Deployment], published: Deployment | None) -> list[Shown]:
-    """In one query, however many rows."""
+    """In few queries, however many rows."""
     number = published.number if published else 0
     ours = kept(site).filter(pk__in=[row.pk for row in rows])
     can = set(ours.values_list("pk", flat=True))
-    return [Shown(row, number, row.pk in can and not row.is_published) for row in rows]
+    links = preview_links([row for row in rows if row.is_previewed])
+    return [
+        Shown(row, number, row.pk in can and not row.is_published, links.get(row.pk, ""))
+        for row in rows
+    ]
+
+
+def preview_links(rows: Sequence[Deployment]) -> dict[int, str]:
+    """The addresses of previews of one site, by primary key: they differ in their first label
+    alone, so one is asked for."""
+    if not rows:
+        return {}
+    scheme, _, host = previews.url_of(rows[0]).partition("://")
+    base = host.partition(".")[2]
+    return {row.pk: f"{scheme}://{row.label}.{base}" for row in rows}
 
 
 def under_way(rows: Iterable[Deployment]) -> list[UnderWay]:

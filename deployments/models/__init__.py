@@ -5,6 +5,7 @@ from deployments.models.invalidation import Invalidation
 from deployments.models.launch import Launch
 from deployments.models.log import DeploymentEvent
 from deployments.models.notification import Event, Listener, Message
+from deployments.models.picture import SitePicture
 from deployments.models.repository import Delivery, Repository
 from deployments.models.settings import DeploySettings
 from deployments.models.token import DeployToken, Scope, TrustedRepository
@@ -26,5 +27,6 @@ __all__ = [
     "Message",
     "Repository",
     "Scope",
+    "SitePicture",
     "TrustedRepository",
 ]

@@ -57,6 +57,9 @@ class SiteAction:
     part: ClassVar[str] = ""
     danger: ClassVar[bool] = False
     asks_again: ClassVar[bool] = False
+    # The page of the site that has its button; and the one that is shown when it was done.
+    tab: ClassVar[str] = "change"
+    lands: ClassVar[str] = ""
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         """Whether the site's page has the button; ``ready`` are the logical ids that are ready."""
@@ -104,7 +107,7 @@ class SiteAction:
             else:
                 model_admin.log_change(request, site, message)
                 model_admin.message_user(request, message)
-                return redirect("admin:sites_site_change", site.pk)
+                return redirect(f"admin:sites_site_{self.lands or self.tab}", site.pk)
         return self._confirm_page(request, site, form, model_admin)
 
     def _confirm_page(
@@ -120,7 +123,7 @@ class SiteAction:
             "opts": Site._meta,
             "original": site,
             "about": site.name,
-            "back": reverse("admin:sites_site_change", args=[site.pk]),
+            "back": reverse(f"admin:sites_site_{self.tab}", args=[site.pk]),
             "site": site,
             "action": self,
             "form": form,
@@ -149,6 +152,7 @@ class Destroy(SiteAction):
     part = "sites/stays.html"
     danger = True
     asks_again = True
+    tab, lands = "settings", "change"
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return site.state not in (Site.State.DESTROYING, Site.State.DRAFT)
@@ -170,6 +174,7 @@ class Destroy(SiteAction):
 
 class SyncVisits(SiteAction):
     slug, title, icon = "sync-visits", "Sync visits now", "sync"
+    tab = "visitors"
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return site.has_counter and site.state == Site.State.LIVE

@@ -82,6 +82,7 @@ class FieldForm(SiteForm):
 class DriftAction(SiteAction):
     form_class = FieldForm
     template = "sites/drift_action.html"
+    tab = "resources"
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return False  # the panels of drift and of resources have its buttons
@@ -138,6 +139,7 @@ class Unaccept(DriftAction):
 
 class CheckDrift(SiteAction):
     slug, title, icon = "check-drift", "Compare with AWS", "difference"
+    tab = "resources"
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:
         return False  # the panels of drift and of resources have its button

@@ -201,6 +201,7 @@ class Restore(Provision):
     """Puts right what was changed on AWS: one field of it (``only``), or all."""
 
     slug, title, icon = "restore", "Restore", "settings_backup_restore"
+    tab, lands = "resources", "change"
     may_be_forced = False
 
     def is_offered(self, site: Site, ready: frozenset[str]) -> bool:

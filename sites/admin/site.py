@@ -6,17 +6,24 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from sites import drift
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
+from sites.admin.activity import ActivityMixin
 from sites.admin.base import TabularInline
-from sites.admin.drift import Accept, CheckDrift, Unaccept, drift_context
+from sites.admin.domain_actions import AddDomain, RemoveDomain
+from sites.admin.domains import DomainsMixin
+from sites.admin.drift import Accept, CheckDrift, Unaccept
 from sites.admin.people import SitePeople
 from sites.admin.plan import Provision, Restore
+from sites.admin.resources import ResourcesMixin
 from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
 from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
@@ -25,7 +32,6 @@ from sites.models import Domain, Operation, Site, Team
 from sites.people import Act, may, visible
 from sites.signals import site_provisioned
 
-OPERATIONS_SHOWN = 5
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
 
@@ -39,7 +45,7 @@ class DomainInline(TabularInline[Domain, Site]):
     verbose_name_plural = "Domains"
 
 
-class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
+class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixin, ActivityMixin):
     actions = None
     form = SettingsForm
     fields = (
@@ -53,8 +59,15 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
         "has_counter",
         "injects_snippet",
     )
+    sections: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
+        ("Site", ("name", "account")),
+        ("Delivery", ("price_class", "trailing_slash", "is_spa")),
+        ("Security", ("headers",)),
+        ("Visitors", ("has_counter", "injects_snippet")),
+    )
     inlines = (DomainInline,)
-    change_form_template = "sites/site.html"
+    change_form_template = "sites/settings.html"
+    overview_template = "sites/overview.html"
     panel_template = "sites/panel.html"
     site_actions: ClassVar[tuple[SiteAction, ...]] = (Provision(), SyncVisits(), Destroy())
     drift_actions: ClassVar[tuple[SiteAction, ...]] = (
@@ -63,6 +76,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
         Unaccept(),
         CheckDrift(),
     )
+    domain_actions: ClassVar[tuple[SiteAction, ...]] = (AddDomain(), RemoveDomain())
 
     # --- One site -----------------------------------------------------------------------------
 
@@ -80,6 +94,19 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
             kwargs["required"] = not may(request.user, Act.ADMINISTER)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Site | None = None) -> Any:
+        """In sections; what another part adds to ``fields`` is with the site itself."""
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        placed = {name for _, names in self.sections for name in names}
+        others = tuple(name for name in self.fields if name not in placed)
+        (title, first), *rest = self.sections
+        return [(title, {"fields": first + others}), *((each, {"fields": f}) for each, f in rest)]
+
+    def get_inlines(self, request: HttpRequest, obj: Site | None) -> Any:
+        """Domains have a page of their own, once there is a site."""
+        return () if obj else super().get_inlines(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Site | None = None) -> bool:
         """A draft may be deleted; what exists on AWS is destroyed."""
         is_draft = obj is None or (obj.state == Site.State.DRAFT and not obj.resources.exists())
@@ -87,56 +114,78 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
+        acts = (*self.site_actions, *self.drift_actions, *self.visitor_actions)
         actions = [
             path(
                 f"<int:pk>/{action.slug}/",
                 wrap(partial(self._act, action)),
                 name=f"sites_site_{action.slug}",
             )
-            for action in (*self.site_actions, *self.drift_actions, *self.visitor_actions)
+            for action in (*acts, *self.domain_actions)
         ]
+        pages = (
+            ("domains", self.domains_view),
+            ("resources", self.resources_view),
+            ("activity", self.activity_view),
+            ("settings", self.settings_view),
+            ("cost", self.cost_view),
+        )
         panel = path("<int:pk>/panel/", self._panel, name="sites_site_panel")
-        return [panel, *actions, *super().get_urls()]
+        tabs = [
+            path(f"<int:pk>/{name}/", wrap(page), name=f"sites_site_{name}") for name, page in pages
+        ]
+        return [panel, *tabs, *actions, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The overview; the form has a page of its own."""
+        site = self.site_to_see(request, unquote(object_id))
+        if request.method == "POST":
+            return self.settings_view(request, site.pk)
+        return TemplateResponse(request, self.overview_template, self.overview(request, site))
+
+    def overview(self, request: HttpRequest, site: Site) -> dict[str, Any]:
+        panel = self.panel_context(request, site) | {"panel_template": self.panel_template}
+        return self.page_context(request, site, "change") | panel
+
+    def settings_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The form, and what cannot be undone."""
+        site = self.site_to_see(request, pk)
+        context = self.page_context(request, site, "settings")
+        return self.changeform_view(request, str(pk), "", context | self.settings(request, site))
+
+    def settings(self, request: HttpRequest, site: Site) -> dict[str, Any]:
+        """What the page of the form shows beside it."""
+        return {"danger_actions": self.offered(request, site, "settings")}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        site = kwargs.get("obj")
-        if site is not None:
-            context |= self.panel_context(request, site)
-            context["panel_template"] = self.panel_template
         context["show_save_and_add_another"] = False
         context["show_save_and_continue"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def panel_context(self, request: HttpRequest, site: Site) -> dict[str, Any]:
-        """What the site's page shows above its form, and refreshes while work is under way."""
-        resources = list(site.resources.all())
-        ready = frozenset(row.logical_id for row in resources if row.is_ready)
-        shown = list(
-            site.operations.select_related("creator")
-            .prefetch_related("events")
-            .defer("plan", "targets")[:OPERATIONS_SHOWN]
-        )
-        running = next((row for row in shown if row.status in Operation.ACTIVE), None)
+    def panel_context(self, request: HttpRequest, site: Any) -> dict[str, Any]:
+        """What the overview shows, and refreshes while work is under way."""
+        last = site.operations.defer("plan", "targets").first()
+        running = last if last and last.status in Operation.ACTIVE else None
         waits = readable(running.waits) if running else []
         return {
-            "site": site,
-            "resources": resources,
-            "operations": shown,
+            **self.head_context(site),
+            "head_template": self.head_template,
             "running": running,
             "waits": waits,
             "is_on_you": any(wait.todo for wait in waits),
-            "explained": shown[0] if shown and shown[0].status in FAILED else None,
+            "explained": last if last and last.status in FAILED else None,
+            "drift_count": len(drift.of_site(site)) if site.has_drift else 0,
             "is_refreshed": running is not None,
-            "may_act": may(request.user, Act.OPERATE, site),
-            **drift_context(site, request.user),
+            "site_actions": self.offered(request, site, "change"),
             **visits_context(site),
-            "site_actions": [
-                action
-                for action in self.site_actions
-                if request.user.has_perm(action.permission, site) and action.is_offered(site, ready)
-            ],
         }
 
     def construct_change_message(
@@ -153,7 +202,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
             site_provisioned.send(sender=Site, site=obj)
         message = format_html("{} is saved. {}", obj.name, needs)
         self.message_user(request, message, messages.SUCCESS)
-        return redirect("admin:sites_site_change", obj.pk)
+        return redirect("admin:sites_site_settings", obj.pk)
 
     # --- Views --------------------------------------------------------------------------------
 
@@ -165,10 +214,11 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin):
 
     def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
-        if not self.has_view_permission(request):
-            return HttpResponse(headers={"HX-Refresh": "true"})
-        site = self._sites().filter(pk=pk).first()
-        if site is None:
+        site = self.get_object(request, str(pk)) if request.user.is_authenticated else None
+        if site is not None and may(request.user, Act.VIEW, site):
+            context = self.panel_context(request, site) | {"is_alone": True}
+            return render(request, self.panel_template, context)
+        if request.user.is_authenticated and not Site.objects.filter(pk=pk).exists():
             self.message_user(request, "The site is gone: everything of it was removed.")
             return HttpResponse(headers={"HX-Redirect": reverse("admin:sites_site_changelist")})
-        return render(request, self.panel_template, self.panel_context(request, site))
+        return HttpResponse(headers={"HX-Refresh": "true"})

@@ -13,10 +13,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from sites.admin.actions import SiteAction
-from sites.admin.base import ModelAdmin
+from sites.admin.spark import spark
+from sites.admin.tabs import TabsMixin
 from sites.admin.visitors_actions import Import, MakePublic, UndoImport, Withdraw
 from sites.models import Kind, Site, VisitCursor
-from sites.people import Act, get_for, may, visible
+from sites.people import Act, may, visible
 from sites.visits import exports, query, throttling
 from sites.visits.breakdowns import BREAKDOWNS, BY_SLUG, SITES, reason_of
 from sites.visits.marks import marks
@@ -24,7 +25,6 @@ from sites.visits.ranges import NAMES, Range
 from sites.visits.report import Panel, Shown, asked, panel, panels, report, sum_of
 
 ROWS_SHOWN = 100
-PAGES_SHOWN = 8
 SITES_SHOWN = 20
 PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 # Of all sites together, whose pages and releases have little to do with each other.
@@ -35,7 +35,7 @@ NUMBER = "You are visitor <span data-visits></span>."
 BADGE = '<noscript><img src="/_cloudadmin/visits.svg" alt="Visits"></noscript>'
 
 
-class VisitorsMixin(ModelAdmin[Site]):
+class VisitorsMixin(TabsMixin):
     """The pages, for the admin of sites. Seen by who may see sites."""
 
     visitor_actions: ClassVar[tuple[SiteAction, ...]] = (
@@ -59,7 +59,7 @@ class VisitorsMixin(ModelAdmin[Site]):
     def _visitors(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page; with ``?part``, its breakdowns, for which days of all pages are read, or its
         last hour, which asks for itself again."""
-        site = self._site_to_see(request, pk)
+        site = self.site_to_see(request, pk)
         context = self._context(request, "Visitors", site)
         range = context["asked"].range
         if request.GET.get("part") == "1":
@@ -78,6 +78,7 @@ class VisitorsMixin(ModelAdmin[Site]):
             "public_url": address and request.build_absolute_uri(address),
             "imports": site.visit_imports.all(),
             "may_act": may(request.user, Act.OPERATE, site),
+            "tab_actions": self.offered(request, site, "visitors"),
         }
         return TemplateResponse(request, "sites/visitors.html", context)
 
@@ -102,7 +103,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         breakdown = BY_SLUG.get(slug)
         if breakdown is None:
             raise Http404
-        site = self._site_to_see(request, pk)
+        site = self.site_to_see(request, pk)
         context = self._context(request, breakdown.title, site)
         number = request.GET.get("page", "")
         page = int(number) if PAGE_NUMBER.fullmatch(number) else 1
@@ -112,7 +113,7 @@ class VisitorsMixin(ModelAdmin[Site]):
 
     def _left_out(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page; with ``?part``, what AWS says of hits that never reached the counter."""
-        site = self._site_to_see(request, pk)
+        site = self.site_to_see(request, pk)
         if "part" in request.GET:
             told = {"throttled": throttling.throttling(site)}
             return TemplateResponse(request, "sites/visitors_throttled.html", told)
@@ -126,7 +127,7 @@ class VisitorsMixin(ModelAdmin[Site]):
         self, request: HttpRequest, name: str, ending: str, pk: int | None = None
     ) -> HttpResponse:
         self._require_view(request)
-        site = self._site_to_see(request, pk) if pk else None
+        site = self.site_to_see(request, pk) if pk else None
         if ending not in CONTENT_TYPES:
             raise Http404
         try:
@@ -147,8 +148,12 @@ class VisitorsMixin(ModelAdmin[Site]):
         """What all of the pages show: the range, and where to choose another one."""
         first_day = query.first_day([site] if site else _among(request))
         return {
-            **self.admin_site.each_context(request),
-            "title": title,
+            **(
+                self.page_context(request, site, "visitors")
+                if site
+                else self.admin_site.each_context(request)
+            ),
+            "title": f"{title}: {site.name}" if site else title,
             "opts": Site._meta,
             "original": site,
             "site": site,
@@ -158,26 +163,18 @@ class VisitorsMixin(ModelAdmin[Site]):
             "snippets": (SNIPPET, NUMBER, BADGE),
         }
 
-    def _site_to_see(self, request: HttpRequest, pk: int) -> Site:
-        return get_for(request.user, Act.VIEW, Site.objects.select_related("account"), pk=pk)
-
     def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
 
 
 def visits_context(site: Site) -> dict[str, Any]:
-    """For the site's page: the number that it shows, its last 30 days, its first pages."""
+    """For the overview of the site: all that was counted, and its last 30 days as a line."""
     context: dict[str, Any] = {"visits": query.total(site)}
     if not site.has_counter:
         return context
-    about = asked({}, None)
-    return context | {
-        "asked": about,
-        "report": report([site], about.range, is_compared=False),
-        "top_pages": panel([site], about.range, BY_SLUG["pages"], PAGES_SHOWN),
-        "marks": marks([site], about.range),
-    }
+    lately = report([site], asked({}, None).range, is_compared=False)
+    return context | {"lately": lately, "spark": spark(lately.points)}
 
 
 def _among(request: HttpRequest) -> QuerySet[Site] | None:

@@ -55,6 +55,7 @@ def test_the_dashboard_shows_deployment_resources_and_visits(up: Up, page: Page)
     body = page.locator("body")
     expect(body).to_contain_text("#1")
     expect(body).to_contain_text(str(visits))
+    page.get_by_role("link", name="Resources", exact=True).click()
     for resource in up.status("demo")["resources"]:
         expect(body).to_contain_text(resource["physical_id"])
 

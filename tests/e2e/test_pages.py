@@ -69,7 +69,7 @@ def test_a_plan_is_shown_and_applied_and_its_drift_restored(up: Up, phone: Page)
         " WHERE s.name = 'paged' AND r.type = 'bucket'"
     )
     on.s3.delete_public_access_block(Bucket=bucket)
-    phone.reload()
+    phone.get_by_role("link", name="Resources", exact=True).click()
     told = phone.get_by_text("The bucket can be opened to everybody.")
 
     def found() -> bool:
@@ -100,7 +100,7 @@ def test_the_longest_names_fit_on_a_phone(up: Up, phone: Page):
     up.manage("create_site", "longest", "--domain", LONGEST)
     open_site(up, phone, "longest")
     site = re.sub(r"change/.*", "", phone.url)
-    for slug in ("provision", "destroy"):
+    for slug in ("provision", "destroy", "domains", "resources", "activity", "settings", "cost"):
         phone.goto(f"{site}{slug}/")
         expect(phone.locator(".coming")).to_have_count(0, timeout=PLAN_SECONDS)
         fits(phone)

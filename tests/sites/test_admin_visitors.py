@@ -114,9 +114,9 @@ def test_the_page_takes_the_same_queries_for_more_rows(
     admin_client, site, django_assert_max_num_queries, django_assert_num_queries
 ):
     fill(site)
-    with django_assert_max_num_queries(11) as few:
+    with django_assert_max_num_queries(15) as few:
         admin_client.get(page(site))
-    with django_assert_max_num_queries(12) as few_in_part:
+    with django_assert_max_num_queries(16) as few_in_part:
         admin_client.get(page(site), {"part": "1"})
     other = SiteFactory(account=site.account)
     fill(other, rows=12)

@@ -21,7 +21,9 @@
       this.file = form.querySelector("[type=file]");
       form.addEventListener("submit", (event) => this.start(event));
       form.querySelector("[data-cancel]").addEventListener("click", (event) => this.cancel(event));
-      this.file.addEventListener("change", () => this.say([]));
+      this.folder = form.querySelector("[webkitdirectory]");
+      this.file.addEventListener("change", () => this.chose(""));
+      this.folder?.addEventListener("change", () => this.take(folder.chosen(this.folder.files)));
       form.addEventListener("change", () => this.showLabel());
       this.showLabel();
     }
@@ -32,11 +34,51 @@
       if (label) label.hidden = this.form.querySelector("[name=environment]:checked")?.value !== "preview";
     }
 
+    // An archive as it is; a folder, or files, as one archive.
+    async drop({ files, items }) {
+      const [first] = items;
+      if (files.length === 1 && !first.webkitGetAsEntry?.()?.isDirectory) {
+        this.file.files = files;
+        return this.chose("");
+      }
+      this.chose("The folder is being read …");
+      try {
+        this.take(await folder.dropped(items));
+      } catch {
+        this.refuse("A file in it cannot be read. Look at its rights, or pack the folder as a zip.");
+      }
+    }
+
+    take(entries) {
+      if (!entries.length) return this.refuse("There are no files in it. Choose the folder that the build wrote.");
+      if (entries.some(({ path }) => path.split("/").includes(".git")))
+        return this.refuse("There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.");
+      const archive = folder.packed(entries);
+      const files = new DataTransfer();
+      files.items.add(archive);
+      this.file.files = files.files;
+      const count = `${entries.length.toLocaleString("en")} file${entries.length === 1 ? "" : "s"}`;
+      this.chose(`${archive.name.replace(/\.tar$/, "")}: ${count}, ${size(archive.size)}`);
+    }
+
+    chose(said) {
+      this.say([]);
+      const picked = this.form.querySelector(".picked");
+      if (picked) picked.textContent = said;
+    }
+
+    refuse(problem) {
+      this.file.value = "";
+      if (this.folder) this.folder.value = "";
+      this.chose("");
+      this.say([problem]);
+    }
+
     start(event) {
       event.preventDefault();
       if (this.request) return;
       if (!this.file.files.length) {
-        this.say(["Choose an archive, or drop one here."]);
+        this.say(["Choose an archive or a folder, or drop one here."]);
         return this.file.focus();
       }
       const data = new FormData(this.form);
@@ -142,9 +184,7 @@
     mark();
     if (upload.request) return;
     open();
-    upload.file.files = event.dataTransfer.files;
-    upload.say(event.dataTransfer.files.length > 1 ? ["That is more than one file. Pack the folder as one archive."] : []);
-    if (event.dataTransfer.files.length > 1) upload.file.value = "";
+    upload.drop(event.dataTransfer);
   });
 
   addEventListener("beforeunload", (event) => upload.request && event.preventDefault());

@@ -53,9 +53,12 @@ def preflight(spec: SiteSpec, clients: Clients, dns: Dns, plan: Plan) -> tuple[F
     return _those_that_block_first(found)
 
 
-def about_names(clients: Clients, dns: Dns, names: tuple[str, ...]) -> tuple[Finding, ...]:
-    """The same of names alone, before there is a site or a plan."""
-    return _those_that_block_first(_of_names(Look(clients, dns), "", names, names))
+def about_names(
+    clients: Clients, dns: Dns, names: tuple[str, ...], prefix: str = ""
+) -> tuple[Finding, ...]:
+    """The same of names alone, before there is a plan; ``prefix`` is of the site that they are
+    of, if there is one."""
+    return _those_that_block_first(_of_names(Look(clients, dns), prefix, names, names))
 
 
 def _of_names(

@@ -1,0 +1,71 @@
+// A folder, dropped or chosen, as one archive: the browser reads its files when they are sent.
+const folder = (() => {
+  const BLOCK = 512;
+  const encoder = new TextEncoder();
+
+  // https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
+  const header = (name, bytes, type) => {
+    const block = new Uint8Array(BLOCK);
+    const put = (text, at) => block.set(encoder.encode(text), at);
+    const octal = (number, digits) => number.toString(8).padStart(digits, "0");
+    block.set(encoder.encode(name).subarray(0, 100), 0);
+    put("0000644\0", 100);
+    put("0000000\0", 108);
+    put("0000000\0", 116);
+    put(octal(bytes, 11), 124);
+    put(octal(0, 11), 136);
+    put("        ", 148);
+    put(type, 156);
+    put("ustar\u000000", 257);
+    put(`${octal(block.reduce((sum, byte) => sum + byte, 0), 6)}\0 `, 148);
+    return block;
+  };
+  const padding = (bytes) => new Uint8Array((BLOCK - (bytes % BLOCK)) % BLOCK);
+
+  // A record says its own length: the digits of it count too.
+  const longName = (path) => {
+    const rest = encoder.encode(` path=${path}\n`).length;
+    let length = rest;
+    while (String(length).length + rest !== length) length = String(length).length + rest;
+    const record = encoder.encode(`${length} path=${path}\n`);
+    return [header("long-name", record.length, "x"), record, padding(record.length)];
+  };
+
+  const read = async (entry, found) => {
+    if (entry.isFile) {
+      const file = await new Promise((done, fail) => entry.file(done, fail));
+      found.push({ path: entry.fullPath.replace(/^\//, ""), file });
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((done, fail) => reader.readEntries(done, fail));
+      if (!some.length) return;
+      for (const each of some) await read(each, found);
+    }
+  };
+
+  return {
+    // Of what was dropped; to be called at once, for after a pause the browser forgets it.
+    async dropped(items) {
+      const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+      const found = [];
+      for (const entry of entries) await read(entry, found);
+      return found;
+    },
+
+    chosen: (files) => [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })),
+
+    // A tar archive under the name of the folder.
+    packed(entries) {
+      const parts = [];
+      for (const { path, file } of entries) {
+        if (encoder.encode(path).length > 100) parts.push(...longName(path));
+        parts.push(header(path, file.size, "0"), file, padding(file.size));
+      }
+      parts.push(new Uint8Array(2 * BLOCK));
+      const top = entries[0].path.includes("/") ? entries[0].path.split("/")[0] : "files";
+      return new File(parts, `${top}.tar`, { type: "application/x-tar" });
+    },
+  };
+})();
