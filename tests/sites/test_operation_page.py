@@ -150,6 +150,16 @@ def test_one_press_tries_again_and_only_when_nothing_else_runs(
     assert client.post(again).status_code == 404
 
 
+def test_operations_are_found_by_who_asked(admin_client, admin_user):
+    OperationFactory(site_name="bakery", creator=admin_user)
+    OperationFactory(site_name="docs", creator=UserFactory(username="grace"))
+    listed = reverse("admin:sites_operation_changelist")
+    content = admin_client.get(listed, {"who": admin_user.pk}).content.decode()
+    assert "Provision bakery" in content
+    assert "Provision docs" not in content
+    assert ">grace<" in content
+
+
 def test_what_goes_to_support_has_no_secret(admin_client):
     plan = {
         "changes": [
