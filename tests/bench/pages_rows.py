@@ -21,6 +21,8 @@ from deployments.models import Deployment  # noqa: E402
 from sites.models import Operation, Resource, Site  # noqa: E402
 
 REPEATS = 20
+# A page that takes seconds is measured five times.
+ENOUGH, FEW = 10_000, 5
 IS_PLAIN = settings.ROOT_URLCONF != "cloudadmin.urls"
 DEPLOYMENTS = "/deployments/deployment/"
 
@@ -62,6 +64,7 @@ def pages() -> dict[str, str]:
 
 def main() -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
+    settings.SECURE_SSL_REDIRECT = False
     user, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
     client = Client()
     client.force_login(user, settings.AUTHENTICATION_BACKENDS[0])
@@ -79,6 +82,8 @@ def main() -> None:
             began = time.perf_counter()
             client.get(url)
             samples.append(1000 * (time.perf_counter() - began))
+            if len(samples) >= FEW and sum(samples) > ENOUGH:
+                break
         found[name] = {"ms": samples, "queries": count}
     sys.stdout.write(json.dumps(found))
 

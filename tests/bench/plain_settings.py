@@ -18,6 +18,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",  # which it insists on
 ]
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+SECURE_SSL_REDIRECT = False
 ROOT_URLCONF = "tests.bench.plain_urls"
 TEMPLATES = [
     {
