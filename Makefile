@@ -7,7 +7,10 @@
 # make deploys  fifty deployments, twenty killed, under a crawler; 20,000 and 100,000 files
 # make counter  16 clients, the counter's database crashed ten times; what a dump of it holds
 # make chaos  workers, Redis and PostgreSQL killed under work; twenty sites at once under throttling
-.PHONY: up setup test tests coverage lint format bench sweep chaos counter deploys fuzz clean
+# make axe    axe-core over every page, light and dark, at two widths
+# make screenshots  every page at three widths into docs/screenshots
+# make lighthouse   accessibility and best practices of five pages; needs npx
+.PHONY: axe screenshots lighthouse up setup test tests coverage lint format bench sweep chaos counter deploys fuzz clean
 
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -66,6 +69,9 @@ counter: setup
 
 deploys: setup
 	DEPLOYS=whole $(PYTHON) -m pytest -p no:randomly --capture=no --timeout=1800 tests/e2e/test_deploys_killed.py tests/e2e/test_deploys_pace.py
+
+axe screenshots lighthouse: setup
+	$(PYTHON) -m pytest -p no:randomly --capture=no --timeout=0 tests/looks/$@.py
 
 clean:
 	rm -rf .venv .uv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage staticfiles

@@ -5,15 +5,30 @@ DESIGN section 11: 0 done, 1 refused or failed with a reason on stderr, 2 usage,
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
 from sites.errors import Refused, for_people
 from sites.models import Site
+from sites.plain import plain
 from sites.provisioning import ProvisioningError, ResourceFailed
 
 TRY_AGAIN_LATER = 75
+
+
+class PlainOutput(OutputWrapper):
+    """Text of others does nothing to the terminal: only ``style_func`` colours a line."""
+
+    def write(
+        self,
+        msg: str = "",
+        style_func: Callable[[str], str] | None = None,
+        ending: str | None = None,
+    ) -> None:
+        super().write(plain(str(msg)), style_func, ending)
 
 
 class SiteCommand(BaseCommand):
@@ -22,7 +37,18 @@ class SiteCommand(BaseCommand):
     # They import every page of the dashboard; `manage.py check` and the web server make them.
     requires_system_checks = ()
 
+    def __init__(
+        self, stdout: TextIO | None = None, stderr: TextIO | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(stdout, stderr, **kwargs)
+        self.stdout = PlainOutput(stdout or sys.stdout)
+        self.stderr = PlainOutput(stderr or sys.stderr)
+        self.stderr.style_func = self.style.ERROR
+
     def execute(self, *args: Any, **options: Any) -> str | None:
+        for name in ("stdout", "stderr"):
+            if given := options.pop(name, None):
+                setattr(self, name, PlainOutput(given))
         try:
             with for_people():
                 return super().execute(*args, **options)

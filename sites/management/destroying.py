@@ -80,7 +80,7 @@ class DestroyCommand(SiteCommand):
         ]
 
     def _end(self, what: str, stays: Sequence[Retained], left: Sequence[str] | None) -> list[str]:
-        lines = [self.style.SUCCESS(f"{what} is gone."), *_stays(stays)]
+        lines = [f"{what} is gone.", *_stays(stays)]
         if left:
             lines.append("AWS still lists these; see `manage.py find_orphans`:")
             lines += [f"? {line}" for line in left]

@@ -16,7 +16,7 @@ from deployments.models import (
     DeployToken,
     TrustedRepository,
 )
-from sites.models import Account, Kind, Operation, Role, Site
+from sites.models import Account, Kind, Operation, Role, Site, VisitDay
 from sites.people import invitations
 from tests.factories import (
     AccountFactory,
@@ -33,7 +33,6 @@ from tests.factories import (
     SiteFactory,
     TeamFactory,
     UserFactory,
-    VisitDayFactory,
 )
 
 NAMES = ("atelier-nord", "bakery", "city-museum", "docs", "festival", "garden-club", "harbour")
@@ -130,19 +129,18 @@ def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
 
 
 def visits(site: Site, most: int, now: datetime) -> None:
+    rows = []
     for day in range(35):
         count = most - most * ((day * 7) % 10) // 20 - most * day // 80
-        VisitDayFactory(
-            site=site,
-            day=(now - timedelta(days=day)).date(),
-            kind=Kind.ALL,
-            pageviews=count,
-            visits=count // 2,
-            visitors=count // 3,
-        )
-        VisitDayFactory(
-            site=site, day=(now - timedelta(days=day)).date(), kind=Kind.PATH, value="/"
-        )
+        of_day: dict[str, Any] = {
+            "site": site,
+            "day": (now - timedelta(days=day)).date(),
+            "pageviews": count,
+            "visits": count // 2,
+            "visitors": count // 3,
+        }
+        rows += [VisitDay(**of_day, kind=Kind.ALL), VisitDay(**of_day, kind=Kind.PATH, value="/")]
+    VisitDay.objects.bulk_create(rows)
 
 
 def troubles(account: Account, sites: list[Site], now: datetime) -> None:
@@ -169,7 +167,7 @@ def troubles(account: Account, sites: list[Site], now: datetime) -> None:
             {
                 "logical_id": "bucket",
                 "type": "bucket",
-                "label": "bucket cloudadmin-docs",
+                "label": "cloudadmin-docs",
                 "path": "PublicAccessBlock.BlockPublicPolicy",
                 "recorded": True,
                 "actual": False,

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 
 from tests.looks.rows import Rows
 
-WIDTHS = {"phone": 390, "tablet": 768, "desktop": 1440}
+# Of a phone, a tablet and a desktop.
+WIDTHS = (390, 768, 1440)
 
 
 @contextmanager

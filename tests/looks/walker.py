@@ -15,20 +15,20 @@ VALUES = {"name": "pages", "ending": "csv", "slug": "pages", "kind": "pages"}
 SITES = ("sites_site_", "deployments_invalidation_site")
 
 
-def addresses(rows: Rows) -> Iterator[tuple[str, str]]:
-    """``name, path`` of each named address outside the API, the names with their namespace.
-
-    A parameter that nothing is known about is a LookupError: VALUES is where to say it.
-    """
+def addresses(rows: Rows) -> tuple[dict[str, str], list[str]]:
+    """``{name: path}`` of each named address outside the API, the names with their namespace; and
+    the names of those for which there is no row, or a parameter that VALUES does not know."""
+    found, unknown = {}, []
     for namespace, pattern, wanted in _patterns(get_resolver().url_patterns, "", ()):
         if not pattern.name or namespace.startswith("api"):
             continue
         name = f"{namespace}{pattern.name}"
         try:
             values = {each: _value(each, str(pattern.name), rows) for each in wanted}
-            yield name, reverse(name, kwargs=values)
-        except (KeyError, NoReverseMatch) as problem:
-            raise LookupError(f"tests/looks/walker.py does not know {problem} of {name}") from None
+            found[name] = reverse(name, kwargs=values)
+        except (LookupError, NoReverseMatch):
+            unknown.append(name)
+    return found, unknown
 
 
 def _patterns(
@@ -48,8 +48,16 @@ def _value(parameter: str, name: str, rows: Rows) -> Any:
     if name in rows.values and parameter in rows.values[name]:
         return rows.values[name][parameter]
     if parameter in ("pk", "object_id", "id"):
-        return rows.of[_model_of(name)].pk
+        return _row_of(_model_of(name), rows).pk
     return VALUES[parameter]
+
+
+def _row_of(label: str, rows: Rows) -> Any:
+    """The row that stands for the model, or any one there is."""
+    row = rows.of.get(label) or apps.get_model(label)._default_manager.first()
+    if row is None:
+        raise LookupError(label)
+    return row
 
 
 def _model_of(name: str) -> str:
@@ -57,4 +65,7 @@ def _model_of(name: str) -> str:
     if name.startswith(SITES):
         return "sites.site"
     labels = [model._meta.label_lower for model in apps.get_models()]
-    return max((each for each in labels if name.startswith(each.replace(".", "_"))), key=len)
+    found = [each for each in labels if name.startswith(each.replace(".", "_"))]
+    if not found:
+        raise LookupError(name)
+    return max(found, key=len)

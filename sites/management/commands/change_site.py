@@ -51,7 +51,7 @@ class Command(SiteCommand):
         if options["wait"]:
             follow(operation, self.stdout.write)
         if operation.status == Operation.Status.SUCCESS:
-            self.stdout.write(self.style.SUCCESS(f"{name} is changed."))
+            self.stdout.write(f"{name} is changed.", self.style.SUCCESS)
         else:
             self.stdout.write(
                 f"{name} serves what it did until the change is ready; see `manage.py site_status "

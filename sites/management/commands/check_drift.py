@@ -86,8 +86,9 @@ class Command(SiteCommand):
             return
         for name, of_site in found.items():
             for each in of_site:
-                mark = self.style.ERROR("security ") if each.is_security else ""
-                self.stdout.write(f"{name}: {mark}{each.sentence}")
+                mark = "security " if each.is_security else ""
+                colour = self.style.ERROR if each.is_security else None
+                self.stdout.write(f"{name}: {mark}{each.sentence}", colour)
                 self.stdout.write(f"    {_choices(name, each)}")
         for failure in failures:
             self.stderr.write(f"Not looked at: {failure}")

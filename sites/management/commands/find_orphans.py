@@ -64,7 +64,7 @@ class Command(SiteCommand):
             operation = orphans.delete(account, options["delete"], options["name"])
             tasks.run_operation.delay(operation.pk)
             follow(operation, self.stdout.write)
-            self.stdout.write(self.style.SUCCESS("Done."))
+            self.stdout.write("Done.", self.style.SUCCESS)
 
     def _list(self, accounts: Sequence[Account], *, as_json: bool) -> None:
         found = {account.name: orphans.of_account(account) for account in accounts}

@@ -69,6 +69,6 @@ class Command(SiteCommand):
         tasks.run_operation.delay(operation.pk)
         if options["wait"]:
             follow(operation, self.stdout.write)
-            self.stdout.write(self.style.SUCCESS(f"{site.name} is live."))
+            self.stdout.write(f"{site.name} is live.", self.style.SUCCESS)
         else:
             self.stdout.write(f"Provisioning {site.name}; see `manage.py site_status {site.name}`.")

@@ -1,0 +1,48 @@
+"""``make screenshots``: every page at three widths into ``docs/screenshots``, as WebP."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from tests.looks.axe import visit
+from tests.looks.rows import Rows
+from tests.looks.stage import WIDTHS, visiting
+from tests.looks.walker import addresses
+
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+MOST_BYTES = 8_000_000
+# So high is what a page is shown of, at most.
+HIGHEST = 1_600
+QUALITY = 55
+# Of these README shows the dark side too.
+DARK = ("admin:index", "admin:sites_site_change", "admin:deployments_deployment_change")
+
+
+def picture(page: Page, width: int) -> bytes:
+    """Playwright itself knows no WebP, its browser does."""
+    high = min(HIGHEST, page.locator("html").evaluate("html => html.scrollHeight"))
+    clip = {"x": 0, "y": 0, "width": width, "height": max(high, 600), "scale": 1}
+    options = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
+    session = page.context.new_cdp_session(page)
+    return base64.b64decode(session.send("Page.captureScreenshot", options)["data"])
+
+
+def test_every_page_is_shown(live_server: Any, browser: Browser, rows: Rows) -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    paths = addresses(rows)[0]
+    for width, is_dark in itertools.product(WIDTHS, (False, True)):
+        with visiting(browser, live_server.url, rows, width=width, is_dark=is_dark) as page:
+            for name in DARK if is_dark else paths:
+                if visit(page, live_server.url + paths[name]):
+                    page.wait_for_load_state("networkidle")
+                    dark = "-dark" if is_dark else ""
+                    file = f"{name.removeprefix('admin:')}-{width}{dark}.webp"
+                    (FOLDER / file).write_bytes(picture(page, width))
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= MOST_BYTES
