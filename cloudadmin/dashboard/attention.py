@@ -154,7 +154,7 @@ def _drift(user: User) -> Group:
         )
         for each in found[:SHOWN]
     ]
-    count = kept[0].count if kept else 0  # type: ignore[attr-defined]
+    count = kept[0].count if kept else 0
     return Group("Changed on AWS", "drift", count, items, _sites(drift="yes"))
 
 

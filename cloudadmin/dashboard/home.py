@@ -100,8 +100,8 @@ def _deployments(user: Any) -> dict[str, Any]:
     )
     return {
         "deploying": active,
-        "deploying_count": active[0].count if active else 0,  # type: ignore[attr-defined]
+        "deploying_count": active[0].count if active else 0,
         "lately": lately,
-        "lately_count": lately[0].count if lately else 0,  # type: ignore[attr-defined]
-        "lately_failed": lately[0].failed if lately else 0,  # type: ignore[attr-defined]
+        "lately_count": lately[0].count if lately else 0,
+        "lately_failed": lately[0].failed if lately else 0,
     }

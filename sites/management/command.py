@@ -22,7 +22,7 @@ TRY_AGAIN_LATER = 75
 class PlainOutput(OutputWrapper):
     """Text of others does nothing to the terminal: only ``style_func`` colours a line."""
 
-    def write(
+    def write(  # type: ignore[override]  # as Django's own
         self,
         msg: str = "",
         style_func: Callable[[str], str] | None = None,
