@@ -164,6 +164,7 @@ class DomainsMixin(TabsMixin):
 def _looked_up(site: Site) -> dict[str, Any]:
     try:
         with for_people():
-            return {"findings": preflight.dns_findings(site)}
+            found = {(each.said, each.todo): each for each in preflight.dns_findings(site)}
+            return {"findings": list(found.values())}
     except (Refused, ProvisioningError) as error:
         return {"problem": f"The DNS could not be looked at. {error}"}

@@ -29,6 +29,7 @@ TABS = (
     Tab("domains", "Domains"),
     Tab("resources", "Resources"),
     Tab("activity", "Activity"),
+    Tab("people", "People"),
     Tab("settings", "Settings"),
     Tab("cost", "Cost"),
 )
@@ -50,10 +51,11 @@ class TabsMixin(ModelAdmin[Site]):
 
     def page_context(self, request: HttpRequest, site: Site, tab: str) -> dict[str, Any]:
         """For a template that extends ``sites/page.html``."""
+        titles = {each.name: each.title for each in self.pages}
         return {
             **self.admin_site.each_context(request),
             **self.head_context(site),
-            "title": site.name,
+            "title": site.name if tab == OVERVIEW.name else titles.get(tab, site.name),
             "opts": Site._meta,
             "original": site,
             "head_template": self.head_template,
@@ -62,7 +64,6 @@ class TabsMixin(ModelAdmin[Site]):
                 for each in self.pages
             ],
             "tab": tab,
-            "page_title": next((each.title for each in self.pages if each.name == tab), ""),
         }
 
     def head_context(self, site: Site) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class VisitorsMixin(TabsMixin):
                 if site
                 else self.admin_site.each_context(request)
             ),
-            "title": f"{title}: {site.name}" if site else title,
+            "title": title,
             "opts": Site._meta,
             "original": site,
             "site": site,

@@ -27,7 +27,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 PAGES = (
     *("change", "deployments", "visitors", "domains"),
-    *("resources", "activity", "settings", "cost"),
+    *("resources", "activity", "people", "settings", "cost"),
 )
 
 

@@ -16,6 +16,7 @@ from cloudadmin.login.again import asked_again
 from sites.admin.base import ModelAdmin
 from sites.admin.people import mail
 from sites.admin.people.forms import MAY, InviteForm, RoleForm
+from sites.admin.tabs import TabsMixin
 from sites.errors import Refused
 from sites.models import Invitation, Membership, Role, Site, Team
 from sites.people import Act, get_for, invitations, may, membership, role_of
@@ -212,7 +213,7 @@ class MemberPages(PeoplePages):
         return row, about
 
 
-class SitePeople(PeoplePages):
+class SitePeople(PeoplePages, TabsMixin):
     """The page of a site, for the admin of sites."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -224,12 +225,6 @@ class SitePeople(PeoplePages):
         ]
 
     def people_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        site = get_for(request.user, Act.VIEW, Site.objects.select_related("team"), pk=pk)
-        context = {
-            **self.admin_site.each_context(request),
-            **people_context(request, site),
-            "title": f"People: {site.name}",
-            "opts": Site._meta,
-            "original": site,
-        }
+        site = self.site_to_see(request, pk)
+        context = self.page_context(request, site, "people") | people_context(request, site)
         return TemplateResponse(request, "sites/people.html", context)
