@@ -108,7 +108,8 @@ def advance(pk: int) -> None:
 
 def is_over(row: Launch, site: Site) -> bool:
     """Whether everything that was asked for is there."""
-    if site.operations.filter(status__in=Operation.ACTIVE).exists():
+    last = _last_operation(site)
+    if last is not None and last.status in (*Operation.ACTIVE, *FAILED):
         return False
     deployment = deployment_of(row)
     if deployment is None:
@@ -167,7 +168,7 @@ def retry(row: Launch, user: User) -> None:
     site = row.site
     if site is None or row.state != State.RUNNING:
         raise DeploymentRefused("There is nothing to try again.")
-    last = site.operations.first()
+    last = _last_operation(site)
     if last is not None and last.status in FAILED:
         with transaction.atomic():
             _provision(site, user, by_hand=row.by_hand)
@@ -177,6 +178,10 @@ def retry(row: Launch, user: User) -> None:
             deployment=None, attempt=row.attempt + 1, updated_at=timezone.now()
         )
         _wake("deployments.advance_launch", row.pk)
+
+
+def _last_operation(site: Site) -> Operation | None:
+    return site.operations.filter(kind=Operation.Kind.PROVISION).defer("plan").first()
 
 
 def deployment_of(row: Launch) -> Deployment | None:

@@ -135,7 +135,7 @@ LESSONS: dict[str, Lesson] = {
     "origin_access_control": Lesson(
         "Key to the storage",
         "It lets CloudFront sign what it asks of your bucket or function, so that both can stay "
-        "private. All sites of the account share it.",
+        "private.",
         (
             Call(
                 "cloudfront",
@@ -148,8 +148,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "origin_request_policy": Lesson(
         "What is passed on",
-        "It names what your own code is told about a request, and leaves out the rest. All sites "
-        "of the account share it.",
+        "It names what your own code is told about a request, and leaves out the rest.",
         (
             Call(
                 "cloudfront",
@@ -161,8 +160,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "response_headers_policy": Lesson(
         "Security headers",
-        "Every answer tells browsers to insist on HTTPS and to guess nothing. All sites of the "
-        "account share it.",
+        "Every answer tells browsers to insist on HTTPS and to guess nothing.",
         (
             Call(
                 "cloudfront",
@@ -175,7 +173,7 @@ LESSONS: dict[str, Lesson] = {
     "cache_policy": Lesson(
         "How long numbers are kept",
         "The badge of the visitor counter is kept for some seconds, so that a busy page costs "
-        "nothing. All sites of the account share it.",
+        "nothing.",
         (
             Call(
                 "cloudfront",
@@ -224,8 +222,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "db_subnet_group": Lesson(
         "Place for the counter's database",
-        "It says in which networks of your account the database may be. All sites of the account "
-        "share it.",
+        "It says in which networks of your account the database may be.",
         (
             Call(
                 "rds",
@@ -238,7 +235,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "security_group": Lesson(
         "Firewall of the counter's database",
-        "Only the counters themselves reach the database. All sites of the account share it.",
+        "Only the counters themselves reach the database.",
         (
             Call(
                 "ec2",
@@ -270,8 +267,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "permission_boundary": Lesson(
         "Limit of what code may do",
-        "Whatever a role of ours says, it can never do more than this. All sites of the account "
-        "share it.",
+        "Whatever a role of ours says, it can never do more than this.",
         (
             Call(
                 "iam",
@@ -283,7 +279,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "artifact": Lesson(
         "Code of the visitor counter",
-        "The program that counts, put where Lambda fetches it. All sites of the account share it.",
+        "The program that counts, put where Lambda fetches it.",
         (
             Call(
                 "s3",
@@ -393,16 +389,44 @@ CHANGED = {
 }
 
 
-# Where a stack has several of a type, by logical id: what sets this one apart.
-TITLES = {
-    "artifact_bucket": "Storage of the counter's code",
-    "function": "Code at the edge: addresses",
-    "function.headers": "Code at the edge: headers",
-    "function_permission.call": "Permission to count: the function",
-    "function_permission.url": "Permission to count: its address",
-    "origin_access_control.lambda": "Key to the visitor counter",
-    "origin_request_policy": "What the visitor counter is told",
-    "origin_request_policy.router": "What the code at the edge is told",
+# Where a stack has several of a type, by logical id: title and reason of this one.
+APART = {
+    "artifact_bucket": (
+        "Storage of the counter's code",
+        "Lambda fetches the code of the counters from here.",
+    ),
+    "function": (
+        "Code at the edge: addresses",
+        "A small script that looks each address up in the index.",
+    ),
+    "function.headers": (
+        "Code at the edge: headers",
+        "A small script that puts your own headers on each answer.",
+    ),
+    "function_permission.call": (
+        "Permission to count: the function",
+        "Only your distribution may call the counter.",
+    ),
+    "function_permission.url": (
+        "Permission to count: its address",
+        "Only your distribution may use the counter's address.",
+    ),
+    "origin_access_control.lambda": (
+        "Key to the visitor counter",
+        "It lets CloudFront sign what it asks of the counters, so that they can stay private.",
+    ),
+    "origin_access_control.s3": (
+        "Key to the storage",
+        "It lets CloudFront sign what it asks of the storage, so that it can stay private.",
+    ),
+    "origin_request_policy": (
+        "What the visitor counter is told",
+        "It names what the counters are told about a visit, and leaves out the rest.",
+    ),
+    "origin_request_policy.router": (
+        "What the code at the edge is told",
+        "It adds the visitor's country, for redirects by country.",
+    ),
 }
 RECORDS = {"A": "IPv4", "AAAA": "IPv6"}
 
@@ -410,9 +434,9 @@ RECORDS = {"A": "IPv4", "AAAA": "IPv6"}
 def lesson_of(resource_type: str, action: str = "create", logical_id: str = "") -> Lesson:
     """Raises KeyError for a type that nobody explained."""
     lesson = LESSONS[resource_type]
-    title = TITLES.get(logical_id, lesson.title)
+    title, why = APART.get(logical_id, (lesson.title, lesson.why))
     if resource_type == "alias_record" and logical_id:
         title = f"{title} ({RECORDS[logical_id.split('.')[1]]})"
     if action == "create" or resource_type not in CHANGED:
-        return replace(lesson, title=title)
-    return Lesson(title, lesson.why, (CHANGED[resource_type],))
+        return replace(lesson, title=title, why=why)
+    return Lesson(title, why, (CHANGED[resource_type],))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -29,7 +30,9 @@ from sites.preflight import about_domain
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-UNFINISHED = 5
+UNFINISHED = 20
+# Each may hold a file of gigabytes.
+MOST_DRAFTS = 20
 
 
 def own(request: HttpRequest, pk: int) -> Launch:
@@ -49,6 +52,9 @@ def new(request: HttpRequest) -> HttpResponse:
     raise_if_not_allowed(request)
     user = cast("User", request.user)
     if request.method == "POST":
+        if Launch.objects.filter(owner=user, state=Launch.State.DRAFT).count() >= MOST_DRAFTS:
+            messages.error(request, f"You have {MOST_DRAFTS} drafts. Discard one of them first.")
+            return _answer(request, reverse("new-site"))
         return _sent(request, Launch(owner=user))
     begun = Launch.objects.filter(owner=user).exclude(state=Launch.State.DONE)
     return _first_screen(request, None, DraftForm(user=user), launches=begun[:UNFINISHED])

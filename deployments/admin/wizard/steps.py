@@ -37,6 +37,7 @@ PUBLISHING = Lesson(
         ),
     ),
 )
+PRICE_OF_PUBLISHING = Cost(by_use="$0.005 per 1,000 files that are new, and $0.001 for the rest")
 WORDS = {
     "done": "done",
     "failed": "failed",
@@ -126,10 +127,15 @@ def _step(
         cost=cost_of(change["type"]),
         since=row.waiting_since if row and waits else None,
         waits_for=row.waiting_for if row and waits else "",
-        usual_wait=in_words(TYPES[change["type"]].usual_wait) if waits else "",
+        usual_wait=_usual_wait(change["type"]) if waits else "",
         wait=wait if state in ("waiting", "busy") else None,
         is_shared=row is not None and row.site_id is None,
     )
+
+
+def _usual_wait(resource_type: str) -> str:
+    seconds = TYPES[resource_type].usual_wait
+    return in_words(seconds) if seconds else ""
 
 
 def _state(row: Resource | None, *, is_chosen: bool, is_next: bool) -> str:
@@ -154,4 +160,4 @@ def publishing(launch: Launch, site: Site, deployment: Deployment | None) -> Ste
         state = "busy"
     else:
         state = "failed" if deployment.state in ENDED_BADLY else "done"
-    return Step(PUBLISH, launch.name, PUBLISHING, state)
+    return Step(PUBLISH, launch.name, PUBLISHING, state, PRICE_OF_PUBLISHING)
