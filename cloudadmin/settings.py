@@ -116,6 +116,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "cloudadmin.fields.Renderer"
+
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", "") or None
 # Without a collectstatic (the embedded default) the files are served from where they are.

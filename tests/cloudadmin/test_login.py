@@ -10,6 +10,7 @@ import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -126,6 +127,18 @@ def test_the_last_second_factor_removed_is_no_proof_any_more(client, ada, commit
 
     assert client.get("/").url.startswith(SETUP)
     assert where(other, "/").startswith("/login/")
+
+
+def test_a_command_lets_in_who_lost_their_second_factor(client, ada):
+    TOTP.activate(ada, SECRET)
+    exhaust(client, "ada")
+    log_in(client)
+    call_command("let_in", "ADA")
+
+    assert log_in(client).url == "/"
+    assert where(client, "/").startswith(SETUP)
+    with pytest.raises(CommandError, match="no user “bob”"):
+        call_command("let_in", "bob")
 
 
 # --- Asked again ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.e2e.conftest import Up
+from tests.e2e.entrance import log_in
 
 
 @pytest.fixture
@@ -66,11 +67,3 @@ def test_ready_output_names_addresses_and_the_first_password(up: Up):
     assert up.run["dashboard"] in output
     assert up.url("demo") in output
     assert up.run["admin_password"] in output
-
-
-def log_in(up: Up, page: Page) -> None:
-    page.goto(up.run["dashboard"])
-    page.get_by_label("Username").fill(up.run["admin_user"])
-    page.get_by_label("Password").fill(up.run["admin_password"])
-    page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
-    page.wait_for_url(lambda url: "login" not in url)

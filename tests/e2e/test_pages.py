@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from cloudadmin.aws import Access, ClientError, Clients
 from tests.e2e.conftest import Up, eventually
-from tests.e2e.test_main_job import log_in
+from tests.e2e.entrance import log_in
 
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONGEST = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"

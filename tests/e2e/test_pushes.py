@@ -15,6 +15,7 @@ from tests.deployments.notifications.test_github import GitHub
 from tests.deployments.pushes.origin import Origin, make_origin, pushed, signed
 from tests.deployments.receiver import Receiver
 from tests.e2e.conftest import Up, eventually
+from tests.e2e.entrance import log_in_without_browser, post
 
 TOKEN = "ghp_1"
 HOOK = re.compile(r"/hooks/github/[0-9a-f-]{36}")
@@ -57,20 +58,12 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
 def hook(up: Up, live_host: str, origin: Origin) -> Hook:
     """Set up in the dashboard, as a person does, who sees the secret once."""
     with httpx.Client(base_url=up.run["dashboard"], timeout=30, follow_redirects=True) as client:
-
-        def post(path: str, **fields: str) -> httpx.Response:
-            page = client.get(path)
-            token = client.cookies["csrftoken"]
-            headers = {"Referer": str(page.url)}
-            return client.post(
-                page.url, data={"csrfmiddlewaretoken": token, **fields}, headers=headers
-            )
-
-        post("/login/", username=up.run["admin_user"], password=up.run["admin_password"])
+        log_in_without_browser(up, client)
         add = "/deployments/repository/add/"
         option = re.search(r'<option value="(\d+)"[^>]*>\s*deploys\s*<', client.get(add).text)
         assert option
         shown = post(
+            client,
             add,
             site=option[1],
             url=origin.url,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Up
-from tests.e2e.test_main_job import log_in
+from tests.e2e.entrance import log_in
 
 LONG_PATH = "/" + "a-very-long-path-without-any-end-" * 14
 SEEDS = """
