@@ -141,7 +141,7 @@ class ListenerAdmin(ActingAdmin[Listener]):
 
     @admin.display(description="hears of")
     def hears(self, row: Listener) -> str:
-        return ", ".join(str(Event(event).label).lower() for event in row.events)
+        return ", ".join(str(Event(event).label) for event in row.events)
 
     @admin.display(description="state", ordering="is_active")
     def state(self, row: Listener) -> SafeString:
@@ -209,7 +209,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
 
     @admin.display(description="message", ordering="pk")
     def message(self, row: Message) -> str:
-        return f"{row.get_event_display()}: {row.deployment or row.site}"
+        return str(row)
 
     @admin.display(description="to")
     def receiver(self, row: Message) -> str:
@@ -221,7 +221,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
 
     @admin.display(description="answer")
     def answered(self, row: Message) -> SafeString | str:
-        return shortened(row.answer)
+        return row.answer if row.status == Message.Status.SENT else shortened(row.answer)
 
     @admin.display(description="next try")
     def next_try(self, row: Message) -> SafeString | str:

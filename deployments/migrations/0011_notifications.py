@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='listener',
             name='kind',
-            field=models.CharField(choices=[('webhook', 'Webhook'), ('email', 'E-mail'), ('chat', 'Chat: Slack, Discord, ntfy, …')], default='webhook', max_length=20),
+            field=models.CharField(choices=[('webhook', 'Webhook'), ('email', 'E-mail'), ('chat', 'Chat')], default='webhook', max_length=20),
         ),
         migrations.AlterField(
             model_name='listener',

@@ -33,7 +33,7 @@ class Listener(models.Model):
     class Kind(models.TextChoices):
         WEBHOOK = "webhook", "Webhook"
         EMAIL = "email", "E-mail"
-        CHAT = "chat", "Chat: Slack, Discord, ntfy, …"
+        CHAT = "chat", "Chat"
 
     site = models.ForeignKey(
         Site, on_delete=models.CASCADE, related_name="listeners", null=True, blank=True
@@ -111,4 +111,4 @@ class Message(Leased):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        return f"{self.event} of {self.deployment or self.site}"
+        return f"{self.get_event_display()}: {self.deployment or self.site}"

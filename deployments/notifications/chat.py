@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cloudadmin import tls
 from deployments.notifications.addresses import AddressRefused, resolve
@@ -39,8 +39,8 @@ def check(address: str) -> str:
         raise AddressRefused(
             f"“{', '.join(sorted(asked - kept))}” cannot be given with an address; leave it out."
         )
-    shown: str = plugin.url(privacy=True)
-    return shown.partition("?")[0][:200]
+    shown = unquote(plugin.url(privacy=True).partition("?")[0])
+    return "".join(c for c in shown if c.isprintable())[:200].rstrip("/")
 
 
 def post(address: str, title: str, text: str) -> Answer:

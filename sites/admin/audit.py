@@ -137,6 +137,8 @@ class AuditAdmin(ListAdmin[AuditEntry], HistoryAdmin[AuditEntry]):
         if row.act not in (Kind.UPDATE, Kind.LOGIN_FAILED, Kind.CONFIRMED, Kind.LOGIN):
             return SafeString("")
         changes = compared(row)
+        if not changes:
+            return SafeString("")
         told = format_html_join(
             "", '<span class="difference"><span class="muted">{}</span> {}</span>', told_of(changes)
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
+from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from sites.audit.actor import Actor, acting
@@ -41,4 +43,9 @@ def actor_of(request: HttpRequest, id: str = "") -> Actor:
 
 
 def address_of(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR") or "")[:45]
+    """Behind so many proxies as the settings name, the one that the first of them saw."""
+    try:
+        found = get_adapter().get_client_ip(request)
+    except PermissionDenied:  # they tell none
+        found = request.META.get("REMOTE_ADDR") or ""
+    return str(found)[:45]

@@ -17,7 +17,7 @@ from django.urls import reverse
 from deployments.models import Deployment
 from sites.audit import Actor, acting, on_behalf_of
 from sites.audit.actor import WORKER
-from sites.audit.middleware import AuditMiddleware
+from sites.audit.middleware import AuditMiddleware, address_of
 from sites.audit.tables import TABLES
 from sites.models import Account, AuditEntry, Site
 from tests.factories import (
@@ -152,8 +152,8 @@ NOT_WATCHED = {
     },
     "deployments": {
         "deployment": "its flips are",
-        "deploymentevent message delivery invalidation bulkitem": "history of its own",
-        "edgeindex indexbucket": "what the edge has",
+        "deploymentevent message delivery invalidation bulkitem launch": "history of its own",
+        "edgeindex indexbucket sitepicture": "what the edge has",
     },
 }
 
@@ -189,6 +189,15 @@ def test_a_request_is_of_its_user_and_the_next_one_is_not(client, admin_user):
     ]
     assert seen[0].request != seen[1].request != ""
     assert last().via == "command"
+
+
+def test_behind_a_proxy_the_address_is_the_clients(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    claimed = {"HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.5", "REMOTE_ADDR": "10.0.0.1"}
+    assert address_of(RequestFactory().get("/", **claimed)) == "203.0.113.5"
+    assert address_of(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1")) == "10.0.0.1"
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 0
+    assert address_of(RequestFactory().get("/", **claimed)) == "10.0.0.1"
 
 
 def test_an_actor_outlives_no_transaction_that_was_rolled_back():
