@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from io import StringIO
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -193,7 +194,10 @@ def test_a_request_is_of_its_user_and_the_next_one_is_not(client, admin_user):
 
 def test_behind_a_proxy_the_address_is_the_clients(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
-    claimed = {"HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.5", "REMOTE_ADDR": "10.0.0.1"}
+    claimed: dict[str, Any] = {
+        "HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.5",
+        "REMOTE_ADDR": "10.0.0.1",
+    }
     assert address_of(RequestFactory().get("/", **claimed)) == "203.0.113.5"
     assert address_of(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1")) == "10.0.0.1"
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 0
