@@ -100,11 +100,11 @@ def test_the_page_shows_the_log_and_asks_for_what_is_new(admin_client, site):
     assert f"?after={last}" in content
     assert admin_client.get(page(row, "log"), {"after": last}).status_code == 204
     log.say(row, "More.")
-    news = read(admin_client, page(row, "log"), after=last)
+    news = read(admin_client, page(row, "log"), after=f"{last}")
     assert "More." in news
     assert "Opening" not in news
     Deployment.objects.update(state="success", phase="done", finished_at=timezone.now())
-    assert "every 1s" not in read(admin_client, page(row, "log"), after=last)
+    assert "every 1s" not in read(admin_client, page(row, "log"), after=f"{last}")
     told = admin_client.get(page(row, "text"))
     assert told.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert told.headers["Content-Disposition"].startswith("attachment;")

@@ -31,12 +31,12 @@ pytestmark = pytest.mark.django_db
 XSS = "<script>alert(1)</script>"
 
 
-def change(logical_id: str, label: str = "", **differences: list[Any]) -> dict[str, Any]:
+def change(logical_id: str, **differences: Any) -> dict[str, Any]:
     return {
         "action": "create",
         "logical_id": logical_id,
         "type": logical_id,
-        "label": label or f"shop-{logical_id}",
+        "label": f"shop-{logical_id}",
         "differences": differences,
         "drifted": [],
     }
