@@ -283,7 +283,7 @@ class ListAdmin(ModelAdmin[Row]):
         choices = [
             Choice(
                 words=words,
-                url=asked.url(**{name: value}),
+                url=asked.url(**{name: value}) if each is self.tabs else "",
                 value=value,
                 is_chosen=value == chosen,
                 count=None if counts is None else counts.get(value, 0),

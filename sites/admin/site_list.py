@@ -17,7 +17,7 @@ from sites.admin.attention import REASONS, Attention
 from sites.admin.base import ago, badge
 from sites.admin.drift import has_drift, with_drift
 from sites.admin.lists import FieldFilter, Filter, ListAdmin
-from sites.models import Account, Domain, Resource, Site
+from sites.models import Account, Domain, Resource, Site, Team
 from sites.people import visible
 from sites.visits import query
 
@@ -74,6 +74,10 @@ def found_by(word: str) -> Q:
     return found | Q(pk__in=resources.values("site"))
 
 
+def _teams(request: HttpRequest) -> QuerySet[Team]:
+    return visible(request.user, Team.objects.all())
+
+
 def _accounts(request: HttpRequest) -> QuerySet[Account]:
     """Those in which the person sees a site."""
     sites = visible(request.user, Site.objects.all())
@@ -88,6 +92,7 @@ class SiteList(ListAdmin[Site]):
         Attention(*REASONS),
         YesNo("drift", "Drift", "Changed on AWS", "As it was asked for", has_drift),
         RowFilter("account", _accounts),
+        RowFilter("team", _teams),
     )
     default_order = "name"
     search_fields = ("name",)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from deployments.models import Deployment
 from sites import keyset
 from sites.keyset import Order
-from sites.models import Operation, Site
+from sites.models import Operation, Site, Team
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
@@ -156,6 +156,9 @@ def test_filters_narrow_and_are_counted_where_that_is_cheap(admin_client):
     assert listed(admin_client, attention="yes") == ["drifted", "failed", "refused"]
     assert listed(admin_client, attention="no") == ["fine"]
     assert listed(admin_client, account=account.pk) == [failed.name]
+    team = Team.objects.create(name="Ours")
+    Site.objects.filter(pk=drifted.pk).update(team=team)
+    assert listed(admin_client, team=team.pk) == [drifted.name]
     assert listed(admin_client, state="nonsense", account="x") == listed(admin_client)
     page = admin_client.get(SITES, {"drift": "no"}).content.decode()
     assert 'Live <span class="muted">2<' in page
