@@ -15,8 +15,9 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.test import RequestFactory
 from django.urls import reverse
 
+from cloudadmin.celery import name_the_worker
 from deployments.models import Deployment
-from sites.audit import Actor, acting, on_behalf_of
+from sites.audit import Actor, acting, actor, on_behalf_of
 from sites.audit.actor import WORKER
 from sites.audit.middleware import AuditMiddleware, address_of
 from sites.audit.tables import TABLES
@@ -215,6 +216,13 @@ def test_an_actor_outlives_no_transaction_that_was_rolled_back():
     with acting(Actor("bob", "api")):
         AccountFactory()
     assert last().actor == "bob"
+
+
+def test_a_worker_is_called_so(monkeypatch):
+    monkeypatch.setattr(actor, "this_process", actor.this_process)
+    name_the_worker()
+    AccountFactory()
+    assert (last().actor, last().via) == ("worker", "worker")
 
 
 def test_a_worker_works_for_whoever_asked():
