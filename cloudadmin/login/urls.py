@@ -35,5 +35,5 @@ urlpatterns = [
 if settings.CLOUDADMIN_LOGIN_OIDC_URL:
     urlpatterns += [
         path("oidc/", include("allauth.socialaccount.urls")),
-        path("oidc/", include("allauth.socialaccount.providers.openid_connect.urls")),
+        path("", include("allauth.socialaccount.providers.openid_connect.urls")),
     ]
