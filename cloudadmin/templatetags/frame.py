@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Model
 from django.template import Context, Library
 from django.urls import NoReverseMatch, reverse
+from django.utils.text import capfirst
 
 register = Library()
 
@@ -19,7 +20,7 @@ def crumbs(context: Context) -> list[dict[str, Any]]:
     title = context.get("title") or ""
     if opts is None:
         return [{"title": title, "link": ""}]
-    found = [_crumb(opts.verbose_name_plural, opts, "changelist")]
+    found = [_crumb(capfirst(opts.verbose_name_plural), opts, "changelist")]
     if row is not None:
         found.append(_crumb(str(row), opts, "change", row.pk))
     path = context["request"].path
