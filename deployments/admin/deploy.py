@@ -9,6 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -37,8 +38,9 @@ ARCHIVES = ".zip,.tar,.tar.gz,.tgz,.tar.zst,.tar.bz2"
 
 class DeployForm(SiteForm):
     """``again`` is the number of a deployment whose paths were refused; only then is there a field
-    to let some through."""
+    to let some through. ``deployment`` is what came of it."""
 
+    deployment: Deployment
     again = forms.IntegerField(widget=forms.HiddenInput, required=False)
     file = forms.FileField(
         label="Archive",
@@ -133,6 +135,11 @@ class Deploy(ServingAction):
         problems = [str(error) for field in errors.values() for error in field]
         return JsonResponse({"problems": problems}, status=422)
 
+    def leads_to(self, site: Site, form: SiteForm) -> str:
+        """To its log."""
+        deployment = cast("DeployForm", form).deployment
+        return reverse("admin:deployments_deployment_change", args=[deployment.pk])
+
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         data, file = form.cleaned_data, form.cleaned_data["file"]
         environment = data.get("environment") or Environment.PRODUCTION
@@ -149,6 +156,7 @@ class Deploy(ServingAction):
         )
         uploads.keep(deployment, file.chunks())
         transaction.on_commit(partial(tasks.deploy_upload.delay, deployment.pk))
+        cast("DeployForm", form).deployment = deployment
         return f"Deployment #{deployment.number} has started; this page shows how far it is."
 
 

@@ -88,6 +88,10 @@ class SiteAction:
         if not request.user.has_perm(self.permission, site):
             raise PermissionDenied
 
+    def leads_to(self, site: Site, form: SiteForm) -> str:
+        """Where whoever did it goes on."""
+        return reverse(f"admin:sites_site_{self.lands or self.tab}", args=[site.pk])
+
     def view(self, request: HttpRequest, site: Site, model_admin: ModelAdmin[Site]) -> HttpResponse:
         self.require(request, site)
         if self.asks_again and (question := asked_again(request)):
@@ -107,7 +111,7 @@ class SiteAction:
             else:
                 model_admin.log_change(request, site, message)
                 model_admin.message_user(request, message)
-                return redirect(f"admin:sites_site_{self.lands or self.tab}", site.pk)
+                return redirect(self.leads_to(site, form))
         return self._confirm_page(request, site, form, model_admin)
 
     def _confirm_page(

@@ -84,8 +84,8 @@ def test_a_zip_waits_on_disk_for_a_worker(
     file = zipped({"index.html": "hello"})
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post(action(site, "deploy"), {"file": file, "message": "Spring"})
-    assert response.url == page(site)
     deployment = Deployment.objects.get()
+    assert response.url == f"/deployments/deployment/{deployment.pk}/change/"
     assert (deployment.number, deployment.description, deployment.creator) == (
         1,
         "Spring",
