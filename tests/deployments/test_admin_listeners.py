@@ -136,6 +136,7 @@ def test_messages_are_read_only(admin_client):
 
 def test_who_does_not_operate_the_site_acts_on_none(client):
     row = ListenerFactory()
+    assert row.site is not None
     for role, status in ((Role.DEPLOYER, {403, 404}), (None, {404})):
         client.force_login(member(role, row.site) if role else member(Role.OWNER, SiteFactory()))
         for action in ("change", "test", "new-secret"):

@@ -38,7 +38,7 @@ def by_hand_operation(*told: tuple[str, str]) -> Operation:
 def test_a_site_is_made_step_by_step(account):
     site = SiteFactory(account=account, has_counter=False)
     operation = operations.request(site, Operation.Kind.PROVISION, by_hand=True)
-    steps = []
+    steps: list[by_hand.Next] = []
     for _ in range(30):
         operations.run(operation.pk)
         operation.refresh_from_db()

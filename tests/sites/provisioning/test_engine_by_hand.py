@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,8 @@ def test_what_was_begun_goes_on_without_being_asked_for_again(answer_is_lost):
 
 
 def test_changes_and_deletions_are_asked_for_too():
-    cloud, store = FakeCloud(), MemoryStore()
+    cloud: Any = FakeCloud()
+    store = MemoryStore()
     provisioning.advance(CHAIN, cloud, store, now=NOW)
     provisioning.advance(CHAIN, cloud, store, now=NOW)
     gone = FakeResource("old")
