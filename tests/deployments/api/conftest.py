@@ -16,8 +16,8 @@ from limits.storage import MemoryStorage
 from deployments import tokens
 from deployments.api import access
 from deployments.models import DeployToken, Scope
-from sites.models import Site
-from tests.factories import SiteFactory, UserFactory
+from sites.models import Role, Site
+from tests.factories import SiteFactory, member
 
 Call = Callable[..., HttpResponse]
 
@@ -42,7 +42,7 @@ def storage(monkeypatch) -> MemoryStorage:
 
 def issued(site: Site, *scopes: str) -> tuple[DeployToken, str]:
     expires_at = timezone.now() + timedelta(days=1)
-    return tokens.issue(site, "CI", scopes, expires_at, UserFactory())
+    return tokens.issue(site, "CI", scopes, expires_at, member(Role.OWNER, site))
 
 
 def token(site: Site, *scopes: str) -> str:

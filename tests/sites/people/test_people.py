@@ -18,7 +18,6 @@ from sites.errors import Refused
 from sites.models import Invitation, Membership, Role, Site, Team
 from sites.people import invitations, membership, role_of
 from tests.factories import (
-    AccountFactory,
     MembershipFactory,
     SiteFactory,
     TeamFactory,
@@ -229,21 +228,6 @@ def test_names_are_inert(owner, team):
     of(owner).post(page, {"name": "Studio"})
     team.refresh_from_db()
     assert team.name == "Studio"
-
-
-def test_a_site_is_made_in_a_team_of_ones_own(owner, team):
-    other, account = TeamFactory(), AccountFactory()
-    data = {
-        **{"name": "new", "account": account.pk, "price_class": "PriceClass_100"},
-        **{"headers": "standard", "trailing_slash": "auto"},
-        **{f"domains-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")},
-    }
-    client = of(owner)
-    for wrong in ("", other.pk):
-        assert client.post(url("site_add"), data | {"team": wrong}).status_code == 200
-    assert client.post(url("site_add"), data | {"team": team.pk}).status_code == 302
-    assert Site.objects.get().team == team
-    assert of(member(Role.DEPLOYER, team)).get(url("site_add")).status_code == 403
 
 
 def test_the_installation_keeps_a_superuser(admin_client, admin_user):
