@@ -1,7 +1,7 @@
 """What is around every page: the lines of the sidebar, and nothing that no page of ours shows.
 
 unfold's own admin site asks for every model's permissions and renders some forty templates for its
-sidebar on each request; this one makes a list of lines (``settings.UNFOLD["SIDEBAR"]``).
+sidebar on each request; this one makes a list of lines.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from django.urls import URLPattern, URLResolver
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from cloudadmin.dashboard import sidebar
+
 # Nothing of ours leads to the list of an app's models, nor to unfold's search of their names.
 LEFT_OUT = ("app_list", "search")
+HOME = "cloudadmin.dashboard.home.home"
 
 
 class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
@@ -35,7 +38,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
             "is_popup": False,
             "show_history": False,
             "environment": environment(),
-            "sidebar_navigation": lines(request) if is_in else [],
+            "sidebar": sidebar.lines(request) if is_in else [],
         }
 
     def index(
@@ -43,7 +46,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
     ) -> TemplateResponse:
         request.current_app = self.name
         # By its name: the first page knows the pages of both apps, and those register here.
-        home = import_string(settings.UNFOLD["DASHBOARD_CALLBACK"])
+        home = import_string(HOME)
         context = home(request, {**self.each_context(request), **(extra_context or {})})
         is_part = request.GET.get("part") == "live" and context.get("site_count")
         template = "cloudadmin/home_live.html" if is_part else "admin/index.html"
@@ -53,34 +56,3 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]
 def environment() -> list[str] | None:
     """The word beside the page's title: that this is not AWS."""
     return ["Local cloud", "warning"] if settings.AWS_ENDPOINT_URL else None
-
-
-def lines(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups of the sidebar with the lines that the person may follow; one is ``active``:
-    the one whose address is the longest beginning of the page's."""
-    groups: list[dict[str, Any]] = settings.UNFOLD["SIDEBAR"]["navigation"]
-    shown = [
-        {
-            "title": group.get("title", ""),
-            "items": [
-                {"title": line["title"], "icon": line["icon"], "link": str(line["link"])}
-                for line in group["items"]
-                if line["permission"](request)
-            ],
-        }
-        for group in groups
-    ]
-    active = max(
-        (line for group in shown for line in group["items"] if is_at(request.path, line["link"])),
-        key=lambda line: len(line["link"]),
-        default=None,
-    )
-    for group in shown:
-        for line in group["items"]:
-            line["active"] = line is active
-    return [group for group in shown if group["items"]]
-
-
-def is_at(path: str, link: str) -> bool:
-    """Whether a page is the line's own or beneath it; everything is beneath the first page."""
-    return path == link or (link != "/" and path.startswith(link))

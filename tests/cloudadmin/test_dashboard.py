@@ -194,7 +194,7 @@ def test_the_sidebar_names_only_what_may_be_seen(client):
 )
 def test_the_sidebar_marks_one_line(admin_client, address, title):
     context = admin_client.get(address).context
-    lines = [line for group in context["sidebar_navigation"] for line in group["items"]]
+    lines = [line for group in context["sidebar"] for line in group]
     assert [line["title"] for line in lines if line["active"]] == [title]
 
 

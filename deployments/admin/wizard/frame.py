@@ -15,8 +15,8 @@ SCREENS = ("Your site", "Plan and cost", "Live")
 def screen(request: HttpRequest, number: int, template: str, **context: Any) -> HttpResponse:
     frame = admin.site.each_context(request)
     sites = reverse("admin:sites_site_changelist")
-    for group in frame["sidebar_navigation"]:
-        for line in group["items"]:
+    for group in frame["sidebar"]:
+        for line in group:
             line["active"] = line["link"] == sites
     return TemplateResponse(
         request,
