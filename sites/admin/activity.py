@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
+from sites.admin.audit import compared, sentence, tells_all
 from sites.admin.tabs import TabsMixin
-from sites.audit.tables import TABLES
 from sites.models import AuditEntry, Operation, Site
 from sites.people import Act, may
 
@@ -79,12 +79,16 @@ def _audited(site: Site, before: datetime | None) -> Iterator[Happening]:
     rows = AuditEntry.objects.filter(site_id=site.pk).exclude(table=Operation._meta.db_table)
     rows = rows.filter(at__lt=before) if before else rows
     for row in rows.order_by("-number")[: SHOWN + 1]:
-        said = f"{row.get_act_display()} {TABLES.get(row.table, row.table)} {row.label}".strip()
-        columns = ", ".join(sorted({**(row.before or {}), **(row.after or {})}))
-        if row.act == AuditEntry.Act.UPDATE and columns:
-            said = f"{said}: {columns}"
         url = reverse("admin:sites_auditentry_change", args=[row.pk])
-        yield Happening(row.at, row.actor, said, url)
+        yield Happening(row.at, row.actor, f"{sentence(row)}{_what(row)}", url)
+
+
+def _what(row: AuditEntry) -> str:
+    """As in “: price class, is spa”, where the sentence does not tell it."""
+    if row.act != AuditEntry.Act.UPDATE or tells_all(row):
+        return ""
+    columns = ", ".join(name for name, _ in compared(row))
+    return f": {columns}" if columns else ""
 
 
 def _moment(text: str) -> datetime | None:

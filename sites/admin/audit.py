@@ -27,6 +27,14 @@ from sites.people import Act, may, visible
 from sites.visits.exports import defused
 
 Kind = AuditEntry.Act
+DEPLOYMENTS = "deployments_deployment"
+STATES = {
+    Site.State.DRAFT: "is a draft",
+    Site.State.PROVISIONING: "is being provisioned",
+    Site.State.LIVE: "is live",
+    Site.State.FAILED: "needs attention",
+    Site.State.DESTROYING: "is being destroyed",
+}
 CHANGES = (Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.TRUNCATE)
 COLUMNS_TOLD = 3
 LONGEST_TOLD, LONGEST_NAME, LONGEST_SENTENCE = 40, 60, 100
@@ -200,17 +208,26 @@ def visible_text(of: Any) -> str:
 
 
 def sentence(row: AuditEntry) -> str:
-    """As in “Changed site shop”."""
+    """As in “Changed site shop”, “Published deployment #2” and “Site shop is live”."""
     act = str(row.get_act_display())
     words: list[str] = [act, TABLES.get(row.table, row.table), row.label]
-    if row.table == "sites_operation" and row.act == Kind.INSERT:
+    after = row.after or {}
+    if row.table == Site._meta.db_table and tells_all(row):
+        words = ["Site", row.label, STATES.get(after["state"], after["state"])]
+    elif row.table == "sites_operation" and row.act == Kind.INSERT:
         words = ["Asked for", row.label]
-    elif row.table == "deployments_deployment":
-        is_published = (row.after or {}).get("is_published")
-        words = ["Published" if is_published else "Took back", "deployment", row.label]
+    elif row.table == DEPLOYMENTS:
+        verb = "Published" if after.get("is_published") else "Took back"
+        words = [verb, "deployment", row.label]
     elif row.act not in CHANGES:
         words = [act, row.label]
     return visible_text(" ".join(filter(None, words)))
+
+
+def tells_all(row: AuditEntry) -> bool:
+    """Whether the sentence has all that was changed."""
+    is_state = row.act == Kind.UPDATE and set(row.after or ()) == {"state"}
+    return row.table == DEPLOYMENTS or (row.table == Site._meta.db_table and is_state)
 
 
 def compared(row: AuditEntry) -> list[tuple[str, SafeString]]:

@@ -6,7 +6,7 @@ nulls that has an index. Nothing is counted that would have to be read to be cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -34,7 +34,10 @@ class Filter:
     """``parameter`` in the address, ``title`` before its choices.
 
     ``is_counted``: how many rows each value of its column has is cheap to know.
+    ``grouped`` are the values that another has with it: as tabs they would say the same twice.
     """
+
+    grouped: Collection[str] = frozenset()
 
     def __init__(self, parameter: str, title: str = "", *, is_counted: bool = False) -> None:
         self.parameter = parameter
@@ -67,6 +70,7 @@ class FieldFilter(Filter):
         self.values = {str(value): value for value, _ in choices}
         self.words = [(str(value), str(words)) for value, words in choices]
         self.groups = groups or {}
+        self.grouped = {str(value) for _, values in self.groups.values() for value in values}
 
     def choices(self, request: HttpRequest) -> list[tuple[str, str]]:
         return [*((value, words) for value, (words, _) in self.groups.items()), *self.words]
@@ -289,6 +293,7 @@ class ListAdmin(ModelAdmin[Row]):
                 count=None if counts is None else counts.get(value, 0),
             )
             for value, words in [("", "All"), *asked.choices[name]]
+            if each is not self.tabs or value == chosen or value not in each.grouped
         ]
         return Shown(each, choices)
 

@@ -6,6 +6,7 @@ from sites.admin.base import ago, badge, until
 from sites.admin.values import change, copyable, value
 from sites.plain import plain
 from sites.provisioning.costs import Cost, dollars
+from sites.provisioning.lessons import LESSONS
 
 register = Library()
 register.simple_tag(badge)
@@ -17,3 +18,9 @@ register.simple_tag(Cost.as_text, name="price")
 register.filter(copyable)
 register.filter("plain", lambda text: plain(str(text or "")))
 register.filter(dollars)
+
+
+@register.filter
+def called(resource_type: str) -> str:
+    """A type of resource as people would call it, as in “Private storage” for a bucket."""
+    return LESSONS[resource_type].title if resource_type in LESSONS else resource_type

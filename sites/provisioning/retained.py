@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cloudadmin.aws import ClientError, error_code
 from sites.provisioning.costs import FREE, HOSTED_ZONE, SNAPSHOT, Cost, cost_of
 from sites.provisioning.records import Record
+from sites.provisioning.resources import TYPES
 from sites.provisioning.resources.record_set import RecordSet
 
 if TYPE_CHECKING:
@@ -42,10 +43,8 @@ class Retained:
 
 def strangers(clients: Clients, records: Mapping[str, Record]) -> Iterator[Retained]:
     """Records of the site that were changed by somebody since, and are theirs now."""
-    for record in records.values():
+    for record in _record_sets(records):
         resource = record.resource
-        if not isinstance(resource, RecordSet) or not record.physical_id:
-            continue
         found = resource.read(clients, record.physical_id)
         if found is not None and resource.changes(found):
             yield Retained(
@@ -57,11 +56,7 @@ def strangers(clients: Clients, records: Mapping[str, Record]) -> Iterator[Retai
 
 def zones(clients: Clients, records: Mapping[str, Record]) -> Iterator[Retained]:
     """The hosted zones that the site's records are in."""
-    ids = {
-        record.physical_id.partition("/")[0]
-        for record in records.values()
-        if isinstance(record.resource, RecordSet) and record.physical_id
-    }
+    ids = {record.physical_id.partition("/")[0] for record in _record_sets(records)}
     for zone_id in sorted(ids):
         try:
             zone = clients.route53.get_hosted_zone(Id=zone_id)["HostedZone"]
@@ -75,6 +70,12 @@ def zones(clients: Clients, records: Mapping[str, Record]) -> Iterator[Retained]
             "delete it in Route 53 when its domain is served elsewhere.",
             HOSTED_ZONE,
         )
+
+
+def _record_sets(records: Mapping[str, Record]) -> Iterator[Record]:
+    for record in records.values():
+        if record.physical_id and issubclass(TYPES[record.type], RecordSet):
+            yield record
 
 
 def shared(records: Mapping[str, Record], account: str, sites: int) -> Iterator[Retained]:

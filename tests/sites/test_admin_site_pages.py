@@ -199,6 +199,8 @@ def test_a_resource_has_its_id_tags_and_way_to_the_console(admin_client, site, s
 
 def test_activity_is_one_history_a_page_at_a_time(admin_client, site):
     admin_client.post(page(site, "add-domain"), {"name": "shop.example.com"})
+    Site.objects.filter(pk=site.pk).update(state=Site.State.FAILED)
+    Site.objects.filter(pk=site.pk).update(price_class=Site.PriceClass.PRICE_CLASS_ALL)
     for number in range(40):
         row = OperationFactory(site=site, status="failure", error_message=f"No. {number:02}")
         type(row).objects.filter(pk=row.pk).update(created_at=timezone.now())
@@ -208,7 +210,12 @@ def test_activity_is_one_history_a_page_at_a_time(admin_client, site):
     assert "No. 09" not in content
     older = admin_client.get(page(site, "activity"), {"before": first.context["older"]})
     assert "No. 09" in older.content.decode()
-    assert "Added domain shop.example.com" in older.content.decode()
+    for said in (
+        "Added domain shop.example.com",
+        f"Site {site.name} needs attention",
+        f"Changed site {site.name}: price class",
+    ):
+        assert said in older.content.decode()
     for before in ("x", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+00:00"):
         assert admin_client.get(page(site, "activity"), {"before": before}).status_code == 200
 

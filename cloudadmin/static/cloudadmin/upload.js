@@ -57,8 +57,9 @@
       const files = new DataTransfer();
       files.items.add(archive);
       this.file.files = files.files;
+      const bytes = entries.reduce((sum, { file }) => sum + file.size, 0);
       const count = `${entries.length.toLocaleString("en")} file${entries.length === 1 ? "" : "s"}`;
-      this.chose(`${archive.name.replace(/\.tar$/, "")}: ${count}, ${size(archive.size)}`);
+      this.chose(`${archive.name.replace(/\.tar$/, "")}: ${count}, ${size(bytes)}`);
     }
 
     chose(said) {

@@ -1,9 +1,7 @@
 // The first screen: a folder becomes one archive here, and is sent with what was sent of it. The
 // third: what changed is said. Without this script an archive is sent as any form is.
 (() => {
-  const BLOCK = 512;
   const ARCHIVE = /\.(zip|tar|tgz|tbz2?|tar\.(gz|zst|bz2)|rar|7z|xz)$/i;
-  const encoder = new TextEncoder();
 
   const size = (bytes) => {
     const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
@@ -11,63 +9,6 @@
     return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });
   };
   const count = (files) => `${files.toLocaleString("en")} file${files === 1 ? "" : "s"}`;
-
-  // --- Tar: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06 ---
-
-  const header = (name, bytes, type) => {
-    const block = new Uint8Array(BLOCK);
-    const put = (text, at) => block.set(encoder.encode(text), at);
-    const octal = (number, digits) => number.toString(8).padStart(digits, "0");
-    block.set(encoder.encode(name).subarray(0, 100), 0);
-    put("0000644\0", 100);
-    put("0000000\0", 108);
-    put("0000000\0", 116);
-    put(octal(bytes, 11), 124);
-    put(octal(0, 11), 136);
-    put("        ", 148);
-    put(type, 156);
-    put("ustar\u000000", 257);
-    put(`${octal(block.reduce((sum, byte) => sum + byte, 0), 6)}\0 `, 148);
-    return block;
-  };
-  const padding = (bytes) => new Uint8Array((BLOCK - (bytes % BLOCK)) % BLOCK);
-
-  // A record says its own length: the digits of it count too.
-  const longName = (path) => {
-    const rest = encoder.encode(` path=${path}\n`).length;
-    let length = rest;
-    while (String(length).length + rest !== length) length = String(length).length + rest;
-    const record = encoder.encode(`${length} path=${path}\n`);
-    return [header("long-name", record.length, "x"), record, padding(record.length)];
-  };
-
-  const packed = (entries) => {
-    const parts = [];
-    for (const { path, file } of entries) {
-      if (encoder.encode(path).length > 100) parts.push(...longName(path));
-      // The browser reads the file itself when it is sent.
-      parts.push(header(path, file.size, "0"), file, padding(file.size));
-    }
-    parts.push(new Uint8Array(2 * BLOCK));
-    return new Blob(parts, { type: "application/x-tar" });
-  };
-
-  // --- What was dropped ---
-
-  const read = async (entry, found, tell) => {
-    if (entry.isFile) {
-      const file = await new Promise((done, fail) => entry.file(done, fail));
-      found.push({ path: entry.fullPath.replace(/^\//, ""), file });
-      if (found.length % 500 === 0) tell(found.length);
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((done, fail) => reader.readEntries(done, fail));
-      if (!some.length) return;
-      for (const each of some) await read(each, found, tell);
-    }
-  };
 
   class Wizard {
     constructor(form) {
@@ -81,7 +22,7 @@
       this.archive = null;
       this.file.addEventListener("change", () => this.chose(this.file.files[0], this.file.files[0]?.name));
       this.folder.addEventListener("change", () =>
-        this.take([...this.folder.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }))));
+        this.take(folder.chosen(this.folder.files)));
       form.addEventListener("submit", (event) => this.submit(event));
       this.stop.addEventListener("click", () => this.request?.abort());
       addEventListener("beforeunload", (event) => this.request && event.preventDefault());
@@ -102,13 +43,13 @@
         area.classList.remove("over");
         if (this.request) return;
         this.form.querySelector("[name=source][value=files]").checked = true;
-        // All at once: after the first pause the browser forgets them.
-        const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
         const [first] = event.dataTransfer.files;
-        if (entries.length === 1 && entries[0].isFile && ARCHIVE.test(first.name)) return this.chose(first, first.name);
-        const found = [];
+        const [entry] = event.dataTransfer.items;
+        if (event.dataTransfer.files.length === 1 && !entry.webkitGetAsEntry?.()?.isDirectory && ARCHIVE.test(first.name)) return this.chose(first, first.name);
+        this.tell("The folder is being read …");
+        let found;
         try {
-          for (const entry of entries) await read(entry, found, (files) => this.tell(`Reading the folder: ${count(files)} …`));
+          found = await folder.dropped(event.dataTransfer.items);
         } catch {
           return this.refuse("A file in it cannot be read. Look at its rights, or pack the folder as a zip.");
         }
@@ -125,8 +66,8 @@
       if (bytes > mostBytes) return this.refuse(`${size(bytes)}: at most ${size(Number(mostBytes))} can be published. Split the site.`);
       if (entries.some(({ path }) => path.split("/").includes(".git")))
         return this.refuse("There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.");
-      const top = entries[0].path.includes("/") ? entries[0].path.split("/")[0] : "files";
-      this.chose(packed(entries), `${top}.tar`, `${top}: ${count(entries.length)}, ${size(bytes)}`);
+      const archive = folder.packed(entries);
+      this.chose(archive, archive.name, `${archive.name.replace(/\.tar$/, "")}: ${count(entries.length)}, ${size(bytes)}`);
     }
 
     chose(archive, name, said) {
