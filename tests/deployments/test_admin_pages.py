@@ -96,8 +96,8 @@ def test_a_script_is_told_where_to_go_on_or_what_is_wrong(admin_client, site):
     assert refused.status_code == 422
     assert "is not an archive" in refused.json()["problems"][0]
     taken = post(file=archive())
-    assert taken.json() == {"url": reverse("admin:sites_site_change", args=[site.pk])}
-    assert Deployment.objects.count() == 1
+    log = reverse("admin:deployments_deployment_change", args=[Deployment.objects.get().pk])
+    assert taken.json() == {"url": log}
 
 
 def test_what_was_refused_can_be_let_through(admin_client, site, tmp_path):
