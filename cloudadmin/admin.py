@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -52,6 +53,7 @@ class ChangeForm(UserChangeForm):  # type: ignore[type-arg]
 
 @admin.register(User)
 class UserAdmin(RolesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    actions = None  # one by one: each deletion asks who is there
     form = ChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -70,6 +72,8 @@ class UserAdmin(RolesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-a
         """Everybody who is here may open the dashboard; what is in it for them, roles say."""
         obj.is_staff = True
         super().save_model(request, obj, form, change)
+        # A former mailbox resets no password, and is nobody's at the provider.
+        EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """A team is not left without an owner, nor the installation without a superuser."""

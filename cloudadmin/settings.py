@@ -88,10 +88,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "sites.audit.middleware.AuditMiddleware",
     "cloudadmin.login.sessions.SessionAgeMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "sites.audit.middleware.AuditMiddleware",
     "cloudadmin.login.second_factor.SecondFactorMiddleware",
+    "cloudadmin.login.roleless.RolelessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -164,6 +165,17 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "5/h/key",
     "reset_password_from_key": None,
 }
+ACCOUNT_FORMS = {"change_password": "cloudadmin.login.forms.ChangePasswordForm"}
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before another login of the provider's is connected
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
 MFA_ADAPTER = "cloudadmin.login.adapter.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "cloudadmin.login.forms.AuthenticateForm",
@@ -181,7 +193,8 @@ CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH = env.bool("CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH", Fa
 # OpenID Connect, for people who were invited: by the address that the provider has verified.
 CLOUDADMIN_LOGIN_OIDC_URL = env.str("CLOUDADMIN_LOGIN_OIDC_URL", "")
 if CLOUDADMIN_LOGIN_OIDC_URL:
-    INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+    # First: cloudadmin/login/admin.py takes away what they add to the dashboard.
+    INSTALLED_APPS[:0] = ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
     _PROVIDER = {
         "provider_id": "oidc",
         "name": env.str("CLOUDADMIN_LOGIN_OIDC_NAME", "your organisation"),

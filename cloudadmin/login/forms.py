@@ -1,8 +1,9 @@
-"""The questions for a code, with guesses counted."""
+"""The questions for a code or a password, with guesses counted."""
 
 from __future__ import annotations
 
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm as PasswordForm
 from allauth.core import context
 from allauth.mfa.base import forms
 
@@ -25,3 +26,13 @@ class AuthenticateForm(CountedCode, forms.AuthenticateForm):  # type: ignore[mis
 
 class ReauthenticateForm(CountedCode, forms.ReauthenticateForm):  # type: ignore[misc]
     pass
+
+
+class ChangePasswordForm(PasswordForm):  # type: ignore[misc]
+    def clean_oldpassword(self) -> str:
+        guess = Guess.at(context.request, "password", self.user)
+        if not guess.is_allowed():
+            raise get_adapter().validation_error("too_many_login_attempts")
+        password: str = super().clean_oldpassword()
+        guess.take_back()
+        return password

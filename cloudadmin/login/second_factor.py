@@ -36,6 +36,7 @@ ASKING = {
     "admin:deployments_repository_new-secret",
     "admin:deployments_trustedrepository_add",
     "admin:deployments_trustedrepository_change",
+    "admin:sites_team_delete",
 }
 
 

@@ -104,7 +104,10 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         "address": each.address or (target.address(row.site) if row.is_published else ""),
         "commit_url": commit_url(row, repository.url if repository else ""),
         "source": PASSWORD.sub("//", row.source),
-        "sent": list(row.messages.select_related("listener")[:MESSAGES_SHOWN]),
+        # An address may be a secret of those who set it up.
+        "sent": list(row.messages.select_related("listener")[:MESSAGES_SHOWN])
+        if may(request.user, Act.OPERATE, row.site)
+        else [],
         "may_act": may(request.user, Act.DEPLOY, row.site),
         "can_retry": retry.has_files(row) or (repository is not None and retry.is_fetched(row)),
         "has_files": bool(row.files),

@@ -65,7 +65,6 @@ def _not_live(site: Site) -> str:
 class SyncVisits(BulkAct):
     slug, title = "sync-visits", "Sync visits"
     says = "The counters of their accounts are pulled now: all that an account has at once."
-    act = Act.VIEW
 
     def unfit(self, site: Site) -> str:
         return _not_live(site) or ("" if site.has_counter else "It has no counter.")

@@ -26,6 +26,7 @@ from deployments.progress import deciding
 from sites import operations as site_operations
 from sites.errors import Refused
 from sites.models import Domain, Membership, Operation, Role, Site
+from sites.people import Act, may
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -57,11 +58,19 @@ def launch(draft: Launch, checksum: str, *, by_hand: bool) -> Launch:
     if not checksum or row.plan.get("checksum") != checksum:
         raise DeploymentRefused("The draft was changed since this plan was shown. Look at it anew.")
     raise_if_unfit(row)
+    _raise_if_not_allowed(row)
     site = _made(row)
     row.site, row.state, row.by_hand, row.launched_at = site, State.RUNNING, by_hand, timezone.now()
     row.save()
     _provision(site, row.owner, checksum=checksum, by_hand=by_hand)
     return row
+
+
+def _raise_if_not_allowed(row: Launch) -> None:
+    """A role may be gone since the draft was written; without a team the site is its maker's."""
+    act = Act.CREATE if row.team else Act.ADMINISTER
+    if not may(row.owner, act, row.team):
+        raise DeploymentRefused("Choose a team in which you may make sites, then look at the plan.")
 
 
 def _made(row: Launch) -> Site:

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from cloudadmin.login.again import asked_again
 from sites import drift
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.activity import ActivityMixin
@@ -156,6 +157,10 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
     def settings_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The form, and what cannot be undone."""
         site = self.site_to_see(request, pk)
+        team = str(site.team_id or "")
+        is_given = request.method == "POST" and request.POST.get("team", team) != team
+        if is_given and (question := asked_again(request)):
+            return question
         context = self.page_context(request, site, "settings")
         return self.changeform_view(request, str(pk), "", context | self.settings(request, site))
 

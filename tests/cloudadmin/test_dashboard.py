@@ -170,7 +170,7 @@ def test_home_shows_nothing_to_who_may_see_nothing(client):
     fill(1)
     client.force_login(UserFactory())
     page = client.get(HOME).content.decode()
-    assert "no role for any site" in page
+    assert "You have no role here" in page
     assert Deployment.objects.get(number=1).site.name not in page
 
 

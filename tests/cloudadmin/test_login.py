@@ -18,7 +18,7 @@ from django.utils import timezone
 from cloudadmin.login import guesses
 from cloudadmin.login.models import Guesses
 from sites.models import Membership, Role
-from tests.factories import SiteFactory, UserFactory
+from tests.factories import MembershipFactory, SiteFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -232,7 +232,7 @@ def test_a_session_ends_after_idle_hours_and_after_two_weeks(client, ada, key, h
 
 
 def test_a_new_password_ends_all_other_sessions_and_so_does_the_button(client):
-    UserFactory(username="ada")
+    MembershipFactory(user=UserFactory(username="ada"))
     others = Client(), Client()
     for each in (client, *others):
         log_in(each)

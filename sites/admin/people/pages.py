@@ -167,6 +167,8 @@ class MemberPages(PeoplePages):
         is_own = row.user_id == request.user.pk
         if not is_own and not may(request.user, Act.OWN, about):
             raise PermissionDenied
+        if question := asked_again(request):
+            return question
         problem = ""
         if request.method == "POST":
             try:
