@@ -20,7 +20,6 @@ from sites.models import AuditEntry, Membership, Role, Site
 from sites.people import invitations
 from tests.factories import (
     AccountFactory,
-    DeploymentFactory,
     LaunchFactory,
     ListenerFactory,
     MembershipFactory,
@@ -135,7 +134,8 @@ def test_users_are_deleted_one_by_one_and_each_asks_again() -> None:
 
 def test_to_give_a_site_to_another_team_asks_again() -> None:
     owner = member(Role.OWNER, here := TeamFactory())
-    there = MembershipFactory(user=owner, role=Role.OWNER).team
+    there = TeamFactory()
+    MembershipFactory(user=owner, role=Role.OWNER, team=there)
     site = SiteFactory(team=here)
     form = {"team": there.pk, "price_class": site.price_class, "headers": site.headers}
     form["trailing_slash"] = site.trailing_slash
@@ -204,9 +204,7 @@ def test_an_idle_session_is_ended_by_nobody_of_this_machine() -> None:
 
 def test_who_only_looks_is_not_told_the_addresses_of_listeners() -> None:
     listener = ListenerFactory(address="https://hooks.example.com/secret-path")
-    row = MessageFactory(
-        listener=listener, site=listener.site, deployment=DeploymentFactory(site=listener.site)
-    ).deployment
+    row = MessageFactory(listener=listener).deployment
     assert row
     url = reverse("admin:deployments_deployment_change", args=[row.pk])
 
