@@ -17,7 +17,9 @@ from django.utils import timezone
 from cloudadmin.dashboard.attention import groups
 from cloudadmin.dashboard.visits import visits
 from deployments.admin.addresses import address_of, with_addresses
+from deployments.admin.shown import word_for
 from deployments.models import Deployment, Launch
+from sites.admin.base import badge
 from sites.admin.waits import by_urgency, readable
 from sites.models import Operation, Site
 from sites.people import Act, may, visible
@@ -98,7 +100,7 @@ def _deployments(user: Any) -> dict[str, Any]:
     return {
         "deploying": active,
         "deploying_count": active[0].count if active else 0,
-        "lately": lately,
+        "lately": [(row, badge(*word_for(row))) for row in lately],
         "lately_count": lately[0].count if lately else 0,
         "lately_failed": lately[0].failed if lately else 0,
     }

@@ -58,6 +58,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Repository
         fields = ("site", "url", "full_name", "folder", "production_branch", "has_submodules")
+        labels: ClassVar = {"url": "Address"}
         help_texts: ClassVar = {
             "url": "As in https://github.com/owner/name.git, for everybody to read; or with ssh, "
             "for which the workers need a key.",

@@ -67,7 +67,6 @@ class ActingAdmin(ModelAdmin[Row]):
                 for action in self.row_actions
                 if may(request.user, action.needs, self._site_of(row)) and action.is_offered(row)
             ]
-        context["show_save_and_add_another"] = context["show_save_and_continue"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 
     def panel_context(self, request: HttpRequest, row: Row) -> dict[str, Any]:

@@ -174,6 +174,7 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
             "older": rows[ON_A_PAGE - 1].number if len(rows) > ON_A_PAGE else None,
             "is_first": before is None,
             "may_publish": may_deploy,
+            "may_maintain": may(request.user, Act.OPERATE, site),
             "deploy_form": DeployForm(site=site) if may_deploy else None,
         }
         return TemplateResponse(request, "deployments/deployments_page.html", context)
@@ -210,6 +211,7 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
             "under_way_count": len(active),
             "invalidations": invalidations,
             "may_publish": Deploy.slug in offered,
+            "may_maintain": may(request.user, Act.OPERATE, site),
             "has_before": Deploy.slug in offered and has_before(site, published),
             "picture": SitePicture.objects.filter(site=site).defer("image").first(),
             "is_refreshed": context["is_refreshed"] or bool(active or invalidations),

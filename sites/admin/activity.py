@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
-from sites.admin.audit import compared, sentence, tells_all
+from sites.admin.audit_words import compared, sentence, tells_all
 from sites.admin.tabs import TabsMixin
 from sites.models import AuditEntry, Operation, Site
 from sites.people import Act, may

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -18,32 +16,27 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from sites.admin.audit_words import (
+    CHANGES,
+    COLUMNS_TOLD,
+    compared,
+    sentence,
+    told_of,
+    visible_text,
+)
 from sites.admin.base import HistoryAdmin, ago
 from sites.admin.lists import Asked, AskedFilter, FieldFilter, Filter, ListAdmin
-from sites.admin.values import change, value
 from sites.audit.tables import TABLES
 from sites.models import AuditEntry, Site, Team
 from sites.people import Act, may, visible
 from sites.visits.exports import defused
 
 Kind = AuditEntry.Act
-DEPLOYMENTS = "deployments_deployment"
-STATES = {
-    Site.State.DRAFT: "is a draft",
-    Site.State.PROVISIONING: "is being provisioned",
-    Site.State.LIVE: "is live",
-    Site.State.FAILED: "needs attention",
-    Site.State.DESTROYING: "is being destroyed",
-}
-CHANGES = (Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.TRUNCATE)
-COLUMNS_TOLD = 3
-LONGEST_TOLD, LONGEST_NAME, LONGEST_SENTENCE = 40, 60, 100
+LONGEST_NAME, LONGEST_SENTENCE = 60, 100
 COLUMNS = (
     *("number", "at", "actor", "via", "address", "request", "act", "table", "row_id", "label"),
     *("site_name", "before", "after", "digest"),
 )
-# What a login with somebody's name can bring along, and a terminal or a browser would obey.
-INVISIBLE = re.compile(r"[\u0000-\u001f\u007f-\u009f]")
 
 
 class SinceFilter(AskedFilter):
@@ -198,58 +191,3 @@ def lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     yield writer.writerow(COLUMNS)
     for row in rows.iterator(chunk_size=1_000):
         yield writer.writerow([defused(visible_text(getattr(row, name))) for name in COLUMNS])
-
-
-def visible_text(of: Any) -> str:
-    """Nothing in it moves a cursor or turns the direction of what follows."""
-    text = of.isoformat() if hasattr(of, "isoformat") else "" if of is None else str(of)
-    plain = INVISIBLE.sub(" ", text)
-    return "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc"))
-
-
-def sentence(row: AuditEntry) -> str:
-    """As in “Changed site shop”, “Published deployment #2” and “Site shop is live”."""
-    act = str(row.get_act_display())
-    words: list[str] = [act, TABLES.get(row.table, row.table), row.label]
-    after = row.after or {}
-    if row.table == Site._meta.db_table and tells_all(row):
-        words = ["Site", row.label, STATES.get(after["state"], after["state"])]
-    elif row.table == "sites_operation" and row.act == Kind.INSERT:
-        words = ["Asked for", row.label]
-    elif row.table == DEPLOYMENTS:
-        verb = "Published" if after.get("is_published") else "Took back"
-        words = [verb, "deployment", row.label]
-    elif row.act not in CHANGES:
-        words = [act, row.label]
-    return visible_text(" ".join(filter(None, words)))
-
-
-def tells_all(row: AuditEntry) -> bool:
-    """Whether the sentence has all that was changed."""
-    is_state = row.act == Kind.UPDATE and set(row.after or ()) == {"state"}
-    return row.table == DEPLOYMENTS or (row.table == Site._meta.db_table and is_state)
-
-
-def compared(row: AuditEntry) -> list[tuple[str, SafeString]]:
-    """Each column, and its value or from which to which."""
-    before, after = row.before or {}, row.after or {}
-    return [
-        (
-            name.removesuffix("_id").replace("_", " "),
-            _compared(row, before.get(name), after.get(name)),
-        )
-        for name in sorted({*before, *after})
-        if row.act == Kind.UPDATE or before.get(name, after.get(name)) not in (None, "", [], {})
-    ]
-
-
-def _compared(row: AuditEntry, before: Any, after: Any) -> SafeString:
-    if before == after == "(secret)":
-        return SafeString('<span class="muted">changed; it is not shown</span>')
-    if row.act == Kind.UPDATE:
-        return change(before, after)
-    return value(before if row.after is None else after)
-
-
-def told_of(changes: list[tuple[str, SafeString]]) -> list[tuple[str, SafeString]]:
-    return [(Truncator(name).chars(LONGEST_TOLD), said) for name, said in changes[:COLUMNS_TOLD]]

@@ -168,13 +168,6 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         """What the page of the form shows beside it."""
         return {"danger_actions": self.offered(request, site, "settings")}
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context["show_save_and_add_another"] = False
-        context["show_save_and_continue"] = False
-        return super().render_change_form(request, context, *args, **kwargs)
-
     def panel_context(self, request: HttpRequest, site: Any) -> dict[str, Any]:
         """What the overview shows, and refreshes while work is under way."""
         last = site.operations.defer("plan", "targets").first()

@@ -1,11 +1,12 @@
 // Times in the person's own zone; pointing at one tells it in UTC too.
 // <time datetime> keeps its words ("3 minutes ago") and keeps them true; with data-show ("moment",
-// "clock", "day") its words are the time itself.
+// "second", "clock", "day") its words are the time itself.
 (() => {
   const MINUTE = 60_000;
   const UNITS = [["year", 525_600], ["month", 43_800], ["week", 10_080], ["day", 1_440], ["hour", 60], ["minute", 1]];
   const SHOWN = {
     moment: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+    second: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
     clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
     day: { day: "numeric", month: "short", year: "numeric" },
     full: { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" },
