@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Error, Page
 
 from tests.looks.rows import Rows
 from tests.looks.stage import visiting
-from tests.looks.walker import addresses
+from tests.looks.walker import addresses, is_shown
 
 # What people need and laws name, and axe's own good practice.
 RULES = {
@@ -49,12 +49,14 @@ def test_no_page_keeps_anybody_out(
     found, unknown = addresses(rows)
     told: dict[str, list[str]] = {}
     pages = 0
-    with visiting(browser, live_server.url, rows, width=width, is_dark=is_dark) as page:
-        for name, path in found.items():
-            if visit(page, live_server.url + path):
-                pages += 1
-                for each in violations(page):
-                    told.setdefault(each, []).append(name)
+    for is_known in (True, False):
+        looks: dict[str, Any] = {"width": width, "is_dark": is_dark, "is_known": is_known}
+        with visiting(browser, live_server.url, rows, **looks) as page:
+            for name, path in found.items():
+                if is_shown(name, is_known=is_known) and visit(page, live_server.url + path):
+                    pages += 1
+                    for each in violations(page):
+                        told.setdefault(each, []).append(name)
     print(f"{pages} pages; without a row: {', '.join(unknown) or 'none'}")  # noqa: T201
     print(json.dumps(told, indent=2))  # noqa: T201
     assert not told

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from sites import prospects
+from sites.provisioning import Plan
+from sites.provisioning.plan import Create
 from tests.e2e.browser import FLAGS, find_browser
 from tests.looks.rows import Rows, furnish
 
@@ -23,6 +27,23 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+# As the plan of a site with a domain says it; to ask AWS for it is not what is looked at.
+OWN = (
+    *(
+        Create("bucket", "bucket", "cloudadmin-quarry"),
+        Create("bucket_policy", "bucket_policy", ""),
+    ),
+    *(Create("key_value_store", "key_value_store", ""), Create("router", "function", "")),
+    Create("distribution", "distribution", "quarry", usual_wait=240),
+    Create("certificate", "certificate", "quarry.example.com", usual_wait=600),
+)
+SHARED = (Create("db_instance", "db_instance", "cloudadmin", usual_wait=400),)
+
+
 @pytest.fixture
-def rows(transactional_db: None) -> Rows:
+def rows(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    planned = mock.create_autospec(prospects.plan, return_value=Plan(OWN, SHARED))
+    monkeypatch.setattr(prospects, "plan", planned)
+    found = mock.create_autospec(prospects.findings, return_value=())
+    monkeypatch.setattr(prospects, "findings", found)
     return furnish()

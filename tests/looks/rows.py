@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
 from deployments.models import (
+    BulkItem,
+    BulkRun,
     Delivery,
     Deployment,
     DeployToken,
+    Launch,
+    Repository,
+    SitePicture,
     TrustedRepository,
 )
-from sites.models import Account, Kind, Operation, Role, Site, VisitDay
+from sites.models import Account, AuditEntry, Kind, Operation, Role, Site, VisitDay
 from sites.people import invitations
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
     DomainFactory,
     InvalidationFactory,
+    LaunchFactory,
     ListenerFactory,
     MembershipFactory,
     MessageFactory,
@@ -36,6 +48,7 @@ from tests.factories import (
 )
 
 NAMES = ("atelier-nord", "bakery", "city-museum", "docs", "festival", "garden-club", "harbour")
+PICTURE = Path(__file__).parent / "picture.webp"
 LONG_NAME = "the-longest-name-that-a-site-may-have-40"
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
@@ -44,11 +57,12 @@ LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
 @dataclass
 class Rows:
     """The row that stands for its model wherever an address needs one, and by the name of the
-    address what else it needs."""
+    address what else it needs: parameters, and what follows its question mark."""
 
     person: User
     of: dict[str, Model] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    queries: dict[str, str] = field(default_factory=dict)
 
     def keep(self, *rows: Model) -> None:
         for row in rows:
@@ -74,22 +88,26 @@ def furnish() -> Rows:
     secret = people(rows, sites[0])
     Site.objects.filter(pk=sites[0].pk).update(visitors_token="t" * 43)
     rows.values = {
-        "github-hook": {"uid": sites[0].uid},
+        "github-hook": {"uid": Repository.objects.get().uid},
         "visitors": {"token": "t" * 43},
         "invitation": {"secret": secret},
         "view_on_site": {"content_type_id": 1, "object_id": 1},
         "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
-        "mfa_remove_webauthn": {"pk": 1},
-        "mfa_edit_webauthn": {"pk": 1},
     }
     operations(rows, account, sites, now)
+    own(rows, account, sites)
+    of_the_first(rows, sites[0])
+    with connection.cursor() as cursor:  # entries are numbered at the end of a transaction
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+    rows.keep(AuditEntry.objects.filter(site_id=sites[0].pk).earliest("pk"))
     return rows
 
 
 def people(rows: Rows, site: Site) -> str:
     """A team with somebody of each role, and the secret of an invitation to it."""
     team = TeamFactory(name="Studio Nord")
-    Site.objects.filter(pk=site.pk).update(team=team)
+    site.team = team
+    site.save()
     names = ("grace", "lin", "noor", "x" * 60)
     members = [
         MembershipFactory(user=UserFactory(username=name), team=team, role=role)
@@ -100,6 +118,51 @@ def people(rows: Rows, site: Site) -> str:
     invitation, secret = invitations.invite(rows.person, team, address, Role.OWNER)
     rows.keep(team, *members, invitation)
     return secret
+
+
+def own(rows: Rows, account: Account, sites: list[Site]) -> None:
+    """What is one person's alone: sites on their way, runs over many sites, a passkey."""
+    draft = LaunchFactory(owner=rows.person, account=account, name="quarry")
+    site = SiteFactory(account=account, name="quay", state=Site.State.PROVISIONING)
+    running = LaunchFactory(
+        owner=rows.person, account=account, name=site.name, state=Launch.State.RUNNING, site=site
+    )
+    OperationFactory(site=site, creator=rows.person, status=Operation.Status.IN_PROGRESS)
+    ResourceFactory(site=site)
+    run = BulkRun.objects.create(act="lock", creator=rows.person, options={"reason": "Sale"})
+    states = (*BulkItem.State, BulkItem.State.SUCCESS, BulkItem.State.SUCCESS)
+    for state, each in zip(states, sites, strict=False):
+        said = "It is being destroyed." if state == BulkItem.State.FAILURE else ""
+        BulkItem.objects.create(run=run, site=each, site_name=each.name, state=state, said=said)
+    passkey = Authenticator.objects.create(
+        user=rows.person, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"}
+    )
+    TOTP.activate(rows.person, generate_totp_secret())
+    RecoveryCodes.activate(rows.person)
+    rows.keep(draft, run, passkey)
+    of_draft, of_running, of_run = ({"pk": each.pk} for each in (draft, running, run))
+    rows.values |= {f"new-site-{name}": of_draft for name in ("draft", "discard", "plan")}
+    rows.values |= {f"new-site-{name}": of_running for name in ("progress", "panel", "act")}
+    rows.values |= {f"sites_bulk_{name}": of_run for name in ("run", "panel", "again", "stop")}
+    rows.values |= {f"mfa_{name}_webauthn": {"pk": passkey.pk} for name in ("edit", "remove")}
+    rows.queries["sites_bulk"] = f"act=lock&pk={sites[0].pk}&pk={sites[1].pk}"
+
+
+def of_the_first(rows: Rows, site: Site) -> None:
+    """What only some sites have: a picture, a preview, and a deployment for each button."""
+    image = PICTURE.read_bytes()
+    SitePicture.objects.create(
+        site=site, image=image, digest=hashlib.sha256(image).hexdigest(), taken_at=timezone.now()
+    )
+    state = Deployment.State
+    DeploymentFactory(site=site, number=5, state=state.INACTIVE, description="Winter hours")
+    DeploymentFactory(
+        site=site, number=6, state=state.QUEUED, phase=Deployment.Phase.QUEUE, description="Snow"
+    )
+    for name, number in (("retry", 5), ("cancel", 6), ("publish", 2), ("rollback", 3)):
+        rows.queries[f"sites_site_{name}"] = f"to={number}"
+    draft = SiteFactory(account=site.account, name="attic", team=site.team)
+    rows.values["sites_site_delete"] = {"object_id": draft.pk}
 
 
 def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
@@ -188,7 +251,9 @@ def operations(rows: Rows, account: Account, sites: list[Site], now: datetime) -
     since = (now - timedelta(minutes=12)).isoformat()
     following = (now + timedelta(seconds=40)).isoformat()
     asked = OperationFactory(
-        site=SiteFactory(account=account, name="winery", state=Site.State.PROVISIONING),
+        site=SiteFactory(
+            account=account, name="winery", state=Site.State.PROVISIONING, team=sites[0].team
+        ),
         creator=rows.person,
         status=Operation.Status.IN_PROGRESS,
         waits=[

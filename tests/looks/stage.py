@@ -17,18 +17,26 @@ WIDTHS = (390, 768, 1440)
 
 @contextmanager
 def visiting(
-    browser: Browser, server: str, rows: Rows, *, width: int = 1440, is_dark: bool = False
+    browser: Browser,
+    server: str,
+    rows: Rows,
+    *,
+    width: int = 1440,
+    is_dark: bool = False,
+    is_known: bool = True,
 ) -> Iterator[Page]:
-    """A page of somebody who may see everything; what its console says is an error."""
-    client = Client()
-    client.force_login(rows.person)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    """A page of somebody who may see everything, or of nobody yet."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if is_dark else "light",
         reduced_motion="reduce",
     )
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server}])
+    if is_known:
+        client = Client()
+        client.force_login(rows.person)
+        name = settings.SESSION_COOKIE_NAME
+        cookie = client.cookies[name].value
+        context.add_cookies([{"name": name, "value": cookie, "url": server}])
     try:
         yield context.new_page()
     finally:

@@ -14,34 +14,51 @@ from tests.looks.rows import Rows
 VALUES = {"name": "pages", "ending": "csv", "slug": "pages", "kind": "pages"}
 SITES = ("sites_site_", "deployments_invalidation_site")
 
+# Of the way in, which leads on whoever is in already.
+UNKNOWN = (
+    *("account_login", "account_inactive", "account_reset_password", "account_reset_password_done"),
+    *("account_reset_password_from_key", "account_reset_password_from_key_done"),
+)
+
+
+def is_shown(name: str, *, is_known: bool) -> bool:
+    """Whether the page is looked at as somebody who is logged in, or as nobody."""
+    return is_known != (name in UNKNOWN) and not name.endswith("logout")
+
 
 def addresses(rows: Rows) -> tuple[dict[str, str], list[str]]:
     """``{name: path}`` of each named address outside the API, the names with their namespace; and
     the names of those for which there is no row, or a parameter that VALUES does not know."""
     found, unknown = {}, []
-    for namespace, pattern, wanted in _patterns(get_resolver().url_patterns, "", ()):
+    for namespace, pattern, wanted in patterns(get_resolver().url_patterns):
         if not pattern.name or namespace.startswith("api"):
             continue
         name = f"{namespace}{pattern.name}"
         try:
-            values = {each: _value(each, str(pattern.name), rows) for each in wanted}
-            found[name] = reverse(name, kwargs=values)
+            found[name] = path_of(name, wanted, rows)
         except (LookupError, NoReverseMatch):
             unknown.append(name)
     return found, unknown
 
 
-def _patterns(
-    patterns: list[Any], namespace: str, above: tuple[str, ...]
+def path_of(name: str, wanted: tuple[str, ...], rows: Rows) -> str:
+    """The path, with what follows its question mark. Raises LookupError, NoReverseMatch."""
+    own = name.rpartition(":")[2]
+    path = reverse(name, kwargs={each: _value(each, own, rows) for each in wanted})
+    return f"{path}?{rows.queries[own]}" if own in rows.queries else path
+
+
+def patterns(
+    found: list[Any], namespace: str = "", above: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, URLPattern, tuple[str, ...]]]:
     """Each with its namespace and the parameters of its whole path."""
-    for each in patterns:
+    for each in found:
         wanted = (*above, *each.pattern.regex.groupindex)
         if isinstance(each, URLPattern):
             yield namespace, each, wanted
         else:
             inner = f"{each.namespace}:" if each.namespace else ""
-            yield from _patterns(each.url_patterns, namespace + inner, wanted)
+            yield from patterns(each.url_patterns, namespace + inner, wanted)
 
 
 def _value(parameter: str, name: str, rows: Rows) -> Any:
