@@ -2,8 +2,10 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
 from sites.audit.actor import on_connection
+from sites.audit.watch import watch_optional
 
 
 class SitesConfig(AppConfig):
@@ -14,4 +16,5 @@ class SitesConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(on_connection, dispatch_uid="sites.audit")
+        post_migrate.connect(watch_optional, sender=self, dispatch_uid="sites.audit")
         import_module("sites.audit.logins")  # once there are models

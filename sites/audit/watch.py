@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import connections
 from django.db.migrations import RunSQL
+
+from sites.audit.tables import OPTIONAL
 
 TRIGGERS = ("audit", "audit_truncate")
 
@@ -27,6 +30,18 @@ def watch_flips(table: str, column: str, *, ignored: Iterable[str] = ()) -> RunS
     """One column alone, where the rest changes all the time."""
     when = f"WHEN (OLD.{column} IS DISTINCT FROM NEW.{column})"
     return _triggers(table, "UPDATE", when, ",".join(ignored), "", only=column)
+
+
+def watch_optional(using: str, **_: object) -> None:
+    """After each migration: what no migration of ours can wait for."""
+    there = "to_regclass(%s) IS NOT NULL AND to_regproc('sites_audit_row') IS NOT NULL"
+    watched = "SELECT FROM pg_trigger WHERE tgname = 'audit' AND tgrelid = to_regclass(%s)"
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT {there} AND NOT EXISTS ({watched})", [OPTIONAL, OPTIONAL])
+        if cursor.fetchone()[0]:
+            triggers = watch(OPTIONAL, ignored=["last_login"], secret=["extra_data"])
+            for statement in triggers.sql:
+                cursor.execute(statement)
 
 
 def _triggers(

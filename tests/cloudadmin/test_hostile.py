@@ -11,11 +11,15 @@ from allauth.mfa.models import Authenticator
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from cloudadmin.login.guesses import LIMIT
 from deployments.models import Launch
+from sites.audit import chain
+from sites.audit.tables import OPTIONAL
+from sites.audit.watch import watch_optional
 from sites.models import AuditEntry, Membership, Role, Site
 from sites.people import invitations
 from tests.factories import (
@@ -211,3 +215,22 @@ def test_who_only_looks_is_not_told_the_addresses_of_listeners() -> None:
     for role, is_told in ((Role.DEPLOYER, False), (Role.OPERATOR, True)):
         answer = logged_in(member(role, row.site)).get(url)
         assert ("secret-path" in answer.content.decode()) is is_told
+
+
+def test_a_launch_is_in_the_audit_log_and_the_login_of_a_provider() -> None:
+    launch = LaunchFactory(git_url="https://user:secret@example.com")
+    with connection.cursor() as cursor:
+        columns = "id int, user_id int, provider text, last_login timestamptz, extra_data jsonb"
+        cursor.execute(f"CREATE TABLE {OPTIONAL} ({columns})")
+        watch_optional("default")
+        watch_optional("default")
+        values = (launch.owner_id, '{"mail": "secret"}')
+        cursor.execute(f"INSERT INTO {OPTIONAL} VALUES (1, %s, 'oidc', now(), %s)", values)
+
+    entries = AuditEntry.objects.filter(table__in=("deployments_launch", OPTIONAL))
+    assert [entry.label for entry in entries.order_by("pk")] == [
+        launch.name,
+        launch.owner.username,
+    ]
+    assert "secret@" not in str(entries[0].after) + str(entries[1].after)
+    assert not [each for each in chain.verify().problems if OPTIONAL in each]
