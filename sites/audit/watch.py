@@ -41,7 +41,7 @@ def watch_optional(using: str, **_: object) -> None:
         if cursor.fetchone()[0]:
             triggers = watch(OPTIONAL, ignored=["last_login"], secret=["extra_data"])
             for statement in triggers.sql:
-                cursor.execute(statement)
+                cursor.execute(str(statement))
 
 
 def _triggers(
