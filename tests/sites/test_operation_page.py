@@ -145,7 +145,7 @@ def test_one_press_tries_again_and_only_when_nothing_else_runs(
     forced = OperationFactory(site=site, status="failure", force=["bucket"])
     with pytest.raises(Refused, match="go to the page of the site"):
         retry(forced)
-    client.force_login(UserFactory())
+    client.force_login(MembershipFactory().user)
     assert client.get(page(row, "raw")).status_code == 404
     assert client.post(again).status_code == 404
 
