@@ -6,7 +6,7 @@ from sites.admin.base import ago, badge, until
 from sites.admin.values import change, copyable, value
 from sites.plain import plain
 from sites.provisioning.costs import Cost, dollars
-from sites.provisioning.lessons import LESSONS
+from sites.provisioning.lessons import APART, LESSONS
 
 register = Library()
 register.simple_tag(badge)
@@ -21,6 +21,8 @@ register.filter(dollars)
 
 
 @register.filter
-def called(resource_type: str) -> str:
-    """A type of resource as people would call it, as in “Private storage” for a bucket."""
+def called(resource_type: str, logical_id: str = "") -> str:
+    """A resource as people would call it, as in “Private storage” for a bucket."""
+    if logical_id in APART:
+        return APART[logical_id][0]
     return LESSONS[resource_type].title if resource_type in LESSONS else resource_type

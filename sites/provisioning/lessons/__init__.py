@@ -11,7 +11,7 @@ from dataclasses import replace
 from sites.provisioning.lessons import counter, site
 from sites.provisioning.lessons.lesson import Call, Lesson
 
-__all__ = ["CHANGED", "LESSONS", "Call", "Lesson", "lesson_of"]
+__all__ = ["APART", "CHANGED", "LESSONS", "Call", "Lesson", "lesson_of"]
 
 LESSONS = site.LESSONS | counter.LESSONS
 # Of what was made before and is changed in a later step.
