@@ -21,8 +21,8 @@ from tests.factories import (
     AccountFactory,
     DeploymentFactory,
     InvalidationFactory,
+    MembershipFactory,
     SiteFactory,
-    UserFactory,
     member,
 )
 
@@ -230,6 +230,6 @@ def test_a_deployer_may_invalidate(site):
 
 
 def test_who_may_not_look_sees_nothing(site):
-    client = client_of(UserFactory())
+    client = client_of(MembershipFactory().user)
     assert client.get(page(site)).status_code == 404
     assert client.get(f"{page(site)}?part=1").status_code == 404
