@@ -31,11 +31,13 @@ def violations(page: Page) -> list[str]:
 
 
 def visit(page: Page, address: str) -> bool:
-    """Whether a person can look at what is there: a whole page, and no file."""
+    """Whether a person can look at what is there: a whole page, and no file. A page that fails
+    fails all."""
     try:
         answer = page.goto(address)
     except Error:  # it is to be kept, not to be looked at
         return False
+    assert answer is None or answer.status < 500, address
     is_html = "text/html" in (answer.headers if answer else {}).get("content-type", "")
     # A part of a page has no title.
     return bool(answer and answer.status == 200 and is_html and page.title())

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from sites import prospects
+from sites import farewell, prospects
 from sites.provisioning import Plan
 from sites.provisioning.plan import Create
 from tests.e2e.browser import FLAGS, find_browser
@@ -46,4 +46,6 @@ def rows(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Rows:
     monkeypatch.setattr(prospects, "plan", planned)
     found = mock.create_autospec(prospects.findings, return_value=())
     monkeypatch.setattr(prospects, "findings", found)
+    monkeypatch.setattr(farewell, "retained", mock.create_autospec(farewell.retained))
+    farewell.retained.return_value = []  # type: ignore[attr-defined]
     return furnish()

@@ -46,6 +46,7 @@ from tests.factories import (
     TeamFactory,
     UserFactory,
 )
+from tests.looks.passkey import credential
 
 NAMES = ("atelier-nord", "bakery", "city-museum", "docs", "festival", "garden-club", "harbour")
 PICTURE = Path(__file__).parent / "picture.webp"
@@ -79,6 +80,9 @@ def furnish() -> Rows:
     sites.append(SiteFactory(account=account, name=LONG_NAME, live=True, serving=True))
     rows.keep(DomainFactory(site=sites[0], name="atelier-nord.example.com"))
     DomainFactory(site=sites[-1], name=LONG_DOMAIN)
+    for site in sites:
+        inputs = {"name": f"cloudadmin-{site.short_uid}", "region": "eu-central-1", "tags": {}}
+        site.resources.filter(type="bucket").update(inputs=inputs)
     rows.keep(*sites)
     for place, site in enumerate(sites):
         deployments(rows, site, now - timedelta(hours=3 * place), rows.person)
@@ -135,7 +139,9 @@ def own(rows: Rows, account: Account, sites: list[Site]) -> None:
         said = "It is being destroyed." if state == BulkItem.State.FAILURE else ""
         BulkItem.objects.create(run=run, site=each, site_name=each.name, state=state, said=said)
     passkey = Authenticator.objects.create(
-        user=rows.person, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"}
+        user=rows.person,
+        type=Authenticator.Type.WEBAUTHN,
+        data={"name": "Laptop", "credential": credential()},
     )
     TOTP.activate(rows.person, generate_totp_secret())
     RecoveryCodes.activate(rows.person)
