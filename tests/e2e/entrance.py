@@ -39,7 +39,8 @@ def log_in(up: Up, page: Page) -> None:
 def log_in_without_browser(up: Up, client: httpx.Client) -> None:
     """``client`` is at the dashboard and follows redirects."""
     if kept := _kept(up):
-        client.cookies.update(kept)
+        for each, value in kept.items():
+            client.cookies.set(each, value, domain=client.base_url.host)
         return
     name, password = up.run["admin_user"], up.run["admin_password"]
     page = post(client, "/login/", login=name, password=password)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,33 +156,42 @@ def test_what_was_accepted_ends_whatever_is_killed(
     assert states == [("live",)] * len(names)
 
 
+@contextmanager
+def frozen(processes: list[psutil.Process]) -> Iterator[None]:
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
 def test_a_queue_that_is_lost_loses_nothing(chaos: Chaos):
     """200 operations whose messages are gone: the rows are the truth, Redis only wakes."""
-    for process in chaos.workers():
-        process.suspend()
-    chaos.up.query(
-        "INSERT INTO sites_site (uid, account_id, name, state, has_counter, counter_slots,"
-        " injects_snippet, visitors_token, is_spa, price_class, headers, trailing_slash,"
-        " created_at)"
-        " SELECT gen_random_uuid(), (SELECT min(id) FROM sites_account), 'lost-' || n,"
-        " 'destroying', false, 1, false, '', false, 'PriceClass_100', 'standard', 'auto', now()"
-        " FROM generate_series(1, 200) n RETURNING id"
-    )
-    accepted = chaos.up.query(
-        "INSERT INTO sites_operation (site_id, site_name, kind, status, force, plan_checksum, plan,"
-        " targets, waits, error_message, created_at, fence, attempts)"
-        " SELECT id, name, 'destroy', 'queued', '[]', '', '{}', '[]', '[]', '', now(), 0, 0"
-        " FROM sites_site WHERE name LIKE 'lost-%%' RETURNING id"
-    )
-    broker = Celery(broker=chaos.up.run["redis_url"], set_as_current=False)
-    for (pk,) in accepted:
-        broker.send_task("sites.run_operation", (pk,))
-    with redis.Redis.from_url(chaos.up.run["redis_url"]) as client:
-        assert client.llen("celery") >= 190  # some are with the worker already
-        client.flushall()
-    broker.close()
-    for process in chaos.workers():
-        process.resume()
+    with frozen(chaos.workers()):
+        chaos.up.query(
+            "INSERT INTO sites_site (uid, account_id, name, state, has_counter, counter_slots,"
+            " injects_snippet, visitors_token, is_spa, price_class, headers, trailing_slash,"
+            " created_at)"
+            " SELECT gen_random_uuid(), (SELECT min(id) FROM sites_account), 'lost-' || n,"
+            " 'destroying', false, 1, false, '', false, 'PriceClass_100', 'standard', 'auto', now()"
+            " FROM generate_series(1, 200) n RETURNING id"
+        )
+        accepted = chaos.up.query(
+            "INSERT INTO sites_operation (site_id, site_name, kind, status, force, plan_checksum,"
+            " plan, targets, waits, error_message, created_at, fence, attempts, by_hand, chosen)"
+            " SELECT id, name, 'destroy', 'queued', '[]', '', '{}', '[]', '[]', '', now(), 0, 0,"
+            " false, ''"
+            " FROM sites_site WHERE name LIKE 'lost-%%' RETURNING id"
+        )
+        broker = Celery(broker=chaos.up.run["redis_url"], set_as_current=False)
+        for (pk,) in accepted:
+            broker.send_task("sites.run_operation", (pk,))
+        with redis.Redis.from_url(chaos.up.run["redis_url"]) as client:
+            assert client.llen("celery") >= 190  # some are with the worker already
+            client.flushall()
+        broker.close()
 
     chaos.until(
         "SELECT count(*) = 200 FROM sites_operation"

@@ -135,7 +135,7 @@ def test_an_archive_is_deployed_from_the_page_of_its_site(
     expect(phone.locator("#deployment-title")).to_contain_text(let_through)
     expect(phone.get_by_role("log")).to_contain_text("Published", timeout=CHANGE_SECONDS)
     expect(phone.locator(".spans")).to_contain_text("Uploading")
-    expect(phone.locator(".paths")).to_contain_text("index.html")
+    expect(phone.locator(".tree").first).to_contain_text("index.html")
     fits(phone)
 
 
