@@ -178,7 +178,7 @@ def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
             site=site,
             number=number,
             description=words,
-            author="Ada Lovelace",
+            author="Web team",
             creator=person,
             sha=f"{number:x}" * 40,
             ref="main",
