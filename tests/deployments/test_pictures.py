@@ -15,6 +15,7 @@ from deployments import browser, pictures
 from deployments.browser import NoPicture
 from deployments.models import DeploySettings, SitePicture
 from sites.models import Role, Site
+from tests.e2e.browser import find_browser
 from tests.factories import DeploymentFactory, SiteFactory, member
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,6 @@ def site() -> Site:
     return SiteFactory(name="shop", live=True, serving=True)
 
 
-@pytest.mark.skipif(not browser.find(), reason="there is no browser here")
 def test_a_page_is_seen_and_reaches_nothing_else(site, server, settings):
     with Server() as other:
         server.others = tuple(
@@ -74,7 +74,7 @@ def test_a_page_is_seen_and_reaches_nothing_else(site, server, settings):
             for port in (other.port,)
         ) + (f"http://127.0.0.1:{server.port}/by-number",)
         settings.CLOUDADMIN_EDGE_URL = f"http://127.0.0.1:{server.port}"
-        settings.CLOUDADMIN_CHROMIUM = ""
+        settings.CLOUDADMIN_CHROMIUM = str(find_browser())
         DeploymentFactory(site=site, current=True, published_at=timezone.now())
         assert pictures.take_next()
         other.shutdown()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,7 +25,12 @@ FLAGS = [
 
 def find_browser() -> Path:
     """The path of a Chromium, installed now if need be; LookupError says what was tried."""
-    return _on_path() or _from_playwright() or _from_debian() or _give_up()
+    if found := _on_path():
+        return found
+    # Of several test processes one installs it, and the others wait.
+    with (Path(tempfile.gettempdir()) / "cloudadmin-browser.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return _on_path() or _from_playwright() or _from_debian() or _give_up()
 
 
 def _on_path() -> Path | None:
