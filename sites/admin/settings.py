@@ -22,6 +22,7 @@ else:
 # What the router reads at the edge, live in seconds; all else is a change on AWS.
 AT_THE_EDGE = frozenset({"is_spa", "trailing_slash", "redirects"})
 AT_THE_NEXT_DEPLOY = "injects_snippet"
+HERE_ALONE = frozenset({"team"})
 
 
 class SettingsForm(Settings):
@@ -81,6 +82,7 @@ def what_aws_needs(form: Any, formsets: Iterable[Any]) -> SafeString | str:
             )
             names = set(each.changed_data)
             changed |= names if names <= AT_THE_EDGE else {"domains"}
+    changed -= HERE_ALONE
     if not changed:
         return ""
     if changed == {AT_THE_NEXT_DEPLOY}:

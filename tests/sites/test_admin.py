@@ -22,6 +22,7 @@ from tests.factories import (
     OperationFactory,
     ResourceFactory,
     SiteFactory,
+    TeamFactory,
     UserFactory,
     VisitDayFactory,
     member,
@@ -207,6 +208,14 @@ def test_what_aws_needs_is_said_after_a_change(admin_client, changed, said):
     response = admin_client.post(tab(site, "settings"), SETTINGS | changed, follow=True)
     messages = response.content.decode().partition("is saved.")
     assert said in messages[1] + messages[2][:400]
+
+
+def test_a_sites_team_is_nothing_to_aws(admin_client):
+    site, team = SiteFactory(live=True), TeamFactory()
+    changed = SETTINGS | {"team": team.pk}
+    response = admin_client.post(tab(site, "settings"), changed, follow=True)
+    assert "is saved." in response.content.decode()
+    assert "See the plan" not in response.content.decode()
 
 
 def test_only_drafts_can_be_deleted(admin_client):

@@ -89,6 +89,7 @@ def _for_somebody_new(request: HttpRequest, secret: str, row: Invitation) -> Htt
 
 def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
     response = TemplateResponse(request, "sites/invitation.html", context, status=status)
-    # The address is the secret: no page that is opened from here is told it.
-    response["Referrer-Policy"] = "no-referrer"
+    # The address is the secret, which no other host is told. With "no-referrer" browsers would send
+    # the form with "Origin: null", and the check against forged forms refuse it.
+    response["Referrer-Policy"] = "same-origin"
     return response

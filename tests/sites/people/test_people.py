@@ -71,7 +71,7 @@ def test_somebody_new_is_invited_and_joins(owner, team, site):
     new: Any = Client()
     shown = new.get(link)
     assert "Join Acme" in shown.content.decode()
-    assert shown["Referrer-Policy"] == "no-referrer"
+    assert shown["Referrer-Policy"] == "same-origin"
     assert not Membership.objects.filter(role=Role.DEPLOYER).exists()
     form = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
     for name in (owner.username.upper(), "ev\u0435", "x"):
