@@ -236,7 +236,7 @@ def _title(run: BulkRun) -> str:
 
 
 def _chosen(rows: QuerySet[Site], act: BulkAct, user: User) -> Chosen:
-    sites = list(rows.select_related("account", "deploy_settings")[:MOST])
+    sites = list(act.rows(rows)[:MOST])
     doing: list[Site] = []
     reasons: dict[str, list[str]] = defaultdict(list)
     for site in sites:

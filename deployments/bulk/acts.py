@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from deployments import access, invalidation_rows, lane
-from deployments.models import BulkItem, DeploySettings
+from deployments.models import BulkItem, DeploySettings, Launch
 from sites import drift, drift_checks, operations
 from sites.errors import Refused
 from sites.models import Operation, Site, Team
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 LIVE = Site.State.LIVE
+BY_HAND = (
+    "It is being made step by step, and this would do all that is left at once. Finish it on its "
+    "own page first."
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class BulkAct:
     is_local: ClassVar[bool] = True
     most_at_once: ClassVar[int] = 0  # so many of its operations are under way at a time
     danger: ClassVar[bool] = False
+
+    def rows(self, rows: QuerySet[Site]) -> QuerySet[Site]:
+        """The same with what ``skipped`` looks at, of all of them at once."""
+        return rows.select_related("account", "deploy_settings")
 
     def skipped(self, site: Site, user: User) -> str:
         """Why nothing is done to this site; empty when something is."""
@@ -104,6 +114,18 @@ class Provision(BulkAct):
         "so. What would delete data is refused. A few at a time: the others wait."
     )
     most_at_once = 4
+
+    def rows(self, rows: QuerySet[Site]) -> QuerySet[Site]:
+        here = OuterRef("pk")
+        operations = Operation.objects.filter(site=here, by_hand=True, status__in=Operation.ACTIVE)
+        # Where a step failed, its operation has ended, and the next one will ask again.
+        launches = Launch.objects.filter(
+            ~Q(site__state=LIVE), site=here, by_hand=True, state=Launch.State.RUNNING
+        )
+        return super().rows(rows).annotate(is_by_hand=Exists(operations) | Exists(launches))
+
+    def unfit(self, site: Site) -> str:
+        return BY_HAND if getattr(site, "is_by_hand", False) else ""
 
     def do(self, site: Site, options: dict[str, Any], item: BulkItem, user: User) -> Outcome:
         operation = operations.request(site, Operation.Kind.PROVISION, user)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from deployments.bulk.acts import ACTS, BulkAct, Outcome
@@ -46,8 +46,8 @@ MOST_TRIES = 6
 def start(
     act: BulkAct, sites: Iterable[Site], options: dict[str, Any], user: User, key: uuid.UUID
 ) -> BulkRun:
-    """The run; asked with the same key, the one that is there. The caller enqueues
-    ``deployments.run_bulk`` after commit."""
+    """The run; asked with the same key, the one that is there. ``sites`` are ``act.rows``. The
+    caller enqueues ``deployments.run_bulk`` after commit."""
     with transaction.atomic():
         run, is_new = BulkRun.objects.get_or_create(
             key=key, defaults={"act": act.slug, "options": options, "creator": user}
@@ -182,8 +182,7 @@ def _act(run: BulkRun, act: BulkAct, pk: int, user: User) -> None:
         return
     if item.tries > MOST_TRIES:
         return _end(item, State.FAILURE, "Its worker died several times; it is not tried again.")
-    sites: QuerySet[Site] = Site.objects.select_related("account", "deploy_settings")
-    site = sites.filter(pk=item.site_id or 0).first()
+    site = act.rows(Site.objects.filter(pk=item.site_id or 0)).first()
     if site is None:
         return _end(item, State.SKIPPED, "It is gone: it was destroyed meanwhile.")
     if why := act.skipped(site, user):

@@ -16,7 +16,13 @@ from deployments.bulk.acts import ACTS, Lock, Maintenance, Outcome
 from deployments.models import BulkRun, DeploySettings, Invalidation
 from sites.errors import Refused
 from sites.models import Membership, Operation, Role, Site, Team
-from tests.factories import AccountFactory, SiteFactory, UserFactory
+from tests.factories import (
+    AccountFactory,
+    LaunchFactory,
+    OperationFactory,
+    SiteFactory,
+    UserFactory,
+)
 
 pytestmark = pytest.mark.django_db
 BULK = reverse("admin:sites_bulk")
@@ -153,6 +159,27 @@ def test_provisioning_goes_a_few_at_a_time_and_waits_for_each(admin_client, admi
     assert (run.state, run.finished_at) == ("queued", None)
     assert pass_by(run)
     assert outcomes(run)[found[1].name] == ("in_progress", "Is being provisioned.")
+
+
+def test_a_site_that_is_made_step_by_step_stays_so(admin_client):
+    account = AccountFactory()
+    asked = SiteFactory(account=account, name="asked")
+    OperationFactory(site=asked, by_hand=True)
+    # Of “stuck” the last step failed: no operation is under way. “made” is served.
+    for name in ("stuck", "made"):
+        LaunchFactory(running=True, account=account, name=name, by_hand=True)
+    made = Site.objects.get(name="made")
+    Site.objects.filter(pk=made.pk).update(state=Site.State.LIVE)
+    query = "act=provision&all=1"
+    page = admin_client.get(f"{BULK}?{query}").content.decode()
+    assert "It is being made step by step" in page
+    assert "asked, stuck" in page
+    run = ask(admin_client, query)
+    # Begun by hand between the question and its turn.
+    OperationFactory(site=made, by_hand=True)
+    runs.advance(run.pk)
+    assert {state for state, _ in outcomes(run).values()} == {"inactive"}
+    assert not Operation.objects.filter(by_hand=False).exists()
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(admin_user, monkeypatch):
