@@ -1,4 +1,5 @@
-// A folder, dropped or chosen, as one archive: the browser reads its files when they are sent.
+// A folder, dropped or chosen: what is wrong with it, and it as one archive; the browser reads its
+// files when they are sent.
 const folder = (() => {
   const BLOCK = 512;
   const encoder = new TextEncoder();
@@ -45,7 +46,32 @@ const folder = (() => {
     }
   };
 
+  const size = (bytes) => {
+    const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
+    const amount = bytes / { kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
+    return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });
+  };
+  const count = (files) => `${files.toLocaleString("en")} file${files === 1 ? "" : "s"}`;
+  const bytesOf = (entries) => entries.reduce((sum, { file }) => sum + file.size, 0);
+  const nameOf = ([{ path }]) => (path.includes("/") ? path.split("/")[0] : "files");
+
   return {
+    size,
+    unreadable: "A file in it cannot be read. Look at its rights, or pack the folder as a zip.",
+
+    // Why it cannot be published, or nothing.
+    problem(entries, { mostFiles = Infinity, mostBytes = Infinity } = {}) {
+      const bytes = bytesOf(entries);
+      if (!entries.length) return "There are no files in it. Choose the folder that the build wrote.";
+      if (entries.length > mostFiles) return `${count(entries.length)}: at most ${count(Number(mostFiles))} can be published. Split the site in two.`;
+      if (bytes > mostBytes) return `${size(bytes)}: at most ${size(Number(mostBytes))} can be published. Split the site.`;
+      if (entries.some(({ path }) => path.split("/").includes(".git")))
+        return "There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.";
+      return "";
+    },
+
+    told: (entries) => `${nameOf(entries)}: ${count(entries.length)}, ${size(bytesOf(entries))}`,
+
     // Of what was dropped; to be called at once, for after a pause the browser forgets it.
     async dropped(items) {
       const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -64,8 +90,7 @@ const folder = (() => {
         parts.push(header(path, file.size, "0"), file, padding(file.size));
       }
       parts.push(new Uint8Array(2 * BLOCK));
-      const top = entries[0].path.includes("/") ? entries[0].path.split("/")[0] : "files";
-      return new File(parts, `${top}.tar`, { type: "application/x-tar" });
+      return new File(parts, `${nameOf(entries)}.tar`, { type: "application/x-tar" });
     },
   };
 })();

@@ -1,11 +1,6 @@
 // An archive on its way: dropped or chosen, with what was sent of it, an end to it, and its reasons.
 // Without this script the same form is sent as any other.
 (() => {
-  const size = (bytes) => {
-    const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
-    const amount = bytes / { kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
-    return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });
-  };
   const REASONS = {
     0: "The connection broke. Look whether cloudadmin answers, and deploy again: the archive is still chosen.",
     403: "You are logged out, or may not deploy to this site. Log in in another tab, and reload this page.",
@@ -45,21 +40,17 @@
       try {
         this.take(await folder.dropped(items));
       } catch {
-        this.refuse("A file in it cannot be read. Look at its rights, or pack the folder as a zip.");
+        this.refuse(folder.unreadable);
       }
     }
 
     take(entries) {
-      if (!entries.length) return this.refuse("There are no files in it. Choose the folder that the build wrote.");
-      if (entries.some(({ path }) => path.split("/").includes(".git")))
-        return this.refuse("There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.");
-      const archive = folder.packed(entries);
+      const problem = folder.problem(entries);
+      if (problem) return this.refuse(problem);
       const files = new DataTransfer();
-      files.items.add(archive);
+      files.items.add(folder.packed(entries));
       this.file.files = files.files;
-      const bytes = entries.reduce((sum, { file }) => sum + file.size, 0);
-      const count = `${entries.length.toLocaleString("en")} file${entries.length === 1 ? "" : "s"}`;
-      this.chose(`${archive.name.replace(/\.tar$/, "")}: ${count}, ${size(bytes)}`);
+      this.chose(folder.told(entries));
     }
 
     chose(said) {
@@ -98,7 +89,7 @@
     show({ loaded, total }) {
       this.sending.querySelector("progress").value = (100 * loaded) / total;
       this.sending.querySelector("p").textContent =
-        loaded < total ? `${size(loaded)} of ${size(total)} sent` : "All is sent; it is put down …";
+        loaded < total ? `${folder.size(loaded)} of ${folder.size(total)} sent` : "All is sent; it is put down …";
     }
 
     end(request) {

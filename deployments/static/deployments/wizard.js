@@ -3,13 +3,6 @@
 (() => {
   const ARCHIVE = /\.(zip|tar|tgz|tbz2?|tar\.(gz|zst|bz2)|rar|7z|xz)$/i;
 
-  const size = (bytes) => {
-    const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
-    const amount = bytes / { kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
-    return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });
-  };
-  const count = (files) => `${files.toLocaleString("en")} file${files === 1 ? "" : "s"}`;
-
   class Wizard {
     constructor(form) {
       this.form = form;
@@ -47,33 +40,26 @@
         const [entry] = event.dataTransfer.items;
         if (event.dataTransfer.files.length === 1 && !entry.webkitGetAsEntry?.()?.isDirectory && ARCHIVE.test(first.name)) return this.chose(first, first.name);
         this.tell("The folder is being read …");
-        let found;
         try {
-          found = await folder.dropped(event.dataTransfer.items);
+          this.take(await folder.dropped(event.dataTransfer.items));
         } catch {
-          return this.refuse("A file in it cannot be read. Look at its rights, or pack the folder as a zip.");
+          this.refuse(folder.unreadable);
         }
-        this.take(found);
       });
     }
 
     // A folder, as one archive under its name.
     take(entries) {
-      const bytes = entries.reduce((sum, { file }) => sum + file.size, 0);
-      const { mostFiles, mostBytes } = this.form.dataset;
-      if (!entries.length) return this.refuse("There are no files in it. Choose the folder that the build wrote.");
-      if (entries.length > mostFiles) return this.refuse(`${count(entries.length)}: at most ${count(Number(mostFiles))} can be published. Split the site in two.`);
-      if (bytes > mostBytes) return this.refuse(`${size(bytes)}: at most ${size(Number(mostBytes))} can be published. Split the site.`);
-      if (entries.some(({ path }) => path.split("/").includes(".git")))
-        return this.refuse("There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.");
+      const problem = folder.problem(entries, this.form.dataset);
+      if (problem) return this.refuse(problem);
       const archive = folder.packed(entries);
-      this.chose(archive, archive.name, `${archive.name.replace(/\.tar$/, "")}: ${count(entries.length)}, ${size(bytes)}`);
+      this.chose(archive, archive.name, folder.told(entries));
     }
 
     chose(archive, name, said) {
       this.archive = archive ? { archive, name } : null;
       this.say("");
-      this.tell(archive ? said ?? `${name}: ${size(archive.size)}` : "");
+      this.tell(archive ? said ?? `${name}: ${folder.size(archive.size)}` : "");
     }
 
     refuse(problem) {
@@ -104,7 +90,7 @@
       request.upload.addEventListener("progress", ({ loaded, total }) => {
         this.sending.querySelector("progress").value = (100 * loaded) / total;
         this.sending.querySelector("p").textContent =
-          loaded < total ? `${size(loaded)} of ${size(total)} sent` : "All is sent; it is opened and checked …";
+          loaded < total ? `${folder.size(loaded)} of ${folder.size(total)} sent` : "All is sent; it is opened and checked …";
       });
       request.addEventListener("load", () => this.end(request));
       request.addEventListener("error", () => this.fail("The connection broke, or a file was changed meanwhile. What you typed is still here; send it again."));
