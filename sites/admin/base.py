@@ -79,28 +79,6 @@ class RolesMixin:
         raise Http404("No such thing, or none of yours.")
 
 
-class InlineRolesMixin:
-    """The same for rows on the page of their site, which Django hands as ``obj``."""
-
-    opts: Any
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may("add", request, obj)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may("view", request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may("change", request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may("delete", request, obj)
-
-    def _may(self, verb: str, request: HttpRequest, obj: Any) -> bool:
-        permission = f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
-        return bool(request.user.has_perm(permission, obj))
-
-
 class VisibleFilter(RelatedFieldListFilter):
     """By a row that this one refers to: of those, the ones of visible sites alone."""
 
@@ -112,17 +90,12 @@ class VisibleFilter(RelatedFieldListFilter):
 
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin, TabularInline
+    from django.contrib.admin import ModelAdmin
 else:
     # unfold has no types of its own, and neither its classes nor Django's take parameters.
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
-    from unfold.admin import TabularInline as UnfoldTabularInline
 
     class ModelAdmin(RolesMixin, UnfoldModelAdmin):
-        def __class_getitem__(cls, _: object) -> type:
-            return cls
-
-    class TabularInline(InlineRolesMixin, UnfoldTabularInline):
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
@@ -130,7 +103,6 @@ else:
 __all__ = [
     "HistoryAdmin",
     "ModelAdmin",
-    "TabularInline",
     "VisibleFilter",
     "ago",
     "badge",

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.forms.models import BaseInlineFormSet
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sites.models import Domain, Site
+from sites.models import Site
 
 if TYPE_CHECKING:
     Settings = forms.ModelForm[Site]
-    Domains = BaseInlineFormSet[Domain, Site, forms.ModelForm[Domain]]
 else:
-    Settings, Domains = forms.ModelForm, BaseInlineFormSet
+    Settings = forms.ModelForm
 
 # What the router reads at the edge, live in seconds; all else is a change on AWS.
-AT_THE_EDGE = frozenset({"is_spa", "trailing_slash", "redirects"})
+AT_THE_EDGE = frozenset({"is_spa", "trailing_slash"})
 AT_THE_NEXT_DEPLOY = "injects_snippet"
 HERE_ALONE = frozenset({"team"})
 
@@ -51,38 +48,9 @@ class DomainField(forms.CharField):
         return (super().to_python(value) or "").lower().rstrip(".")
 
 
-class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
-    class Meta:
-        field_classes: ClassVar[dict[str, type[forms.Field]]] = {"name": DomainField}
-
-
-class DomainFormSet(Domains):
-    def clean(self) -> None:
-        super().clean()
-        kept = [
-            form.cleaned_data
-            for form in self.forms
-            if getattr(form, "cleaned_data", {}).get("name")
-            and not form.cleaned_data.get("DELETE")
-            and not form.instance.is_wildcard
-        ]
-        if kept and all(each["redirects"] for each in kept):
-            raise forms.ValidationError(
-                "Every domain redirects, and none is left to redirect to. Let one of them serve."
-            )
-
-
-def what_aws_needs(form: Any, formsets: Iterable[Any]) -> SafeString | str:
+def what_aws_needs(form: Any) -> SafeString | str:
     """After what was saved, in a sentence with the way to the plan; empty when nothing changed."""
-    changed = set(form.changed_data)
-    for formset in formsets:
-        for each in formset.forms:
-            changed |= (
-                {"domains"} if formset.can_delete and each in formset.deleted_forms else set()
-            )
-            names = set(each.changed_data)
-            changed |= names if names <= AT_THE_EDGE else {"domains"}
-    changed -= HERE_ALONE
+    changed = set(form.changed_data) - HERE_ALONE
     if not changed:
         return ""
     if changed == {AT_THE_NEXT_DEPLOY}:

@@ -18,32 +18,21 @@ from cloudadmin.login.again import asked_again
 from sites import drift
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.activity import ActivityMixin
-from sites.admin.base import TabularInline
 from sites.admin.domain_actions import AddDomain, RemoveDomain
 from sites.admin.domains import DomainsMixin
 from sites.admin.drift import Accept, CheckDrift, Unaccept
 from sites.admin.people import SitePeople
 from sites.admin.plan import Provision, Restore
 from sites.admin.resources import ResourcesMixin
-from sites.admin.settings import DomainForm, DomainFormSet, SettingsForm, what_aws_needs
+from sites.admin.settings import SettingsForm, what_aws_needs
 from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
-from sites.models import Domain, Operation, Site, Team
+from sites.models import Operation, Site, Team
 from sites.people import Act, may, visible
 from sites.signals import site_provisioned
 
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
-
-class DomainInline(TabularInline[Domain, Site]):
-    model = Domain
-    form = DomainForm
-    formset = DomainFormSet
-    fields = ("name", "redirects")
-    extra = 0
-    hide_title = True
-    verbose_name_plural = "Domains"
 
 
 class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixin, ActivityMixin):
@@ -66,7 +55,6 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         ("Security", ("headers",)),
         ("Visitors", ("has_counter", "injects_snippet")),
     )
-    inlines = (DomainInline,)
     change_form_template = "sites/settings.html"
     overview_template = "sites/overview.html"
     panel_template = "sites/panel.html"
@@ -103,10 +91,6 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         others = tuple(name for name in self.fields if name not in placed)
         (title, first), *rest = self.sections
         return [(title, {"fields": first + others}), *((each, {"fields": f}) for each, f in rest)]
-
-    def get_inlines(self, request: HttpRequest, obj: Site | None) -> Any:
-        """Domains have a page of their own, once there is a site."""
-        return () if obj else super().get_inlines(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Site | None = None) -> bool:
         """A draft may be deleted; what exists on AWS is destroyed."""
@@ -190,7 +174,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         """Django's own hook that knows what was changed; ``response_change`` is not told."""
-        request.site_needs = what_aws_needs(form, formsets)  # type: ignore[attr-defined]
+        request.site_needs = what_aws_needs(form)  # type: ignore[attr-defined]
         return super().construct_change_message(request, form, formsets, add)
 
     def response_change(self, request: HttpRequest, obj: Site) -> HttpResponse:
