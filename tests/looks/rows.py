@@ -73,7 +73,7 @@ class Rows:
 def furnish() -> Rows:
     """Rows that a person with every right may see; ``person`` is theirs."""
     now = timezone.now()
-    rows = Rows(UserFactory(username="ada", is_superuser=True, email="ada@example.com"))
+    rows = Rows(UserFactory(username="webmaster", is_superuser=True, email="webmaster@example.com"))
     account = AccountFactory(name="Production", aws_account_id="123456789012")
     rows.keep(rows.person, account)
     sites = [SiteFactory(account=account, name=name, live=True, serving=True) for name in NAMES]
@@ -112,16 +112,20 @@ def people(rows: Rows, site: Site) -> str:
     team = TeamFactory(name="Studio Nord")
     site.team = team
     site.save()
-    names = ("grace", "lin", "noor", "x" * 60)
+    names = ("viewer", "deployer", "operator", "x" * 60)
     members = [
-        MembershipFactory(user=UserFactory(username=name), team=team, role=role)
+        MembershipFactory(user=_named(name), team=team, role=role)
         for name, role in zip(names, Role, strict=True)
     ]
-    MembershipFactory(user=UserFactory(username="sam"), site=site, role=Role.DEPLOYER)
+    MembershipFactory(user=_named("guest-deployer"), site=site, role=Role.DEPLOYER)
     address = f"{'long' * 12}@{'example' * 6}.com"
     invitation, secret = invitations.invite(rows.person, team, address, Role.OWNER)
     rows.keep(team, *members, invitation)
     return secret
+
+
+def _named(name: str) -> User:
+    return UserFactory(username=name, email=f"{name}@example.com")
 
 
 def own(rows: Rows, account: Account, sites: list[Site]) -> None:
