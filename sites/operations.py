@@ -270,7 +270,8 @@ def _explained(operation: Operation, outcome: Outcome) -> Outcome:
 
 def _settle(operation: Operation, outcome: Outcome) -> float | None:
     if isinstance(outcome, provisioning.Failed):
-        tries.note(operation, outcome.error)
+        for each in (outcome.error, *outcome.others):
+            tries.note(operation, each)
     match outcome:
         case provisioning.Done():
             _finish(operation)

@@ -56,7 +56,8 @@ def steps(
         before = event.created_at
     waited = {wait.what: wait for wait in waits}
     is_active = operation.status in Operation.ACTIVE
-    failing = tries[-1].logical_id if tries and operation.status != operation.Status.SUCCESS else ""
+    is_done = operation.status == Operation.Status.SUCCESS
+    failing = {row.logical_id for row in tries if not is_done}
     found: list[Step] = []
     is_next = is_active
     for change in applied(operation):
@@ -66,7 +67,7 @@ def steps(
             state = "waiting" if is_active and name in waited else "done"
             step = Step(change, state, event.created_at, seconds, event.calls, waited.get(name))
         else:
-            state = _not_done(operation, name == failing, is_next)
+            state = _not_done(operation, name in failing, is_next)
             is_next = is_next and state != "now"
             step = Step(change, state, wait=waited.get(name))
         found.append(step)

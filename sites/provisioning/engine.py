@@ -283,7 +283,8 @@ class _Maker:
 
     def outcome(self) -> Outcome:
         if self.errors:
-            return Failed(self.errors[0])
+            first, *others = self.errors
+            return Failed(first, tuple(others))
         waits = list(self.waits)
         waiting = {wait.what for wait in waits} | {*self.held}
         for logical_id, needed in self.blocked.items():

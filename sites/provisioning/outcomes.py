@@ -72,9 +72,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Failed:
-    """What depends on ``error`` was not done; the rest was."""
+    """What depends on ``error``, or on one of the ``others``, was not done; the rest was."""
 
     error: ResourceFailed
+    others: tuple[ResourceFailed, ...] = ()
 
     @property
     def permanent(self) -> bool:

@@ -109,13 +109,18 @@ def test_what_aws_answered_is_noted_for_the_step_and_for_the_failure():
     assert "\x1b" not in noted.said
 
 
-def test_a_pass_that_fails_leaves_a_try(monkeypatch):
-    row = OperationFactory()
-    monkeypatch.setattr(operations, "_pass", lambda row: provisioning.Failed(refusal()))
+def test_a_pass_leaves_a_try_for_each_failure(admin_client, monkeypatch):
+    plan = {"summary": "", "changes": [change(n) for n in ("distribution", "function", "bucket")]}
+    row = OperationFactory(plan=plan)
+    other = ResourceFailed("function", "create", refusal("Throttling", 400).cause)
+    failed = provisioning.Failed(refusal(), (other,))
+    monkeypatch.setattr(operations, "_pass", lambda row: failed)
     assert operations.run(row.pk) is None
-    assert [(each.logical_id, each.action) for each in row.tries.all()] == [
-        ("distribution", "create")
+    assert [(each.logical_id, each.error_code) for each in row.tries.all()] == [
+        ("distribution", "AccessDenied"),
+        ("function", "Throttling"),
     ]
+    assert read(admin_client, page(row)).count('<li class="failed">') == 2
 
 
 def test_one_press_tries_again_and_only_when_nothing_else_runs(

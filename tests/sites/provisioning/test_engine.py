@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -272,6 +273,14 @@ def test_advance_refused_stops_dependants_alone(cloud, store):
     assert outcome.permanent
     assert str(outcome.error).startswith("a.create: AWS said AccessDenied: what AWS says. Try: ")
     assert set(cloud.things) == {"d"}
+
+
+def test_advance_tells_each_failure(cloud, store, monkeypatch):
+    refuse = mock.create_autospec(FakeResource._read, side_effect=aws_error("AccessDenied", 403))
+    monkeypatch.setattr(FakeResource, "_read", refuse)
+    outcome = advance(stack(fake("a"), fake("b", "a"), fake("c")), cloud, store)
+    assert isinstance(outcome, Failed)
+    assert [each.logical_id for each in (outcome.error, *outcome.others)] == ["a", "c"]
 
 
 @pytest.mark.parametrize(
