@@ -105,6 +105,16 @@ def test_a_letter_takes_the_link_where_a_mail_server_is(owner, team, settings):
     assert EmailAddress.objects.get(user__username="eve").verified
 
 
+def test_an_owner_whose_link_was_handed_over_sets_up_a_second_factor(owner, team):
+    _, secret = invitations.invite(owner, team, "new@example.com", Role.OWNER)
+    invitations.register(secret, "eve", PASSWORD)
+    eve: Any = Client()
+    form = {"login": "eve", "password": PASSWORD}
+    answer = eve.post(reverse("account_login"), form, follow=True)
+    assert answer.status_code == 200
+    assert 'id="secret"' in answer.content.decode()
+
+
 def test_somebody_who_is_here_joins_with_a_click_and_keeps_a_higher_role(owner, team, site):
     user = member(Role.OPERATOR, team)
     _, secret = invitations.invite(owner, team, "x@example.com", Role.VIEWER)
