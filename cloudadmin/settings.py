@@ -222,6 +222,17 @@ if DATABASE_URL:
     DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# What limits logins is counted for all processes together, where nothing new can fail; what only
+# saves a call is kept by each for itself.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "login_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+
 # --- Background work --------------------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", "") or RUN.get("redis_url", "redis://127.0.0.1:6379/0")

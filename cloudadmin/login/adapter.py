@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from encrypted_fields.fields import EncryptedTextField
 
-from cloudadmin.login.again import was_proven_just_now
+from cloudadmin.login.again import was_proven_just_now, ways
 from cloudadmin.login.guesses import Guess
 from cloudadmin.login.templatetags.browsers import browser
 
@@ -42,6 +42,9 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # it brings no type
     def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
         """A login counts as an answer: the first one leads straight to the second factor."""
         return not was_proven_just_now(context.request)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
+        return ways(context.request)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         name = credentials.get("username", "")

@@ -7,7 +7,7 @@ from allauth.account.forms import ChangePasswordForm as PasswordForm
 from allauth.core import context
 from allauth.mfa.base import forms
 
-from cloudadmin.login.guesses import Guess
+from cloudadmin.login.guesses import Guess, is_first_use
 
 
 class CountedCode:
@@ -16,6 +16,8 @@ class CountedCode:
         if not guess.is_allowed():
             raise get_adapter().validation_error("too_many_login_attempts")
         code: str = super().clean_code()  # type: ignore[misc]
+        if not is_first_use(self.user, code):  # type: ignore[attr-defined]
+            raise get_adapter().validation_error("incorrect_code")
         guess.take_back()
         return code
 

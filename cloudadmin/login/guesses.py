@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.core.internal.cryptokit import normalize_user_code
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
@@ -38,8 +39,7 @@ class Guess:
             account, device = f"name:{unicodedata.normalize('NFKC', who).casefold()}", None
         else:
             account, device = f"user:{who.pk}", devices.known(request, who)
-        words = f"{question}|{account}|{device or 'unknown'}"
-        return cls(salted_hmac("cloudadmin.login.guess", words, algorithm="sha256").hexdigest())
+        return cls(_keyed(f"{question}|{account}|{device or 'unknown'}"))
 
     def is_allowed(self) -> bool:
         """Counts it, before the answer is looked at: many at once are counted one by one."""
@@ -58,3 +58,17 @@ class Guess:
     def take_back(self) -> None:
         """It was right. The others stay counted: among right ones one could guess at others'."""
         Guesses.objects.filter(key=self.key, count__gt=0).update(count=F("count") - 1)
+
+
+def is_first_use(user: User, code: str) -> bool:
+    """Of a code, by whatever process: it counts as used until long after its time.
+
+    allauth forgets it after half a minute, though it is good for three of them, as clocks differ.
+    """
+    key = _keyed(f"used|user:{user.pk}|{normalize_user_code(code)}")
+    _, is_new = Guesses.objects.get_or_create(key=key, defaults={"since": timezone.now()})
+    return is_new
+
+
+def _keyed(words: str) -> str:
+    return salted_hmac("cloudadmin.login.guess", words, algorithm="sha256").hexdigest()

@@ -1,4 +1,6 @@
-"""What is kept about guesses."""
+"""What is kept about guesses, and what all web processes are to know for a while."""
+
+from typing import ClassVar
 
 from django.db import models
 
@@ -12,3 +14,21 @@ class Guesses(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} since {self.since:%Y-%m-%d %H:%M}"
+
+
+class CacheEntry(models.Model):
+    """The table of Django's ``DatabaseCache``, so that ``migrate`` makes it; nothing else uses it.
+
+    https://docs.djangoproject.com/en/5.2/topics/cache/#database-caching
+    """
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "login_cache"
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.cache_key} until {self.expires:%Y-%m-%d %H:%M}"

@@ -16,8 +16,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from cloudadmin.login import devices
-from cloudadmin.login.again import records
-from cloudadmin.login.second_factor import FACTORS
+from cloudadmin.login.again import FACTORS, records
 
 
 @receiver(let_in)

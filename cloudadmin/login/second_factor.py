@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account.adapter import get_adapter
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from cloudadmin.login.again import asked_again, records
+from cloudadmin.login.again import (
+    asked_again,
+    has_second_factor,
+    is_second_factor,
+    led_to_question,
+    records,
+)
 from cloudadmin.login.leading import lead_to
 from sites.people import Act, may
 
-FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 # What needs no person: tokens and signatures open them, and no session.
 MACHINES = ("api/", "hooks/", "visitors/")
 LEAVING = {"account_logout"}
@@ -36,8 +37,20 @@ ASKING = {
     "admin:deployments_repository_new-secret",
     "admin:deployments_trustedrepository_add",
     "admin:deployments_trustedrepository_change",
+    "admin:sites_account_orphans_delete",
     "admin:sites_team_delete",
+    # allauth asks as well, but not those who log in by a provider alone.
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_deactivate_totp",
+    "mfa_download_recovery_codes",
+    "mfa_edit_webauthn",
+    "mfa_generate_recovery_codes",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
 }
+# It asks for the password itself, which is all that the others have.
+ASKING_FOR_A_FACTOR = "account_change_password"
 
 
 class SecondFactorMiddleware:
@@ -55,17 +68,15 @@ class SecondFactorMiddleware:
         match: Any = request.resolver_match
         if match.route.startswith(MACHINES) or not request.user.is_authenticated:
             return None
-        if not is_enough(request):
-            return self._led(request, match.view_name)
-        return asked_again(request) if match.view_name in ASKING else None
+        page = match.view_name
+        if not is_enough(request) and (led := self._led(request, page)):
+            return led
+        asks = page == ASKING_FOR_A_FACTOR and has_second_factor(request.user)
+        return asked_again(request) if asks or page in ASKING else None
 
     def _led(self, request: HttpRequest, page: str | None) -> HttpResponse | None:
-        if is_mfa_enabled(request.user, FACTORS):
-            if page in PROVING:
-                return None
-            methods = get_adapter().get_reauthentication_methods(request.user)
-            first = next(each for each in methods if each["id"].startswith("mfa_"))
-            return lead_to(request, first["url"])
+        if has_second_factor(request.user):
+            return None if page in PROVING else led_to_question(request)
         if page in SETTING_UP:
             return None
         return lead_to(request, reverse("mfa_activate_totp"))
@@ -78,8 +89,5 @@ def is_enough(request: HttpRequest) -> bool:
 
 
 def is_proven(request: HttpRequest) -> bool:
-    """With a second factor: of ours, or of the provider's where the settings trust it with that."""
-    methods = {record["method"] for record in records(request)}
-    return "mfa" in methods or (
-        settings.CLOUDADMIN_LOGIN_OIDC_IS_ENOUGH and "socialaccount" in methods
-    )
+    """With a second factor."""
+    return any(is_second_factor(record) for record in records(request))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
@@ -30,7 +30,7 @@ def throttling(site: Site) -> str:
     row = site.resources.filter(logical_id="lambda_function").exclude(physical_id="").first()
     if row is None:
         return ""
-    key = f"throttling:{row.pk}"
+    key, cache = f"throttling:{row.pk}", caches["process"]
     told: str | None = cache.get(key)
     if told is None:
         told = _told(site, row)

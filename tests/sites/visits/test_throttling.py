@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 
 from cloudadmin.aws import ClientError
 from sites.models import Site
@@ -33,7 +33,7 @@ class FakeCloudWatch:
 
 @pytest.fixture
 def cloudwatch(monkeypatch) -> FakeCloudWatch:
-    cache.clear()
+    caches["process"].clear()
     fake = FakeCloudWatch()
     monkeypatch.setattr(module, "clients_for", lambda account: SimpleNamespace(cloudwatch=fake))
     return fake
