@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.userkit import get_user_by_username
 from allauth.account.signals import password_reset
 from allauth.mfa.signals import authentication_failed, authenticator_used
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -13,6 +14,7 @@ from sites.audit.actor import current
 from sites.models import AuditEntry
 
 Act = AuditEntry.Act
+UNKNOWN = "with a name that nobody has here"
 
 
 def note(act: str, label: str = "", **after: Any) -> AuditEntry:
@@ -43,8 +45,10 @@ def on_logout(user: Any, **_: Any) -> None:
 
 @receiver(user_login_failed, dispatch_uid="sites.audit.login_failed")
 def on_failure(credentials: dict[str, Any], **_: Any) -> None:
-    """The name is what was typed, which may be anything."""
-    note(Act.LOGIN_FAILED, str(credentials.get("username") or credentials.get("email") or ""))
+    """What was typed is kept where somebody is called so: people type passwords there, too."""
+    typed = str(credentials.get("username") or "").replace("\0", "")
+    user = get_user_by_username(typed)
+    note(Act.LOGIN_FAILED, user.get_username() if user else UNKNOWN)
 
 
 @receiver(authenticator_used, dispatch_uid="sites.audit.factor_used")

@@ -238,19 +238,22 @@ def test_a_worker_works_for_whoever_asked():
 def test_logins_and_their_failures_are_told(client):
     user = UserFactory(username="ada")
     url = reverse("account_login")
-    client.post(url, {"login": "ada", "password": "wrong"}, REMOTE_ADDR="192.0.2.3")
+    client.post(url, {"login": "ADA", "password": "wrong"}, REMOTE_ADDR="192.0.2.3")
+    client.post(url, {"login": "hunter2-typed-too-soon", "password": "x"})
     client.post(url, {"login": "ada", "password": "secret"})
     client.post(reverse("account_logout"))
     Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
     told = AuditEntry.objects.exclude(table="auth_user").order_by("pk")
     assert [(entry.act, entry.label, entry.address) for entry in told] == [
         ("login_failed", "ada", "192.0.2.3"),
+        ("login_failed", "with a name that nobody has here", "127.0.0.1"),
         ("login", "ada", "127.0.0.1"),
         ("logout", "ada", "127.0.0.1"),
         ("insert", "ada", ""),
     ]
     assert (last().after or {})["data"] == "(secret)"
-    assert [entry.actor_id for entry in told[1:3]] == [user.pk, user.pk]
+    assert [entry.actor_id for entry in told[2:4]] == [user.pk, user.pk]
+    assert not AuditEntry.objects.filter(label__contains="hunter2").exists()
 
 
 # --- Nothing is taken back ------------------------------------------------------------------------
