@@ -27,8 +27,9 @@ from sites import keyset
 from sites.admin.lists import Asked
 from sites.admin.site_list import SiteList
 from sites.keyset import Order
-from sites.models import Site, Team
+from sites.models import Site
 from sites.people import Act, may, visible
+from sites.people.moving import destinations
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -54,7 +55,7 @@ class OptionsForm(forms.Form):
                 widget=UnfoldAdminTextInputWidget(),
             )
         elif act.asks == "team":
-            teams = visible(user, Team.objects.all(), Act.OWN)
+            teams = destinations(user)
             self.fields["team"] = forms.TypedChoiceField(
                 label="Team",
                 choices=[("", "Choose a team"), *((team.pk, team.name) for team in teams)],

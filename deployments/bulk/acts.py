@@ -11,8 +11,9 @@ from deployments import access, invalidation_rows, lane
 from deployments.models import BulkItem, DeploySettings, Launch
 from sites import drift, drift_checks, operations
 from sites.errors import Refused
-from sites.models import Operation, Site, Team
+from sites.models import Operation, Site
 from sites.people import Act, may
+from sites.people.moving import destinations
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -210,9 +211,9 @@ class ChangeTeam(BulkAct):
     asks = "team"
 
     def do(self, site: Site, options: dict[str, Any], item: BulkItem, user: User) -> Outcome:
-        team = Team.objects.filter(pk=options.get("team") or 0).first()
-        if team is None or not may(user, Act.OWN, team):
-            raise Refused("The team is gone, or is not yours any more.")
+        team = destinations(user, site).filter(pk=options.get("team") or 0).first()
+        if team is None:
+            raise Refused("The team is gone, or you may not make sites in it any more.")
         Site.objects.filter(pk=site.pk).update(team=team)
         return Outcome(f"In {team} now.")
 

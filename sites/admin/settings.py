@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sites.models import Site
+from sites.models import Site, Team
 
 if TYPE_CHECKING:
     Settings = forms.ModelForm[Site]
@@ -39,6 +39,13 @@ class SettingsForm(Settings):
             "lack it; all else in them stays as it is. A release that a client sends by "
             "its hashes is published as it was sent.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Where it is now it may stay, whoever saves the rest."""
+        super().__init__(*args, **kwargs)
+        team: Any = self.fields.get("team")
+        if team is not None:
+            team.queryset |= Team.objects.filter(pk=self.instance.team_id or 0)
 
 
 class DomainField(forms.CharField):

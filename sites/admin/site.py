@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -28,9 +28,13 @@ from sites.admin.settings import SettingsForm, what_aws_needs
 from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
-from sites.models import Operation, Site, Team
-from sites.people import Act, may, visible
+from sites.models import Operation, Site
+from sites.people import Act, may
+from sites.people.moving import destinations
 from sites.signals import site_provisioned
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
@@ -77,9 +81,9 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A team in which the person may make sites; only a superuser makes one without."""
+        """Only a superuser has a site without a team."""
         if db_field.name == "team":
-            kwargs["queryset"] = visible(request.user, Team.objects.all(), Act.CREATE)
+            kwargs["queryset"] = destinations(cast("User", request.user))
             kwargs["required"] = not may(request.user, Act.ADMINISTER)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def change_role(by: User, membership: Membership, role: Role) -> None:
     """Raises Refused."""
     with transaction.atomic():
-        row = _locked(membership)
+        row = _locked(by, membership)
         require_given(by, row.about, role)
         if row.role == Role.OWNER and role != Role.OWNER:
             _require_another_owner(row)
@@ -30,7 +30,7 @@ def change_role(by: User, membership: Membership, role: Role) -> None:
 def remove(by: User, membership: Membership) -> None:
     """Somebody else's by an owner, one's own by anybody. Raises Refused."""
     with transaction.atomic():
-        row = _locked(membership)
+        row = _locked(by, membership)
         if row.user_id != by.pk and not may(by, Act.OWN, row.about):
             raise Refused("Only an owner removes others.")
         if row.role == Role.OWNER:
@@ -62,15 +62,23 @@ def is_last_owner(membership: Membership) -> bool:
 
 
 def last_owned(user: User) -> list[str]:
-    """The names of the teams that would be without an owner if this user went."""
-    rows = Membership.objects.filter(user=user, role=Role.OWNER, team__isnull=False)
-    return [str(row.team) for row in rows.select_related("team") if is_last_owner(row)]
+    """The names of the teams that would be without an owner if this user went.
+
+    In a transaction, nobody's role in them changes until its end.
+    """
+    with transaction.atomic():
+        owned = Team.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
+        list(Team.objects.select_for_update().filter(pk__in=owned.values("pk")).order_by("pk"))
+        rows = Membership.objects.filter(user=user, role=Role.OWNER, team__isnull=False)
+        return [str(row.team) for row in rows.select_related("team") if is_last_owner(row)]
 
 
-def _locked(membership: Membership) -> Membership:
-    """Two owners who remove each other at once do so one after the other."""
+def _locked(by: User, membership: Membership) -> Membership:
+    """Two owners who remove each other at once do so one after the other: the second is asked for
+    what the first has left them. Raises Refused."""
     about = membership.about
     type(about).objects.select_for_update().get(pk=about.pk)
+    forget(by)
     row = Membership.objects.select_related("user", "team", "site").filter(pk=membership.pk).first()
     if row is None:
         raise Refused("That role is gone already.")

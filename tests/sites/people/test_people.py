@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +12,14 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.core import mail
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from sites.errors import Refused
 from sites.models import Invitation, Membership, Role, Site, Team
-from sites.people import invitations, membership, role_of
+from sites.people import Act, invitations, may, membership, role_of
 from tests.factories import (
     MembershipFactory,
     SiteFactory,
@@ -249,3 +252,72 @@ def test_the_installation_keeps_a_superuser(admin_client, admin_user):
     client = of(member(Role.OWNER, TeamFactory()))
     assert client.get(page).status_code in (403, 404)
     assert client.get(reverse("admin:auth_user_changelist")).status_code == 403
+
+
+def as_somebody_else(act: Callable[[], object]) -> tuple[threading.Thread, list[str]]:
+    """Begun in a transaction of its own; what it was refused with."""
+    refused: list[str] = []
+
+    def run() -> None:
+        try:
+            act()
+        except Refused as error:
+            refused.append(str(error))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, refused
+
+
+def until_it_waits(thread: threading.Thread) -> None:
+    """Looked up in the locks: a transaction sees those of its statement, and not of its begin."""
+    while thread.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_owners_who_demote_each_other_at_once_one_stays(owner, team):
+    other = member(Role.OWNER, team)
+    third = member(Role.OWNER, team)
+    assert may(other, Act.OWN, team)  # read before the other one's change
+    with transaction.atomic():
+        membership.change_role(owner, other.memberships.get(), Role.VIEWER)
+        row = owner.memberships.get()
+        thread, refused = as_somebody_else(lambda: membership.change_role(other, row, Role.VIEWER))
+        until_it_waits(thread)
+    thread.join(60)
+    assert refused == ["Only an owner of Acme gives roles."]
+
+    ownerless: list[str] = []
+    with transaction.atomic():
+        membership.remove(third, third.memberships.get())
+        thread, _ = as_somebody_else(lambda: ownerless.extend(membership.last_owned(owner)))
+        until_it_waits(thread)
+    thread.join(60)
+    assert ownerless == ["Acme"]
+    assert team.memberships.get(role=Role.OWNER).user == owner
+
+
+def test_who_owns_a_site_gives_it_to_a_team_that_they_may_make_sites_in(team, site):
+    """And may save the rest, though they make no sites in the team that it is in."""
+    user = MembershipFactory(site=site, role=Role.OWNER).user
+    there, elsewhere = TeamFactory(name="There"), TeamFactory(name="Elsewhere")
+    MembershipFactory(team=there, user=user, role=Role.OPERATOR)
+    MembershipFactory(team=elsewhere, user=user, role=Role.DEPLOYER)
+    form = {"price_class": site.price_class, "headers": site.headers, "trailing_slash": "always"}
+
+    page = of(user).get(url("site_settings", site.pk)).content.decode()
+    assert [name in page for name in (">There<", ">Elsewhere<")] == [True, False]
+    for to, now in ((team, team), (elsewhere, team), (there, there)):
+        of(user).post(url("site_settings", site.pk), form | {"team": to.pk})
+        site.refresh_from_db()
+        assert site.team == now
+    assert site.trailing_slash == "always"
+    of(user).post(url("site_settings", site.pk), form | {"team": ""})
+    site.refresh_from_db()
+    assert site.team == there
