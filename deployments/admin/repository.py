@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from deployments import pushes
 from deployments.admin.row_actions import ActingAdmin, RowAction
+from deployments.admin.shown import word_for
 from deployments.github_workflow import workflow
 from deployments.models import Delivery, Repository
 from deployments.source import SourceRefused
@@ -179,11 +180,13 @@ class RepositoryAdmin(ActingAdmin[Repository]):
             file, problem = workflow(row.site, request.build_absolute_uri("/")), ""
         except Refused as refused:
             file, problem = "", str(refused)
+        rows = row.deliveries.select_related("deployment").defer("deployment__manifest")
         return {
             "hook": hook_of(request, row),
             "is_local": bool(settings.CLOUDADMIN_EDGE_URL),
-            "deliveries": row.deliveries.select_related("deployment").defer("deployment__manifest")[
-                :DELIVERIES_SHOWN
+            "deliveries": [
+                (each, word_for(each.deployment)[1] if each.deployment else "")
+                for each in rows[:DELIVERIES_SHOWN]
             ],
             "workflow": file,
             "workflow_problem": problem,

@@ -52,7 +52,7 @@ class BulkItem(models.Model):
     """One site of a run; its name is kept when the site is gone."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Waits"
+        QUEUED = "queued", "Queued"
         IN_PROGRESS = "in_progress", "In progress"
         SUCCESS = "success", "Done"
         SKIPPED = "inactive", "Skipped"

@@ -24,9 +24,9 @@ class Deployment(Leased):
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
         IN_PROGRESS = "in_progress", "In progress"
-        SUCCESS = "success", "Success"
-        FAILURE = "failure", "Failure"
-        ERROR = "error", "Error"
+        SUCCESS = "success", "Done"
+        FAILURE = "failure", "Failed"
+        ERROR = "error", "Failed"
         INACTIVE = "inactive", "Inactive"
 
     ACTIVE = (State.QUEUED, State.IN_PROGRESS)

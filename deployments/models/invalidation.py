@@ -15,9 +15,9 @@ class Invalidation(models.Model):
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
-        IN_PROGRESS = "InProgress", "InProgress"
-        COMPLETED = "Completed", "Completed"
-        FAILURE = "failure", "Failure"
+        IN_PROGRESS = "InProgress", "In progress"
+        COMPLETED = "Completed", "Done"
+        FAILURE = "failure", "Failed"
         MERGED = "merged", "Merged into another"
 
     ACTIVE: ClassVar = (Status.QUEUED, Status.IN_PROGRESS)

@@ -17,7 +17,7 @@ from sites.models.lease import Leased
 
 class Event(models.TextChoices):
     STARTED = "deployment.started", "Deployment started"
-    SUCCEEDED = "deployment.succeeded", "Deployment succeeded"
+    SUCCEEDED = "deployment.succeeded", "Deployment done"
     FAILED = "deployment.failed", "Deployment failed"
     OPERATION_FAILED = "operation.failed", "Operation failed"
     WAITING = "operation.waiting", "Waiting on you"
@@ -87,7 +87,7 @@ class Message(Leased):
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
         SENT = "sent", "Sent"
-        FAILURE = "failure", "Failure"
+        FAILURE = "failure", "Failed"
 
     ACTIVE = (Status.QUEUED,)
 

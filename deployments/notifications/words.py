@@ -137,6 +137,6 @@ def _verb(message: Message, deployment: Deployment) -> str:
         return "has started"
     if message.event == Event.FAILED:
         return "has failed"
-    is_preview = deployment.environment == Deployment.Environment.PREVIEW
-    is_ready = not is_preview and deployment.published_at is None
-    return "is ready to be published" if is_ready else "is live"
+    if deployment.environment == Deployment.Environment.PREVIEW:
+        return "is served as a preview"
+    return "is published" if deployment.published_at else "is ready to be published"

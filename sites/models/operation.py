@@ -29,9 +29,9 @@ class Operation(Leased):
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
         IN_PROGRESS = "in_progress", "In progress"
-        SUCCESS = "success", "Success"
-        FAILURE = "failure", "Failure"
-        NEEDS_ATTENTION = "needs_attention", "Needs attention"
+        SUCCESS = "success", "Done"
+        FAILURE = "failure", "Failed"
+        NEEDS_ATTENTION = "needs_attention", "Failed"
         INACTIVE = "inactive", "Superseded"
 
     ACTIVE = (Status.QUEUED, Status.IN_PROGRESS)

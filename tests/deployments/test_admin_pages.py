@@ -335,7 +335,9 @@ def test_a_deployment_tells_what_it_changed_and_where_the_time_went(admin_client
         ({}, "Ready"),
         ({"served": True}, "Was published"),
         ({"served": True, "state": "inactive"}, "Was published"),
-        ({"state": "failure"}, "Failure"),
+        ({"state": "failure"}, "Failed"),
+        ({"state": "error"}, "Failed"),
+        ({"state": "inactive"}, "Inactive"),
     ],
 )
 def test_the_word_for_a_deployment(row, word):
