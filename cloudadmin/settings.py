@@ -45,6 +45,13 @@ DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
+# Where people open the dashboard, for links in what they are told; without it, there are none.
+CLOUDADMIN_URL: str = (
+    env.str("CLOUDADMIN_URL", "")
+    or RUN.get("dashboard")
+    or next((each for each in CSRF_TRUSTED_ORIGINS if "*" not in each), "")
+).rstrip("/")
+
 # How many proxies in front add to X-Forwarded-For and set X-Forwarded-Proto; by default neither
 # is believed.
 CLOUDADMIN_PROXIES = env.int("CLOUDADMIN_PROXIES", 0)
@@ -318,6 +325,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for drift": {"task": "sites.look_for_drift", "schedule": CLOUDADMIN_DRIFT_SECONDS / 24},
     "requeue messages": {"task": "deployments.requeue_messages", "schedule": 10.0},
     "tell missed": {"task": "deployments.tell_missed", "schedule": 60.0},
+    "tell notices": {"task": "deployments.tell_notices", "schedule": 300.0},
     "requeue bulk runs": {"task": "deployments.requeue_bulk", "schedule": 15.0},
     "tidy logs": {"task": "deployments.tidy_logs", "schedule": 3600.0},
 }

@@ -117,6 +117,13 @@ def tell_missed() -> None:
     notifications.tell_missed()
 
 
+@shared_task(name="deployments.tell_notices")
+def tell_notices() -> None:
+    with locked("deployments.tell_notices", 0) as is_ours:
+        if is_ours:
+            notifications.tell_notices()
+
+
 @shared_task(name="deployments.tidy_logs")
 def tidy_logs() -> None:
     notifications.expire()

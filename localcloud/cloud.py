@@ -27,6 +27,7 @@ from localcloud.physics.keyvaluestore import KeyValueStore
 from localcloud.physics.lambda_ import CONCURRENCY, Lambda
 from localcloud.physics.network import SecurityGroups, SubnetGroups
 from localcloud.physics.rds import Rds
+from localcloud.physics.renewal import Certificates
 from localcloud.physics.route53 import Route53
 from localcloud.physics.s3 import S3
 from localcloud.propagation import Propagation
@@ -92,8 +93,10 @@ class Cloud:
         upstream = Upstream("127.0.0.1", self.emulator.port)
         edge = Edge(pops, upstream, 0 if self.settings.concurrency else CONCURRENCY)
         public = PublicDns(reader, self.registrar, propagation)
-        proxy = Proxy(upstream, self._rules(reader, public, propagation), self._healthy)
+        acm = Acm(reader, public, propagation, self.clock, self.settings.data_dir / "acm.json")
+        proxy = Proxy(upstream, self._rules(reader, propagation, acm), self._healthy)
         pages: dict[str, App] = {
+            "/_localcloud/certificates": Certificates(acm.lifetimes, acm.save),
             "/_localcloud/dns-query": DnsQuery(public),
             "/_localcloud/registrar": self.registrar,
         }
@@ -111,8 +114,7 @@ class Cloud:
         await upstream.close()
         return 0 if self.stopping.is_set() else 1
 
-    def _rules(self, reader: Reader, public: PublicDns, propagation: Propagation) -> Rules:
-        acm = Acm(reader, public, propagation, self.clock, self.settings.data_dir / "acm.json")
+    def _rules(self, reader: Reader, propagation: Propagation, acm: Acm) -> Rules:
         return Rules(
             {
                 "acm": acm,

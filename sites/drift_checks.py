@@ -23,9 +23,10 @@ from sites.access import clients_for
 from sites.drift import rows_of
 from sites.errors import Refused
 from sites.models import Account, Operation, Resource, Site
-from sites.provisioning.drift import look
+from sites.provisioning.drift import Drift, look
 from sites.provisioning.drift.listings import suspects
 from sites.provisioning.errors import ResourceFailed
+from sites.provisioning.resources.base import State
 from sites.store import locked, record_of
 
 logger = logging.getLogger(__name__)
@@ -127,18 +128,13 @@ def _read(rows: Iterable[Resource], clients: Clients) -> list[ResourceFailed]:
     found: dict[Site, list[str]] = {}
     for row in rows:
         try:
-            drifts = look(row.logical_id, record_of(row), clients)
+            current, drifts = look(row.logical_id, record_of(row), clients)
         except ResourceFailed as error:
             failures.append(error)
             if not error.permanent:
                 break  # AWS is busy or out of reach: asking on would not help.
             continue
-        # Guarded: an operation that began meanwhile knows better.
-        is_kept = (
-            Resource.objects.filter(pk=row.pk, read_at=row.read_at)
-            .exclude(site__in=_at_work().values("site"))
-            .update(drift=[each.as_json() for each in drifts], drift_checked_at=timezone.now())
-        )
+        is_kept = _kept(row, current, drifts)
         for drift in drifts:
             if drift.as_json() not in row.drift:
                 logger.warning("%s: %s", row.site or row.account, drift.sentence)
@@ -147,6 +143,16 @@ def _read(rows: Iterable[Resource], clients: Clients) -> list[ResourceFailed]:
     for site, sentences in found.items():
         events.drifted(site, sentences)
     return failures
+
+
+def _kept(row: Resource, current: State | None, drifts: Iterable[Drift]) -> int:
+    """Guarded: an operation that began meanwhile knows better."""
+    seen = {"expires_at": current.expires_at, "renewal": current.renewal} if current else {}
+    return (
+        Resource.objects.filter(pk=row.pk, read_at=row.read_at)
+        .exclude(site__in=_at_work().values("site"))
+        .update(drift=[each.as_json() for each in drifts], drift_checked_at=timezone.now(), **seen)
+    )
 
 
 def _warned(failures: list[ResourceFailed]) -> list[ResourceFailed]:

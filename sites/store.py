@@ -107,6 +107,8 @@ class RowStore:
             waiting_for=state.waiting_for,
             todo=state.todo,
             waiting_since=since,
+            expires_at=state.expires_at,
+            renewal=state.renewal,
             accepted=resource.accepted,
             **({} if resource.held else {"drift": []}),
         )

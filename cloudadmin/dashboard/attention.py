@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,23 +11,16 @@ from django.db.models import Count, F, QuerySet, Window
 from django.urls import reverse
 
 from deployments.admin.attention import failed_deployments
-from deployments.invalidation_ledger import FREE, ledgers, priced
-from deployments.models import EdgeIndex
+from deployments.limits import nearly_reached
 from sites.admin.attention import failed_operations, slow_resources, waiting_operations
 from sites.admin.waits import ReadableWait, readable
+from sites.certificates import Lifetime, expiring
 from sites.drift import Found
-from sites.models import Account, Resource, Site
+from sites.models import Account, Resource
 from sites.people import Act, may, visible
 from sites.provisioning.drift import Drift, urgency
 
 SHOWN = 4
-# Of what is free or allowed: from here on it is told.
-NEARLY = 0.9
-# What AWS gives an account before it is asked for more; whoever has more than that has asked.
-# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
-FUNCTIONS = 100
-# Values of 1 KB that fit into a KeyValueStore of 5 MB.
-BUCKETS = 5_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,8 @@ class Group:
 
 def groups(user: User, sites: dict[tuple[str, int], int]) -> list[Group]:
     """The most pressing first; ``sites`` is how many there are by state and account."""
-    found = [_waiting(user), _failed(user), _deployments(user), _drift(user), _slow(user)]
+    found = [_waiting(user), _failed(user), _deployments(user), _certificates(user)]
+    found += [_drift(user), _slow(user)]
     if may(user, Act.ADMINISTER):
         # Each with what went wrong when its counters were pulled.
         accounts = list(Account.objects.select_related("visit_cursor"))
@@ -131,6 +124,21 @@ def _deployments(user: User) -> Group:
     return Group("Deployments failed", "failure", count, items, _sites(attention="deployment"))
 
 
+def _certificates(user: User) -> Group:
+    rows, count = _first(
+        visible(user, expiring(), path="site").select_related("site").order_by("expires_at")
+    )
+    items = [
+        Item(
+            str(row.site),
+            reverse("admin:sites_site_domains", args=[row.site_id]),
+            Lifetime(row).brief,
+        )
+        for row in rows
+    ]
+    return Group("Certificates expire soon", "waits", count, items, _sites(attention="certificate"))
+
+
 def _drift(user: User) -> Group:
     """Of several fields of a thing, the most pressing one is shown."""
     rows = visible(user, Resource.objects.exclude(drift=[]), path="site")
@@ -178,52 +186,11 @@ def _slow(user: User) -> Group:
 
 
 def _limits(accounts: list[Account], sites: dict[tuple[str, int], int]) -> Group:
-    """What an account has of what AWS gives, or gives for nothing, and what fits into a store."""
-    items = [*_functions(accounts, sites), *_invalidations(accounts), *_stores()]
+    items = [
+        Item(each.about, each.url, f"{each.says} {each.todo}")
+        for each in nearly_reached(accounts, sites)
+    ]
     return Group("Nearly used up", "waits", len(items), items[:SHOWN])
-
-
-def _functions(accounts: list[Account], sites: dict[tuple[str, int], int]) -> list[Item]:
-    used: dict[int, int] = {}
-    for (state, account), count in sites.items():
-        if state != Site.State.DRAFT:
-            used[account] = used.get(account, 0) + count
-    return [
-        Item(
-            str(row),
-            reverse("admin:sites_account_change", args=[row.pk]),
-            f"{count} of {FUNCTIONS} CloudFront functions, one for each site. "
-            "Ask AWS for more before the next sites.",
-        )
-        for row in accounts
-        if NEARLY * FUNCTIONS <= (count := used.get(row.pk, 0)) <= FUNCTIONS
-    ]
-
-
-def _invalidations(accounts: Iterable[Account]) -> list[Item]:
-    names = {row.aws_account_id: row for row in accounts}
-    return [
-        Item(
-            str(names[aws_account_id]),
-            reverse("admin:deployments_invalidation_sites"),
-            f"{each.used:,} of {FREE:,} free invalidation paths this month; the next costs "
-            f"{priced(each.next_price)}.",
-        )
-        for aws_account_id, each in ledgers(names).items()
-        if each.used >= NEARLY * FREE
-    ]
-
-
-def _stores() -> list[Item]:
-    full = EdgeIndex.objects.filter(buckets__gte=NEARLY * BUCKETS).select_related("site")
-    return [
-        Item(
-            str(row.site),
-            _site(row.site_id),
-            "Its index at the edge is nearly full: deploy fewer files, or fewer at once.",
-        )
-        for row in full[: SHOWN + 1]
-    ]
 
 
 def _pulls(accounts: list[Account]) -> Group:

@@ -132,7 +132,9 @@ class ListenerAdmin(ActingAdmin[Listener]):
         return super().response_add(request, obj, post_url_continue)
 
     def panel_context(self, request: HttpRequest, row: Listener) -> dict[str, Any]:
-        sent = row.messages.select_related("deployment", "site").defer("deployment__manifest")
+        sent = row.messages.select_related("deployment", "site", "account").defer(
+            "deployment__manifest"
+        )
         return {"sent": sent[:MESSAGES_SHOWN], "failing_since": delivery.failing_since(row)}
 
     @admin.display(description="of", ordering="site__name")
@@ -173,7 +175,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
     list_display = ("message", "receiver", "state", "answered", "tries", "when")
     site_path = "site"
     list_filter = ("status", "event", ("listener", VisibleFilter))
-    list_select_related = ("listener", "site", "deployment__site")
+    list_select_related = ("listener", "site", "account", "deployment__site")
     search_fields = ("listener__address", "site__name", "answer")
     search_help_text = "An address, a site, or words of an answer"
     readonly_fields = fields = (

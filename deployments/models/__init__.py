@@ -4,7 +4,7 @@ from deployments.models.edge_index import EdgeIndex, IndexBucket
 from deployments.models.invalidation import Invalidation
 from deployments.models.launch import Launch
 from deployments.models.log import DeploymentEvent
-from deployments.models.notification import Event, Listener, Message
+from deployments.models.notification import Event, Listener, Message, Notice
 from deployments.models.picture import SitePicture
 from deployments.models.repository import Delivery, Repository
 from deployments.models.settings import DeploySettings
@@ -25,6 +25,7 @@ __all__ = [
     "Launch",
     "Listener",
     "Message",
+    "Notice",
     "Repository",
     "Scope",
     "SitePicture",

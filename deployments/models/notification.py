@@ -22,6 +22,8 @@ class Event(models.TextChoices):
     OPERATION_FAILED = "operation.failed", "Operation failed"
     WAITING = "operation.waiting", "Waiting on you"
     DRIFT = "drift.found", "Changed on AWS"
+    CERTIFICATE = "certificate.expiring", "Certificate not renewed"
+    LIMIT = "limit.near", "Nearly used up"
 
 
 class Listener(models.Model):
@@ -80,8 +82,9 @@ class Listener(models.Model):
 class Message(Leased):
     """One event on its way to one address; kept as the log of what was sent.
 
-    ``told`` is what happened, where it is not about a deployment: ``subject``, and ``data`` for
-    programs. Without a ``listener`` it is a status for the commit, sent to the repository's host.
+    ``told`` is what happened, where it is not about a deployment: ``subject``, ``data`` for
+    programs, and the ``url`` of its page. What is about no site is about an account. Without a
+    ``listener`` it is a status for the commit, sent to the repository's host.
     """
 
     class Status(models.TextChoices):
@@ -94,7 +97,12 @@ class Message(Leased):
     listener = models.ForeignKey(
         Listener, on_delete=models.CASCADE, related_name="messages", null=True, blank=True
     )
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="messages")
+    site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="messages", null=True, blank=True
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="messages", null=True, blank=True
+    )
     deployment = models.ForeignKey(
         Deployment, on_delete=models.CASCADE, related_name="messages", null=True, blank=True
     )
@@ -109,6 +117,30 @@ class Message(Leased):
 
     class Meta:
         ordering = ["-pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(site__isnull=False) | Q(account__isnull=False),
+                name="message_of_a_site_or_an_account",
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.get_event_display()}: {self.deployment or self.site}"
+        return f"{self.get_event_display()}: {self.about}"
+
+    @property
+    def about(self) -> str:
+        return str(self.deployment or self.site or self.account)
+
+
+class Notice(models.Model):
+    """That something was told which goes on; it is told again when it was over for a while.
+
+    ``key`` is what it is, and how far.
+    """
+
+    key = models.CharField(max_length=200, unique=True)
+    told_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

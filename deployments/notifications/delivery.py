@@ -32,7 +32,9 @@ PATIENCE = timedelta(days=3)
 
 def send(pk: int) -> None:
     """Safe to call twice: whoever claims the message sends it, the others leave."""
-    messages = Message.objects.select_related("listener", "site", "deployment__site__repository")
+    messages = Message.objects.select_related(
+        "listener", "site", "account", "deployment__site__repository"
+    )
     message = in_turn(messages.defer("deployment__manifest")).filter(pk=pk).first()
     if message is None or not message.claim(tries=F("tries") + 1):
         return

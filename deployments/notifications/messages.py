@@ -103,14 +103,7 @@ def send_soon(message: Message) -> None:
 def _enqueue(
     deployment: Deployment, event: str, receivers: Iterable[Listener | None]
 ) -> list[Message]:
-    with transaction.atomic():
-        messages = Message.objects.bulk_create(
-            Message(site=deployment.site, deployment=deployment, event=event, listener=listener)
-            for listener in receivers
-        )
-        for message in messages:
-            send_soon(message)
-    return messages
+    return enqueue(receivers, site=deployment.site, deployment=deployment, event=event)
 
 
 def _listeners(deployment: Deployment, event: str) -> list[Listener]:
@@ -131,12 +124,19 @@ def listening(site: Site, event: str) -> QuerySet[Listener]:
 @receiver(site_event, dispatch_uid="deployments.notifications.site")
 def on_site_event(site: Site, event: str, subject: str, data: dict[str, Any], **_: Any) -> None:
     """Of a site that is going, its people are told as long as there is one."""
-    messages = Message.objects.bulk_create(
-        Message(site=site, event=event, listener=listener, told={"subject": subject, "data": data})
-        for listener in listening(site, event)
-    )
-    for message in messages:
-        send_soon(message)
+    told = {"subject": subject, "data": data}
+    enqueue(listening(site, event), site=site, event=event, told=told)
+
+
+def enqueue(listeners: Iterable[Listener | None], **what: Any) -> list[Message]:
+    """A message to each, to be sent after commit; ``what`` are the fields of it."""
+    with transaction.atomic():
+        messages = Message.objects.bulk_create(
+            Message(listener=listener, **what) for listener in listeners
+        )
+        for message in messages:
+            send_soon(message)
+    return messages
 
 
 def _untold() -> QuerySet[Deployment]:

@@ -10,6 +10,8 @@ import json
 import unicodedata
 from typing import Any
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from deployments.models import Deployment, Event, Listener, Message
@@ -24,7 +26,7 @@ INERT = str.maketrans(
     }
 )
 LONGEST_FACT = 500
-OURS = "Environment url"
+OURS = ("Environment url", "Dashboard")
 STATE = {Event.STARTED: "in_progress", Event.SUCCEEDED: "success", Event.FAILED: "failure"}
 
 
@@ -37,7 +39,8 @@ def address_of(deployment: Deployment) -> str:
 
 def message_id(message: Message) -> str:
     """The same at every try, and no other installation's."""
-    return f"msg_{message.site.short_uid}_{message.pk}"
+    about: Any = message.site or message.account
+    return f"msg_{about.short_uid}_{message.pk}"
 
 
 def body(message: Message) -> str:
@@ -54,8 +57,19 @@ def body(message: Message) -> str:
 
 def _data(message: Message) -> dict[str, Any]:
     if message.deployment is None:
-        return dict(message.told.get("data", {}))
+        link = _link(message)
+        return dict(message.told.get("data", {})) | ({"dashboard_url": link} if link else {})
     return data(message.deployment, Event(message.event))
+
+
+def _link(message: Message) -> str:
+    """The page of what happened; empty where nobody said what the dashboard's address is."""
+    if not settings.CLOUDADMIN_URL:
+        return ""
+    if path := message.told.get("url"):
+        return f"{settings.CLOUDADMIN_URL}{path}"
+    page = reverse("admin:sites_site_change", args=[message.site_id])
+    return f"{settings.CLOUDADMIN_URL}{page}"
 
 
 def data(deployment: Deployment, event: Event) -> dict[str, Any]:
@@ -90,7 +104,7 @@ def letter(message: Message) -> str:
 
 def chat(message: Message) -> tuple[str, str]:
     """A title and a text that no chat takes for anything but text; our own address is a link."""
-    facts = [f"{name}: {said if name == OURS else inert(said)}" for name, said in _facts(message)]
+    facts = [f"{name}: {said if name in OURS else inert(said)}" for name, said in _facts(message)]
     return inert(subject(message)), "\n".join(facts) or "See the dashboard."
 
 
@@ -104,6 +118,9 @@ def _facts(message: Message) -> list[tuple[str, str]]:
             ("Error", str(told.get("error", ""))),
             *(("Changed", str(said)) for said in told.get("changes", [])),
             *(("To do", f"{w['why']} {w['todo']}") for w in told.get("waits", [])),
+            ("Why", str(told.get("why", ""))),
+            ("To do", str(told.get("todo", ""))),
+            ("Dashboard", str(told.get("dashboard_url", ""))),
         ]
     return [(name, said) for name, said in pairs if said]
 

@@ -1,10 +1,10 @@
 """ACM: a certificate is pending until each of its validation records is in the public DNS.
 
 With honest time, the record is not in the first descriptions, and a certificate is issued some time
-after its records were first seen, or given up when they were not.
+after its records were first seen, or given up when they were not. How long it is good: ``renewal``.
 
 MiniStack issues at once and forgets idempotency tokens. What is kept here beside its state is one
-small JSON file: the tokens, when each certificate was issued, and why others were not.
+small JSON file: the tokens, when each certificate was issued and renewed, and why others were not.
 https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
 """
@@ -25,6 +25,7 @@ from localcloud.dns import caa
 from localcloud.dns.world import PublicDns, World
 from localcloud.durations import SECONDS, Clock
 from localcloud.physics import Forward
+from localcloud.physics.renewal import Lifetimes, renewal_summary
 from localcloud.propagation import Propagation
 from localcloud.reader import Reader
 from localcloud.wire import Answer, Call, json_answer, json_error
@@ -33,7 +34,10 @@ TOKEN_SECONDS = 3600
 PENDING = "PENDING_VALIDATION"
 # What the names of a certificate have come to. A CAA record is looked at when they are proven.
 # https://repost.aws/knowledge-center/acm-troubleshoot-caa-errors
-OF_NAMES = {"ISSUED": "SUCCESS", "FAILED": "SUCCESS", "VALIDATION_TIMED_OUT": "FAILED"}
+OF_NAMES = {
+    **dict.fromkeys(("ISSUED", "EXPIRED", "FAILED"), "SUCCESS"),
+    "VALIDATION_TIMED_OUT": "FAILED",
+}
 
 
 class Acm:
@@ -51,7 +55,7 @@ class Acm:
         self.clock = clock
         self.ledger = ledger
         known = json.loads(ledger.read_text()) if ledger.exists() else {}
-        self.issued: dict[str, float] = known.get("issued", {})
+        self.lifetimes = Lifetimes(known.get("issued", {}), known.get("renewed", {}))
         self.failed: dict[str, str] = known.get("failed", {})
         self.tokens: dict[str, tuple[str, float]] = known.get("tokens", {})
 
@@ -95,7 +99,7 @@ class Acm:
             self.clock.begin("validation_record", arn)
             if asked.get("IdempotencyToken"):
                 self.tokens[token] = (arn, time.time())
-                self._save()
+                self.save()
         return answer
 
     async def _describe(self, call: Call, forward: Forward) -> Answer:
@@ -107,15 +111,52 @@ class Acm:
         certificate["Status"] = status = await self._status(certificate)
         if certificate["Type"] == "AMAZON_ISSUED":
             certificate["DomainValidationOptions"] = self._options(certificate)
-        if status == "ISSUED":
-            certificate["IssuedAt"] = self.issued.get(arn, certificate.get("IssuedAt"))
-        else:
+        if arn in self.lifetimes.issued:
+            certificate |= await self._renewal(certificate, status)
+            certificate |= self.lifetimes.as_fields(arn)
+        elif status != "ISSUED":
             for name in ("IssuedAt", "NotBefore", "NotAfter"):
                 certificate.pop(name, None)
         if status == "FAILED":
             certificate["FailureReason"] = self.failed[arn]
         certificate["InUseBy"] = self._users(arn)
         return answer.with_body(json.dumps({"Certificate": certificate}).encode())
+
+    async def _renewal(self, certificate: dict[str, Any], status: str) -> dict[str, Any]:
+        """How far its renewal is, which may be done by this look."""
+        arn = certificate["CertificateArn"]
+        if status != "ISSUED" or not self._users(arn):
+            return {"RenewalEligibility": "INELIGIBLE"}
+        told: dict[str, Any] = {"RenewalEligibility": "ELIGIBLE"}
+        if self.lifetimes.is_to_be_renewed(arn):
+            told["RenewalSummary"] = await self._renewed(certificate)
+        elif arn in self.lifetimes.renewed:
+            told["RenewalSummary"] = renewal_summary(
+                "SUCCESS", certificate["DomainValidationOptions"]
+            )
+        return told
+
+    async def _renewed(self, certificate: dict[str, Any]) -> dict[str, Any]:
+        arn, options = certificate["CertificateArn"], certificate["DomainValidationOptions"]
+        names = [option["DomainName"] for option in options]
+        world = await asyncio.to_thread(self.public.world)
+        proven = {name: await asyncio.to_thread(_proven, world, [name]) for name in names}
+        found = [
+            option | {"ValidationStatus": "SUCCESS" if proven[option["DomainName"]] else PENDING}
+            for option in options
+        ]
+        if not all(proven.values()):
+            return renewal_summary(PENDING, found)
+        if not await asyncio.to_thread(_allowed, world, names):
+            return renewal_summary("FAILED", found, "CAA_ERROR")
+        if not self.clock.has_begun("certificate", f"renewed {arn}"):
+            self.clock.begin("certificate", f"renewed {arn}")
+        if self.clock.under_way("certificate", f"renewed {arn}"):
+            return renewal_summary("PENDING_AUTO_RENEWAL", found)
+        self.clock.end("certificate", f"renewed {arn}")
+        self.lifetimes.renewed[arn] = time.time()
+        self.save()
+        return renewal_summary("SUCCESS", found)
 
     def _options(self, certificate: dict[str, Any]) -> list[dict[str, Any]]:
         early = self.clock.under_way("validation_record", certificate["CertificateArn"])
@@ -150,10 +191,10 @@ class Acm:
             return json_error("ResourceInUseException", f"Certificate {arn} is in use.")
         answer = await forward(call)
         if answer.ok:
-            self.issued.pop(arn, None)
+            self.lifetimes.forget(arn)
             self.failed.pop(arn, None)
             self.tokens = {k: v for k, v in self.tokens.items() if v[0] != arn}
-            self._save()
+            self.save()
         return answer
 
     def _users(self, arn: str) -> list[str]:
@@ -161,10 +202,12 @@ class Acm:
         return [distribution.arn for distribution in known if distribution.certificate_arn == arn]
 
     async def _status(self, certificate: dict[str, Any]) -> str:
-        """Once issued or failed, it stays so, whatever becomes of the records."""
+        """Once issued or failed, it stays so until its end, whatever becomes of the records."""
         arn = certificate["CertificateArn"]
-        if certificate["Type"] != "AMAZON_ISSUED" or arn in self.issued:
+        if certificate["Type"] != "AMAZON_ISSUED":
             return "ISSUED"
+        if arn in self.lifetimes.issued:
+            return "EXPIRED" if self.lifetimes.is_over(arn) else "ISSUED"
         if arn in self.failed:
             return "FAILED"
         if 0 < SECONDS["validation"] * self.clock.scale < time.time() - certificate["CreatedAt"]:
@@ -178,14 +221,15 @@ class Acm:
         if self.clock.under_way("certificate", arn):
             return PENDING
         if await asyncio.to_thread(_allowed, world, names):
-            self.issued[arn] = time.time()
+            self.lifetimes.issued[arn] = time.time()
         else:
             self.failed[arn] = "CAA_ERROR"
-        self._save()
-        return "ISSUED" if arn in self.issued else "FAILED"
+        self.save()
+        return "ISSUED" if arn in self.lifetimes.issued else "FAILED"
 
-    def _save(self) -> None:
-        text = json.dumps({"issued": self.issued, "failed": self.failed, "tokens": self.tokens})
+    def save(self) -> None:
+        ours = {"issued": self.lifetimes.issued, "renewed": self.lifetimes.renewed}
+        text = json.dumps({**ours, "failed": self.failed, "tokens": self.tokens})
         draft = self.ledger.with_suffix(".new")
         draft.write_text(text)
         draft.replace(self.ledger)

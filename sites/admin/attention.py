@@ -15,6 +15,7 @@ from django.utils import timezone
 from sites.admin.drift import has_drift
 from sites.admin.lists import Filter
 from sites.admin.waits import by_urgency
+from sites.certificates import expiring
 from sites.models import Operation, Resource, Site
 
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
@@ -58,6 +59,7 @@ REASONS = (
         "An operation failed",
         lambda: Q(state=Site.State.FAILED) | _sites_of(failed_operations()),
     ),
+    Reason("certificate", "Its certificate expires soon", lambda: _sites_of(expiring())),
     Reason("drift", "Changed on AWS", has_drift),
     Reason("slow", "Waits for more than a day", lambda: _sites_of(slow_resources())),
 )

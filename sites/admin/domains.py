@@ -12,11 +12,13 @@ from django.template.response import TemplateResponse
 from sites import preflight
 from sites.admin.domain_actions import AddDomainForm
 from sites.admin.tabs import TabsMixin
+from sites.certificates import Lifetime
 from sites.errors import Refused, for_people
 from sites.models import Domain, Resource, Site
 from sites.models.domain import base_of
 from sites.people import Act, may
 from sites.provisioning import ProvisioningError
+from sites.provisioning.drift import GONE
 
 PROVES, LEADS = "Proves the domain to AWS", "Leads visitors here"
 # What stands for AWS's own alias at another DNS.
@@ -26,7 +28,8 @@ TYPES = ("alias_record", "certificate", "distribution", "validation_record")
 
 @dataclass(frozen=True)
 class Entry:
-    """A record in the DNS; ``is_ours`` when it is in the account's Route 53."""
+    """A record in the DNS; ``is_ours`` when it is in the account's Route 53, and ``is_gone`` when it
+    was deleted there."""
 
     type: str
     name: str
@@ -34,6 +37,7 @@ class Entry:
     purpose: str
     is_ours: bool
     is_there: bool
+    is_gone: bool
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,15 @@ class ShownDomain:
     row: Domain
     role: str
     certificate: str = ""
+    lifetime: Lifetime | None = None
     is_attached: bool = False
     entries: list[Entry] = field(default_factory=list)
     waits_for: list[str] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its records are what is looked for."""
+        return not self.is_attached or any(entry.is_gone for entry in self.entries)
 
     @property
     def state(self) -> tuple[str, str]:
@@ -60,30 +70,39 @@ class ShownDomain:
 
     @property
     def certificate_badge(self) -> tuple[str, str]:
+        if self.lifetime and self.lifetime.needs_attention:
+            return "failed", self.lifetime.when.capitalize()
         kinds = {"ISSUED": "live", "PENDING_VALIDATION": "waits", "": "draft"}
         words = {"": "Not asked for", "PENDING_VALIDATION": "Waits for its record"}
         word = words.get(self.certificate, self.certificate.replace("_", " ").capitalize())
         return kinds.get(self.certificate, "failed"), word
 
 
-def shown_domains(site: Site) -> list[ShownDomain]:
-    """Two queries, however many domains."""
+def shown_domains(site: Site) -> tuple[list[ShownDomain], list[Lifetime]]:
+    """With the certificates that need a person. Two queries, however many domains."""
     domains = list(site.domains.all())
     rows = list(site.resources.filter(type__in=TYPES))
+    lives = [Lifetime(row) for row in rows if row.type == "certificate" and row.expires_at]
     distribution = next((row for row in rows if row.type == "distribution"), None)
     attached = distribution.attributes.get("aliases", []) if distribution else []
     first = next((d for d in domains if not d.redirects and not d.is_wildcard), None)
-    return [
+    shown = [
         ShownDomain(
             domain,
             _role(domain, first),
             certificate=_certificate_of(domain, rows),
+            lifetime=max(
+                (life for life in lives if domain.name in life.domains),
+                key=lambda life: life.left,
+                default=None,
+            ),
             is_attached=domain.name in attached,
             entries=list(_entries(domain, rows)),
             waits_for=list(dict.fromkeys(_waits(domain, rows))),
         )
         for domain in domains
     ]
+    return shown, [life for life in lives if life.needs_attention]
 
 
 def _role(domain: Domain, first: Domain | None) -> str:
@@ -126,11 +145,12 @@ def _records_of(domain: Domain, rows: Iterable[Resource]) -> Iterator[Resource]:
 
 def _entry(row: Resource) -> Entry:
     told, is_ours = row.inputs, bool(row.physical_id)
+    seen = (is_ours, row.is_ready, any(each["path"] == GONE for each in row.drift))
     if row.type == "validation_record":
         name, value = str(told.get("name", "")), str(told.get("value", ""))
-        return Entry("CNAME", name.rstrip("."), value.rstrip("."), PROVES, is_ours, row.is_ready)
+        return Entry("CNAME", name.rstrip("."), value.rstrip("."), PROVES, *seen)
     name, value = told.get("domain_name", ""), told.get("distribution_domain_name", "")
-    return Entry("A, AAAA" if is_ours else ELSEWHERE, name, value, LEADS, is_ours, row.is_ready)
+    return Entry("A, AAAA" if is_ours else ELSEWHERE, name, value, LEADS, *seen)
 
 
 def _waits(domain: Domain, rows: Iterable[Resource]) -> Iterator[str]:
@@ -148,12 +168,14 @@ class DomainsMixin(TabsMixin):
         site = self.site_to_see(request, pk)
         if "part" in request.GET:
             return TemplateResponse(request, "sites/delegation.html", _looked_up(site))
+        domains, expiring = shown_domains(site)
         return TemplateResponse(
             request,
             "sites/domains.html",
             {
                 **self.page_context(request, site, "domains"),
-                "domains": shown_domains(site),
+                "domains": domains,
+                "expiring": expiring,
                 "may_act": may(request.user, Act.OPERATE, site),
                 "form": AddDomainForm(site=site),
                 "is_draft": site.state == Site.State.DRAFT,

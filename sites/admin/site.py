@@ -28,6 +28,7 @@ from sites.admin.settings import SettingsForm, what_aws_needs
 from sites.admin.site_list import SiteList
 from sites.admin.visitors import VisitorsMixin, visits_context
 from sites.admin.waits import readable
+from sites.certificates import Lifetime, expiring
 from sites.models import Operation, Site
 from sites.people import Act, may
 from sites.people.moving import destinations
@@ -168,6 +169,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
             "waits": waits,
             "is_on_you": any(wait.todo for wait in waits),
             "explained": last if last and last.status in FAILED else None,
+            "expiring": [Lifetime(row) for row in expiring().filter(site=site)],
             "drift_count": len(drift.of_site(site)) if site.has_drift else 0,
             "is_refreshed": running is not None,
             "site_actions": self.offered(request, site, "change"),

@@ -44,6 +44,10 @@ class Resource(models.Model):
     waiting_for = models.TextField(blank=True)
     todo = models.TextField(blank=True, help_text="What a person can do about the wait.")
     waiting_since = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    renewal = models.JSONField(
+        default=dict, blank=True, help_text="What AWS says of renewing it in time."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(auto_now=True)
 
@@ -65,6 +69,11 @@ class Resource(models.Model):
                 fields=["waiting_since"],
                 condition=models.Q(waiting_since__isnull=False, is_ready=False),
                 name="waiting_resources",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(expires_at__isnull=False),
+                name="expiring_resources",
             ),
         ]
         constraints: ClassVar = [

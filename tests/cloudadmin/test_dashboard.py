@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from cloudadmin.dashboard import attention
+from deployments import limits
 from deployments.models import Deployment
 from sites.models import Membership, Operation, Role, Site, VisitCursor
 from tests.factories import (
@@ -76,10 +76,10 @@ def test_a_failed_deployment_needs_attention_until_a_later_one_succeeded(admin_c
 
 def test_what_is_left_of_an_account_is_told_before_it_is_used_up(admin_client, monkeypatch):
     account = AccountFactory(name="Nearly full")
-    monkeypatch.setattr(attention, "FUNCTIONS", 3)
+    monkeypatch.setattr(limits, "FUNCTIONS", 6)
     for _ in range(3):
         SiteFactory(account=account, live=True)
-    assert "3 of 3 CloudFront functions" in admin_client.get(HOME).content.decode()
+    assert "6 of 6 CloudFront functions" in admin_client.get(HOME).content.decode()
     SiteFactory(account=account, live=True)  # so AWS has given more
     assert "CloudFront functions" not in admin_client.get(HOME).content.decode()
 
@@ -159,7 +159,7 @@ def test_home_takes_the_same_queries_for_more_rows(
     admin_client, django_assert_max_num_queries, django_assert_num_queries
 ):
     fill(6)
-    with django_assert_max_num_queries(16) as few:
+    with django_assert_max_num_queries(17) as few:
         admin_client.get(HOME)
     fill(8)
     with django_assert_num_queries(len(few)):

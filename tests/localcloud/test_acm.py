@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import dns.name
 import dns.rdata
 import pytest
+from dns.rdatatype import RdataType
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from localcloud.dns.world import PublicDns, World
 from localcloud.dns.zone import Zone
 from localcloud.durations import SECONDS
 from localcloud.physics.acm import Acm, validation_record
+from localcloud.physics.renewal import VALID
 from localcloud.propagation import Propagation
 from localcloud.reader import Reader
 from localcloud.wire import Answer, Call, json_answer
@@ -205,6 +207,34 @@ def test_without_time_it_waits_for_ever(certificate):
     assert certificate.described()["Status"] == "PENDING_VALIDATION"
     certificate.prove()
     assert certificate.described()["Status"] == "ISSUED"
+
+
+def test_a_certificate_in_use_is_renewed_when_its_records_are_there(certificate):
+    certificate.clock.scale = 0
+    certificate.prove()
+    issued = certificate.described()
+    assert issued["NotAfter"] - issued["NotBefore"] == VALID
+    assert issued["RenewalEligibility"] == "INELIGIBLE"  # nothing uses it
+
+    certificate.rule.propagation.distributions["E1"] = Mock(certificate_arn="arn", arn="E1")
+    certificate.rule.lifetimes.age("arn", 12)
+    (record,) = [each for each in certificate.records if each.rdtype == RdataType.CNAME]
+    certificate.records.remove(record)
+    stuck = certificate.described()
+    assert stuck["RenewalSummary"]["RenewalStatus"] == "PENDING_VALIDATION"
+    (option,) = stuck["RenewalSummary"]["DomainValidationOptions"]
+    assert option["ValidationStatus"] == "PENDING_VALIDATION"
+
+    certificate.records += [record, rrset("a.example", "CAA", '0 issue "letsencrypt.org"')]
+    assert certificate.described()["RenewalSummary"]["RenewalStatusReason"] == "CAA_ERROR"
+    certificate.records.pop()
+    renewed = certificate.described()
+    assert renewed["RenewalSummary"]["RenewalStatus"] == "SUCCESS"
+    assert renewed["NotAfter"] > issued["NotAfter"] - 60
+    assert renewed["IssuedAt"] < renewed["NotBefore"]
+
+    certificate.rule.lifetimes.age("arn", -1)
+    assert certificate.described()["Status"] == certificate.listed() == "EXPIRED"
 
 
 # --- the law of CAA -------------------------------------------------------------------------------

@@ -247,6 +247,8 @@ def troubles(account: Account, sites: list[Site], now: datetime) -> None:
             }
         ],
     )
+    expiring(sites[0], "atelier-nord.example.com", now + timedelta(days=12.5))
+    expiring(sites[-1], LONG_DOMAIN, now + timedelta(days=28.5))
     failed = SiteFactory(account=account, name="lighthouse", state=Site.State.FAILED)
     OperationFactory(
         site=failed,
@@ -254,6 +256,32 @@ def troubles(account: Account, sites: list[Site], now: datetime) -> None:
         finished_at=now - timedelta(hours=2),
         error_message="CloudFront: TooManyDistributions. This account has 500 of 500 "
         "distributions. Ask AWS for more, or destroy a site that nobody needs.",
+    )
+
+
+def expiring(site: Site, domain: str, at: datetime) -> None:
+    """A certificate that AWS cannot renew, for its record is gone."""
+    site.resources.filter(type="distribution").update(
+        attributes={"domain_name": f"d{site.short_uid}.cloudfront.net", "aliases": [domain]}
+    )
+    proof = {"name": f"_{'3f' * 16}.{domain}.", "value": f"_{'9c' * 16}.acm-validations.aws."}
+    ResourceFactory(
+        site=site,
+        logical_id="certificate",
+        aws_status="ISSUED",
+        physical_id=f"arn:aws:acm:us-east-1:123456789012:certificate/{site.uid}",
+        inputs={"domains": [domain]},
+        attributes={f"validation_{name}:{domain}": value for name, value in proof.items()},
+        expires_at=at,
+        renewal={"status": "PENDING_VALIDATION", "unproven": [domain]},
+        drift_checked_at=at - timedelta(days=13),
+    )
+    ResourceFactory(
+        site=site,
+        logical_id="validation_record",
+        physical_id=f"Z1/_{site.short_uid}/CNAME",
+        inputs={"certified_domain": domain, **proof},
+        drift=[{"logical_id": "v", "type": "validation_record", "label": domain, "path": ""}],
     )
 
 

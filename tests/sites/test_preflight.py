@@ -1,4 +1,5 @@
-"""What a person sees: findings before, causes while waiting; on the local cloud, from the rows."""
+"""What a person sees: findings before, causes while waiting, and what goes wrong long after; on the
+local cloud, from the rows."""
 
 from __future__ import annotations
 
@@ -11,16 +12,22 @@ from datetime import datetime, timedelta
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.urls import reverse
 from django.utils import timezone
 
-from sites import operations, tasks
+from deployments.models import Message
+from deployments.notifications import tell_notices
+from sites import drift, drift_checks, operations, tasks
+from sites.certificates import Lifetime
 from sites.models import Account, Domain, Operation, OperationEvent, Resource, Site
 from sites.provisioning import Wait, Waiting
 from sites.provisioning.resources.base import State
 from sites.provisioning.resources.log_group import LogGroup
 from sites.store import RowStore
+from tests.factories import ListenerFactory
 from tests.localcloud import http
 from tests.localcloud.conftest import LocalCloud
+from tests.sites.cloud import remove, run
 
 pytestmark = pytest.mark.django_db
 
@@ -215,3 +222,53 @@ def test_a_line_of_history_is_written_with_its_row_or_not_at_all(site: Site, mon
         "+ log_group  x",
         "- log_group  x",
     ]
+
+
+# --- Long after -----------------------------------------------------------------------------------
+
+
+def make_old(cloud: LocalCloud, arn: str, days_left: float) -> None:
+    url = f"{cloud.aws_endpoint}/_localcloud/certificates"
+    http.post(url, json={"arn": arn, "days_left": days_left}).raise_for_status()
+
+
+def test_a_certificate_whose_record_is_gone_is_told_until_aws_renews_it(
+    cloud, zone, site, admin_client
+):
+    run(operations.request(site, Operation.Kind.PROVISION))
+    row = site.resources.get(type="certificate")
+    assert Lifetime(row).days_left >= 197
+    listener = ListenerFactory(site=site)
+    record = site.resources.get(type="validation_record", logical_id=f"validation_record.{zone}")
+    remove(cloud.clients, site, record.logical_id)
+    make_old(cloud, row.physical_id, 12.5)
+    drift_checks.check(site)
+
+    name, value = record.inputs["name"].rstrip("."), record.inputs["value"].rstrip(".")
+    said = (
+        f"Expires in 12 days and AWS cannot renew it: the record {name} is gone. "
+        f"Put it back: CNAME {name} → {value}."
+    )
+    home, sites = reverse("admin:index"), reverse("admin:sites_site_changelist")
+    assert said in admin_client.get(home).content.decode()
+    listed = admin_client.get(sites, {"attention": "certificate"})
+    assert [line.name for line in listed.context["lines"]] == [site.name]
+    overview, domains = (
+        admin_client.get(reverse(f"admin:sites_site_{page}", args=[site.pk])).content.decode()
+        for page in ("change", "domains")
+    )
+    for content in (overview, domains):
+        assert f'CNAME <span class="copy"><code>{name}</code>' in content
+    assert "gone from Route 53" in domains
+    for _ in range(2):
+        tell_notices()
+    message = Message.objects.get(event="certificate.expiring")
+    assert message.listener == listener
+    assert message.told["data"]["records"] == [{"type": "CNAME", "name": name, "value": value}]
+
+    run(drift.restore(site, drift.restore_plan(site).checksum))
+    drift_checks.check(site)
+    row.refresh_from_db()
+    assert row.renewal["status"] == "SUCCESS"
+    assert Lifetime(row).days_left >= 197
+    assert "Certificates expire soon" not in admin_client.get(home).content.decode()

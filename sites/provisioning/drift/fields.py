@@ -116,13 +116,15 @@ def compare(logical_id: str, record: Record, current: State | None) -> tuple[Dri
     )
 
 
-def look(logical_id: str, record: Record, clients: Clients) -> tuple[Drift, ...]:
-    """Read one resource and compare. Raises ResourceFailed."""
+def look(
+    logical_id: str, record: Record, clients: Clients
+) -> tuple[State | None, tuple[Drift, ...]]:
+    """Read one resource: as it is now, and what of it drifted. Raises ResourceFailed."""
     try:
         current = record.resource.read(clients, record.physical_id)
     except (ClientError, BotoCoreError) as error:
         raise ResourceFailed(logical_id, "read", error) from error
-    return compare(logical_id, record, current)
+    return current, compare(logical_id, record, current)
 
 
 def accepting(drifts: Iterable[Drift], path: str) -> dict[str, Any]:

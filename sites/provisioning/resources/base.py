@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cloudadmin.aws import BotoCoreError, ClientError, error_code, was_answer_lost
@@ -35,7 +36,7 @@ class State:
     resources refer to (arn, domain_name). When it is not ``ready``, ``waiting_for`` says in words
     what AWS is doing and ``aws_status`` is AWS's own word for it. ``failure`` is AWS's reason when
     it gave up, and ``todo`` what a person can do. An empty ``physical_id`` is a thing that could
-    not be created yet.
+    not be created yet. What ``expires_at`` some time has in ``renewal`` how far AWS is with that.
     """
 
     physical_id: str
@@ -46,6 +47,8 @@ class State:
     waiting_for: str = ""
     todo: str = ""
     failure: str = ""
+    expires_at: datetime | None = None
+    renewal: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

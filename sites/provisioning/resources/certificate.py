@@ -62,6 +62,8 @@ class Certificate(Resource):
             failure=f"ACM gave the certificate up ({reason}): {REASONS.get(reason, 'see ACM')}"
             if status in GAVE_UP
             else "",
+            expires_at=certificate.get("NotAfter"),
+            renewal=_renewal(certificate),
         )
 
     def _find(self, clients: Clients) -> str:
@@ -96,6 +98,25 @@ class Certificate(Resource):
 
     def _delete(self, clients: Clients, current: State) -> None:
         clients.acm.delete_certificate(CertificateArn=current.physical_id)
+
+
+def _renewal(certificate: Any) -> dict[str, Any]:
+    """``status`` is ACM's own word, empty until it has tried; ``unproven`` are the domains that it
+    could not prove anew. What nothing uses is not eligible.
+
+    https://docs.aws.amazon.com/acm/latest/userguide/check-certificate-renewal-status.html
+    """
+    summary = certificate.get("RenewalSummary", {})
+    return {
+        "status": summary.get("RenewalStatus", ""),
+        "reason": summary.get("RenewalStatusReason", ""),
+        "is_eligible": certificate.get("RenewalEligibility") != "INELIGIBLE",
+        "unproven": [
+            option["DomainName"]
+            for option in summary.get("DomainValidationOptions", [])
+            if option.get("ValidationStatus") != "SUCCESS"
+        ],
+    }
 
 
 def _attributes(certificate: Any) -> dict[str, Any]:

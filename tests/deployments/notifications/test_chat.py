@@ -167,7 +167,7 @@ def test_drift_is_told_when_it_is_new(monkeypatch):
     ListenerFactory(site=row.site)
     drift = Drift("bucket", "bucket", "Bucket", "Tags", "a", "b")
     monkeypatch.setattr(drift_checks, "record_of", mock.Mock(spec=record_of))
-    monkeypatch.setattr(drift_checks, "look", lambda *_: [drift])
+    monkeypatch.setattr(drift_checks, "look", lambda *_: (None, [drift]))
     for _ in range(2):
         row.refresh_from_db()
         drift_checks._read([row], mock.Mock(spec=()))

@@ -48,7 +48,7 @@ class FakeWorld:
         return Stack((Step("a", lambda s: FakeResource("a", **wanted)),), {})
 
     def look(self) -> tuple[Drift, ...]:
-        return look("a", self.store.rows["a"], self.client)
+        return look("a", self.store.rows["a"], self.client)[1]
 
     def note(self, **values: Any) -> None:
         self.store.rows["a"] = replace(self.store.rows["a"], **values)

@@ -29,7 +29,7 @@ def drifts(world: World) -> list[Drift]:
     return [
         drift
         for logical_id, record in records(world).items()
-        for drift in look(logical_id, record, world.clients)
+        for drift in look(logical_id, record, world.clients)[1]
     ]
 
 

@@ -1,0 +1,32 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    # The tables may be large and in use.
+    atomic = False
+
+    dependencies = [("sites", "0016_operation_tries")]
+
+    operations = [
+        migrations.AddField(
+            model_name="resource",
+            name="expires_at",
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name="resource",
+            name="renewal",
+            field=models.JSONField(
+                blank=True, default=dict, help_text="What AWS says of renewing it in time."
+            ),
+        ),
+        AddIndexConcurrently(
+            model_name="resource",
+            index=models.Index(
+                fields=["expires_at"],
+                condition=models.Q(("expires_at__isnull", False)),
+                name="expiring_resources",
+            ),
+        ),
+    ]
