@@ -28,8 +28,7 @@ TYPES = ("alias_record", "certificate", "distribution", "validation_record")
 
 @dataclass(frozen=True)
 class Entry:
-    """A record in the DNS; ``is_ours`` when it is in the account's Route 53, and ``is_gone`` when it
-    was deleted there."""
+    """A record in the DNS; ``is_ours``: in the account's Route 53, and ``is_gone`` from there."""
 
     type: str
     name: str

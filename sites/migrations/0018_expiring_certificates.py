@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     # The tables may be large and in use.
     atomic = False
 
-    dependencies = [("sites", "0016_operation_tries")]
+    dependencies = [("sites", "0017_words_of_operations")]
 
     operations = [
         migrations.AddField(
