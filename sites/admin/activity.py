@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 
-from sites.admin.audit_words import compared, sentence, tells_all
+from sites.admin.audit_words import differing, sentence, tells_all
 from sites.admin.tabs import TabsMixin
 from sites.models import AuditEntry, Operation, Site
 from sites.people import Act, may
@@ -87,7 +87,7 @@ def _what(row: AuditEntry) -> str:
     """As in “: price class, is spa”, where the sentence does not tell it."""
     if row.act != AuditEntry.Act.UPDATE or tells_all(row):
         return ""
-    columns = ", ".join(name for name, _ in compared(row))
+    columns = ", ".join(differing(row).values())
     return f": {columns}" if columns else ""
 
 

@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from sites.admin.audit_names import names_of
 from sites.admin.audit_words import (
     CHANGES,
     COLUMNS_TOLD,
@@ -32,6 +33,8 @@ from sites.people import Act, may, visible
 from sites.visits.exports import defused
 
 Kind = AuditEntry.Act
+# Of the others, the sentence says all.
+DIFFER = (Kind.UPDATE, Kind.LOGIN_FAILED, Kind.CONFIRMED, Kind.LOGIN)
 LONGEST_NAME, LONGEST_SENTENCE = 60, 100
 COLUMNS = (
     *("number", "at", "actor", "via", "address", "request", "act", "table", "row_id", "label"),
@@ -121,11 +124,17 @@ class AuditAdmin(ListAdmin[AuditEntry], HistoryAdmin[AuditEntry]):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row: AuditEntry = kwargs["obj"]
-        context |= {"entry": row, "what": sentence(row), "changes": compared(row)}
+        changes = compared(row, names_of(request.user, [row]))
+        context |= {"entry": row, "what": sentence(row), "changes": changes}
         if row.request:
             others = self.get_queryset(request).filter(request=row.request).exclude(pk=row.pk)
             context["others"] = [(each, sentence(each)) for each in others[:20]]
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def prepared(self, request: HttpRequest, rows: list[Any]) -> None:
+        names = names_of(request.user, [row for row in rows if row.act in DIFFER])
+        for row in rows:
+            row.names = names
 
     # --- The columns ------------------------------------------------------------------------------
 
@@ -134,10 +143,10 @@ class AuditAdmin(ListAdmin[AuditEntry], HistoryAdmin[AuditEntry]):
         return Truncator(sentence(row)).chars(LONGEST_SENTENCE)
 
     @admin.display(description="difference")
-    def difference(self, row: AuditEntry) -> SafeString:
-        if row.act not in (Kind.UPDATE, Kind.LOGIN_FAILED, Kind.CONFIRMED, Kind.LOGIN):
+    def difference(self, row: Any) -> SafeString:
+        if row.act not in DIFFER:
             return SafeString("")
-        changes = compared(row)
+        changes = compared(row, row.names)
         if not changes:
             return SafeString("")
         told = format_html_join(

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from sites.admin.audit_names import Names, named
 from sites.admin.values import change, value
 from sites.audit.tables import TABLES
 from sites.models import AuditEntry, Site
@@ -58,16 +59,25 @@ def tells_all(row: AuditEntry) -> bool:
     return row.table == DEPLOYMENTS or (row.table == Site._meta.db_table and is_state)
 
 
-def compared(row: AuditEntry) -> list[tuple[str, SafeString]]:
-    """Each column, and its value or from which to which."""
+def differing(row: AuditEntry) -> dict[str, str]:
+    """The columns that an entry tells of, and what people call them."""
     before, after = row.before or {}, row.after or {}
-    return [
-        (
-            name.removesuffix("_id").replace("_", " "),
-            _compared(row, before.get(name), after.get(name)),
-        )
+    return {
+        name: name.removesuffix("_id").replace("_", " ")
         for name in sorted({*before, *after})
         if row.act == Kind.UPDATE or before.get(name, after.get(name)) not in (None, "", [], {})
+    }
+
+
+def compared(row: AuditEntry, names: Names) -> list[tuple[str, SafeString]]:
+    """Each column, and its value or from which to which."""
+
+    def of(told: dict[str, Any] | None, name: str) -> Any:
+        return named(names, row, name, (told or {}).get(name))
+
+    return [
+        (title, _compared(row, of(row.before, name), of(row.after, name)))
+        for name, title in differing(row).items()
     ]
 
 

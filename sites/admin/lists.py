@@ -203,7 +203,7 @@ class ListAdmin(ModelAdmin[Row]):
             found |= Q(**{f"{name}__icontains": word})
         return found
 
-    def prepared(self, rows: list[Any]) -> None:
+    def prepared(self, request: HttpRequest, rows: list[Any]) -> None:
         """What the rows of a page need besides, in a query for all of them."""
 
     def row_url(self, row: Any) -> str:
@@ -227,7 +227,7 @@ class ListAdmin(ModelAdmin[Row]):
         asked = Asked(request, self)
         rows = asked.narrowed(self, self.get_queryset(request))
         page = keyset.page(rows, asked.order, asked.cursor, self.list_per_page)
-        self.prepared(page.rows)
+        self.prepared(request, page.rows)
         filters = [self._shown(request, asked, each) for each in self.filters]
         context = {
             **self.admin_site.each_context(request),

@@ -110,7 +110,7 @@ class SiteList(ListAdmin[Site]):
     def matching(self, word: str) -> Q:
         return found_by(word)
 
-    def prepared(self, rows: list[Any]) -> None:
+    def prepared(self, request: HttpRequest, rows: list[Any]) -> None:
         visits = query.totals(rows)
         for site in rows:
             site.visits = visits.get(site.pk, 0)

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from sites.audit import Actor, acting
 from sites.models import AuditEntry, Membership, Role, Site, Team
-from tests.factories import AccountFactory, SiteFactory, UserFactory
+from tests.factories import AccountFactory, SiteFactory, TeamFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -93,10 +93,33 @@ def test_owners_see_what_is_theirs(client):
         assert client.get(url).status_code == status
 
 
+def test_foreign_keys_are_told_by_name(admin_client, client):
+    ours, theirs, left = (Team.objects.create(name=name) for name in (f"Ours{EVIL}", "Theirs", "L"))
+    site = SiteFactory(name="shop", team=theirs)
+    Site.objects.filter(pk=site.pk).update(team=left)
+    Site.objects.filter(pk=site.pk).update(team=ours)
+    gone = f"team {left.pk} (gone)"
+    left.delete()
+    seal()
+    entry = AuditEntry.objects.filter(act="update", table="sites_site").latest("number")
+    url = reverse("admin:sites_auditentry_change", args=[entry.pk])
+    for content in (page(admin_client), admin_client.get(url).content.decode()):
+        assert gone in content
+        assert "Ours&lt;script&gt;" in content
+    assert "Theirs</code>" in page(admin_client)
+    user = UserFactory()
+    Membership.objects.create(user=user, team=ours, role=Role.OWNER)
+    client.force_login(user)
+    content = page(client)
+    assert "Ours&lt;script&gt;" in content
+    assert "Theirs" not in content
+
+
 def test_more_entries_take_no_more_queries(admin_client, django_assert_max_num_queries):
     for count in (3, 30):
         for _ in range(count):
-            AccountFactory()
+            site = SiteFactory(team=TeamFactory())
+            Site.objects.filter(pk=site.pk).update(team=TeamFactory())
         seal()
         with django_assert_max_num_queries(8):
             admin_client.get(LIST)
