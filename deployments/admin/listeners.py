@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.validators import validate_email
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -15,7 +17,7 @@ from deployments.admin.row_actions import ActingAdmin, RowAction
 from deployments.models import Event, Listener, Message
 from deployments.notifications import chat, delivery
 from deployments.notifications.addresses import AddressRefused, check
-from deployments.notifications.messages import send_soon
+from deployments.notifications.messages import send_soon, with_turns
 from deployments.notifications.post import new_secret
 from sites.admin.base import HistoryAdmin, VisibleFilter, ago, badge, shortened, until
 from sites.errors import Refused
@@ -83,6 +85,10 @@ class ListenerForm(forms.ModelForm):  # type: ignore[type-arg]
 class ListenerAdmin(ActingAdmin[Listener]):
     form = ListenerForm
     change_form_template = "deployments/listener.html"
+    empty_hint = (
+        "A webhook, a mailbox or a chat that is told when a deployment ends, when something fails "
+        "or waits for you, and when AWS was changed by hand."
+    )
     list_display = ("address", "about", "kind", "hears", "state")
     list_filter = ("kind", "is_active", ("site", VisibleFilter))
     list_select_related = ("site", "team", "account")
@@ -129,12 +135,13 @@ class ListenerAdmin(ActingAdmin[Listener]):
     ) -> HttpResponse:
         if obj.kind == Listener.Kind.WEBHOOK:
             return self._secret_page(request, obj)
-        return super().response_add(request, obj, post_url_continue)
+        said = f"{obj} hears of {obj.about} from now on. “Test” shows whether it arrives."
+        self.message_user(request, said, messages.SUCCESS)
+        return redirect(self._page(obj))
 
     def panel_context(self, request: HttpRequest, row: Listener) -> dict[str, Any]:
-        sent = row.messages.select_related("deployment", "site", "account").defer(
-            "deployment__manifest"
-        )
+        sent = with_turns(row.messages.select_related("deployment", "site", "account"))
+        sent = sent.defer("deployment__manifest")
         return {"sent": sent[:MESSAGES_SHOWN], "failing_since": delivery.failing_since(row)}
 
     @admin.display(description="of", ordering="site__name")
@@ -153,7 +160,7 @@ class ListenerAdmin(ActingAdmin[Listener]):
         answer = delivery.test(row)
         if not answer.is_delivered:
             raise Refused(f"It was not taken. {answer.said}")
-        return f"It was taken: {answer.said}"
+        return f"The test was taken. {answer.said}"
 
     def _new_secret(self, request: HttpRequest, row: Listener) -> HttpResponse:
         row.secret = new_secret()
@@ -199,7 +206,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
                 "It is sent with the same id as before, so that a receiver that has it already "
                 "can tell.",
                 self._resend,
-                is_offered=lambda row: row.status != Message.Status.QUEUED,
+                is_offered=lambda row: row.status != Message.Status.QUEUED or row.tries > 0,
             ),
         )
 
@@ -207,7 +214,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
         return {"is_history": True}
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("deployment__manifest")
+        return with_turns(super().get_queryset(request)).defer("deployment__manifest")
 
     @admin.display(description="message", ordering="pk")
     def message(self, row: Message) -> str:
@@ -219,15 +226,21 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
 
     @admin.display(description="status", ordering="status")
     def state(self, row: Message) -> SafeString:
-        return badge(row.status, row.get_status_display())
+        shown = badge(row.status, row.get_status_display())
+        if row.status != Message.Status.QUEUED:
+            return shown
+        return format_html("{} {}", shown, self.next_try(row))
 
     @admin.display(description="answer")
     def answered(self, row: Message) -> SafeString | str:
         return row.answer if row.status == Message.Status.SENT else shortened(row.answer)
 
     @admin.display(description="next try")
-    def next_try(self, row: Message) -> SafeString | str:
-        return until(row.next_try_at) if row.status == Message.Status.QUEUED else "–"
+    def next_try(self, row: Any) -> SafeString | str:
+        """When; of one that waits until another to the same receiver has arrived, that."""
+        if row.status != Message.Status.QUEUED:
+            return "–"
+        return "after the one before it" if row.is_behind else until(row.next_try_at)
 
     @admin.display(description="happened", ordering="created_at")
     def when(self, row: Message) -> SafeString | str:

@@ -23,6 +23,8 @@ def deliver(to: str, subject: str, text: str, message_id: str) -> Answer:
         return Answer(False, f"The mail server refuses {to}: {error}"[:300], is_final=True)
     except (SMTPException, OSError) as error:
         return Answer(False, f"The mail server does not take it: {error}"[:300])
+    if not settings.EMAIL_HOST:
+        return Answer(True, f"Written to {settings.EMAIL_FILE_PATH}, for no mail server is set.")
     return Answer(True, f"Handed to the mail server for {to}.")
 
 

@@ -49,15 +49,20 @@ def due(limit: int = 100) -> Iterable[int]:
 
 
 def in_turn(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Those of ``messages`` whose time has come. Who is told of a deployment hears it in order:
+    """Those of ``messages`` whose time has come."""
+    return with_turns(messages).filter(
+        is_behind=False, status=Message.Status.QUEUED, next_try_at__lte=timezone.now()
+    )
+
+
+def with_turns(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Each knows whether it ``is_behind`` another. Who is told of a deployment hears it in order:
     while a message is on its way, later ones to the same receiver wait."""
     queued = Message.objects.filter(status=Message.Status.QUEUED)
     earlier = queued.alias(to=Coalesce("listener_id", 0)).filter(
         deployment=OuterRef("deployment"), to=OuterRef("to"), pk__lt=OuterRef("pk")
     )
-    return messages.alias(to=Coalesce("listener_id", 0)).filter(
-        ~Exists(earlier), status=Message.Status.QUEUED, next_try_at__lte=timezone.now()
-    )
+    return messages.alias(to=Coalesce("listener_id", 0)).annotate(is_behind=Exists(earlier))
 
 
 def following(message: Message) -> Message | None:

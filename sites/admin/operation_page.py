@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from sites import retrying
 from sites.admin.actions import enqueue
 from sites.admin.base import HistoryAdmin
-from sites.admin.operation_steps import said_and_todo, steps
+from sites.admin.operation_steps import steps
 from sites.admin.support import as_json
 from sites.admin.waits import readable
 from sites.errors import Refused, for_people
@@ -89,7 +89,6 @@ class OperationPages(HistoryAdmin[Operation]):
 def panel_context(request: HttpRequest, row: Operation) -> dict[str, Any]:
     events = list(row.events.order_by("-pk")[:EVENTS_SHOWN])
     tries, waits = list(row.tries.all()), readable(row.waits)
-    said, todo = said_and_todo(row.error_message)
     is_running = row.site is not None and (
         row.site.operations.filter(status__in=Operation.ACTIVE).exists()
     )
@@ -99,7 +98,6 @@ def panel_context(request: HttpRequest, row: Operation) -> dict[str, Any]:
         "waits": waits,
         "steps": steps(row, reversed(events), tries, waits),
         "tries": tries,
-        "error": {"said": said, "todo": todo},
         "events": events,
         "event_count": len(events) if len(events) < EVENTS_SHOWN else row.events.count(),
         "can_retry": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,6 @@ from sites.admin.waits import ReadableWait
 from sites.models import Operation, OperationEvent, OperationTry
 from sites.provisioning.plan import Change
 
-TRY = re.compile(r"(?P<said>.*?) Try: (?P<todo>.*)", re.DOTALL)
 # What is said of a step, by its state.
 WORDS = {
     "done": "Done",
@@ -81,9 +79,3 @@ def _not_done(operation: Operation, is_failing: bool, is_next: bool) -> str:
         return "now" if is_next else "todo"
     # It was there already, as it should be.
     return "done" if operation.status == Operation.Status.SUCCESS else "never"
-
-
-def said_and_todo(message: str) -> tuple[str, str]:
-    """An error, and what to try."""
-    match = TRY.fullmatch(message)
-    return (match["said"], match["todo"]) if match else (message, "")

@@ -3,7 +3,7 @@
 from django.template import Library
 
 from sites.admin.base import ago, badge, until
-from sites.admin.values import change, copyable, value
+from sites.admin.values import change, copyable, said_and_todo, value
 from sites.plain import plain
 from sites.provisioning.costs import Cost, dollars
 from sites.provisioning.lessons import APART, LESSONS
@@ -18,6 +18,13 @@ register.simple_tag(Cost.as_text, name="price")
 register.filter(copyable)
 register.filter("plain", lambda text: plain(str(text or "")))
 register.filter(dollars)
+
+
+@register.inclusion_tag("sites/error.html")
+def error(message: str, role: str = "") -> dict[str, str]:
+    """What went wrong, and apart from it what to try."""
+    said, todo = said_and_todo(message)
+    return {"said": said, "todo": todo, "role": role}
 
 
 @register.filter

@@ -17,6 +17,7 @@ LONGEST = 72
 # A difference of more lines is folded.
 OPEN_LINES = 12
 MARKS = {"+": "added", "-": "removed", " ": "same"}
+TRY = re.compile(r"(?P<said>.*?) Try: (?P<todo>.*)", re.DOTALL)
 # What a person copies: `commands`, addresses, ARNs, the names and values of DNS records.
 COPIED = re.compile(
     r"(?:`(?P<command>[^`]+)`"
@@ -24,6 +25,12 @@ COPIED = re.compile(
     r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:[_a-z0-9-]+\.)+[a-z]{2,}))"
     r"(?P<after>[,;:.]?)"
 )
+
+
+def said_and_todo(message: str) -> tuple[str, str]:
+    """An error, and what to try."""
+    match = TRY.fullmatch(message)
+    return (match["said"], match["todo"]) if match else (message, "")
 
 
 def value(of: Any) -> SafeString:

@@ -93,7 +93,7 @@ def _by_use(type: str, usage: Usage) -> tuple[Decimal, str]:
         case "bucket":
             stored = Decimal(usage.stored) / GIGABYTE
             amount = stored * Decimal("0.023") + usage.uploads * PER_UPLOAD
-            return amount, f"{_size(usage.stored)} stored, {usage.uploads:,} uploads"
+            return amount, f"{_size(usage.stored)} stored, {_count(usage.uploads, 'upload')}"
         case "distribution":
             over = _above(usage.bytes_out, 1_000 * GIGABYTE) / GIGABYTE * Decimal("0.085")
             over += _above(usage.requests, 10 * MILLION) / 10_000 * Decimal("0.01")
@@ -104,10 +104,10 @@ def _by_use(type: str, usage: Usage) -> tuple[Decimal, str]:
         case "key_value_store":
             amount = _above(usage.requests, 2 * MILLION) / MILLION * Decimal("0.03")
             amount += usage.deployments * PER_DEPLOYMENT
-            return amount, f"{usage.requests:,} reads, {usage.deployments:,} deployments"
+            return amount, f"{usage.requests:,} reads, {_count(usage.deployments, 'deployment')}"
         case "lambda_function":
             amount = _above(usage.views, MILLION) / MILLION * Decimal("0.20")
-            return amount, f"{usage.views:,} calls of the counter; 1 million are free"
+            return amount, f"{_count(usage.views, 'call')} of the counter; 1 million are free"
         case "log_group":
             return Decimal(0), "a few kilobytes; 5 GB are free"
     return Decimal(0), ""
@@ -115,6 +115,10 @@ def _by_use(type: str, usage: Usage) -> tuple[Decimal, str]:
 
 def _above(used: int, free: int) -> Decimal:
     return Decimal(max(0, used - free))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _size(count: int) -> str:

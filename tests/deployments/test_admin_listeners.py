@@ -51,9 +51,10 @@ def test_a_webhook_is_added_and_its_secret_shown_once(admin_client):
     assert row.secret not in admin_client.get(page(row)).content.decode()
 
 
-def test_a_mailbox_is_added_without_a_secret_to_copy(admin_client):
-    assert added(admin_client, kind="email", address="ops@example.com").status_code == 302
-    assert Listener.objects.get().kind == "email"
+def test_a_mailbox_is_added_without_a_secret_to_copy_and_leads_to_its_test(admin_client):
+    response = added(admin_client, kind="email", address="ops@example.com")
+    row = Listener.objects.get()
+    assert (row.kind, response.url) == ("email", page(row))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,22 @@ def test_a_message_is_sent_again_by_post(
     assert sent == [("deployments.send_message", row.pk)]
     assert row.claim()
     assert "being sent just now" in admin_client.post(page(row, "resend")).content.decode()
+
+
+def test_what_waits_for_another_try_can_be_sent_now_and_what_is_behind_it_says_so(admin_client):
+    deployment, later = DeploymentFactory(), timezone.now() + timedelta(hours=2)
+    listener = ListenerFactory(site=deployment.site)
+    about = {"listener": listener, "deployment": deployment, "site": deployment.site}
+    failing = MessageFactory(**about, event="deployment.started", tries=3, next_try_at=later)
+    behind = MessageFactory(**about, event="deployment.succeeded")
+    for shown in (page(listener), reverse("admin:deployments_message_changelist"), page(behind)):
+        assert "after the one before it" in admin_client.get(shown).content.decode()
+    content = admin_client.get(page(listener)).content.decode()
+    assert page(failing, "resend") in content
+    assert page(behind, "resend") not in content
+    admin_client.post(page(failing, "resend"))
+    failing.refresh_from_db()
+    assert failing.next_try_at <= timezone.now()
 
 
 def test_messages_are_read_only(admin_client):
