@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
 from sites.admin.base import RolesMixin
-from sites.people.membership import last_owned
+from sites.people.membership import is_last_superuser, last_owned
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -42,9 +42,9 @@ class ChangeForm(UserChangeForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
         stays = data.get("is_active", True)
-        if not (stays and data.get("is_superuser", True)) and not others.exists():
+        goes = not (stays and data.get("is_superuser", True))
+        if goes and is_last_superuser([self.instance]):
             raise forms.ValidationError("This is the last superuser: make somebody else one first.")
         if not stays and (teams := last_owned(self.instance)):
             raise forms.ValidationError(_only_owner(teams))
@@ -82,8 +82,7 @@ class UserAdmin(RolesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-a
         for user in going:
             teams = last_owned(user)
             protected += [f"{user}: {_only_owner(teams)}"] if teams else []
-        left = User.objects.filter(is_superuser=True, is_active=True)
-        if not left.exclude(pk__in=[user.pk for user in going]).exists():
+        if is_last_superuser(going):
             protected.append("The last superuser: make somebody else one first.")
         return deletable, counts, set(), protected
 

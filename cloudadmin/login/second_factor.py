@@ -48,6 +48,8 @@ ASKING = {
     "mfa_generate_recovery_codes",
     "mfa_remove_webauthn",
     "mfa_view_recovery_codes",
+    "openid_connect_login",  # of somebody who is in: another login of the provider's is added
+    "socialaccount_connections",
 }
 # It asks for the password itself, which is all that the others have.
 ASKING_FOR_A_FACTOR = "account_change_password"

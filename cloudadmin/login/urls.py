@@ -5,7 +5,10 @@ from django.conf import settings
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from cloudadmin.login import receivers  # noqa: F401  only who serves pages needs them
+from cloudadmin.login import (
+    passkey,
+    receivers,  # noqa: F401  only who serves pages needs them
+)
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
@@ -30,6 +33,11 @@ urlpatterns = [
         "password/reset/key/done/",
         account.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
+    ),
+    path(
+        "second-factor/webauthn/reauthenticate/",
+        passkey.ReauthenticateView.as_view(),
+        name="mfa_reauthenticate_webauthn",
     ),
     path("second-factor/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),

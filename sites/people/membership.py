@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from sites.errors import Refused
@@ -71,6 +73,17 @@ def last_owned(user: User) -> list[str]:
         list(Team.objects.select_for_update().filter(pk__in=owned.values("pk")).order_by("pk"))
         rows = Membership.objects.filter(user=user, role=Role.OWNER, team__isnull=False)
         return [str(row.team) for row in rows.select_related("team") if is_last_owner(row)]
+
+
+def is_last_superuser(going: Iterable[User]) -> bool:
+    """Whether nobody who is active would be one if these went.
+
+    In a transaction, nobody else becomes none until its end.
+    """
+    with transaction.atomic():
+        rows = get_user_model().objects.select_for_update(no_key=True).order_by("pk")
+        stay = set(rows.filter(is_superuser=True, is_active=True)) - set(going)
+        return not stay
 
 
 def _locked(by: User, membership: Membership) -> Membership:

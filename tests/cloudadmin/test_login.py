@@ -17,11 +17,13 @@ from django.core.cache import CacheHandler, cache
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import ResolverMatch, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from cloudadmin.login import again, guesses
 from cloudadmin.login.models import Guesses
+from cloudadmin.login.second_factor import SecondFactorMiddleware
 from sites.models import Membership, Role
 from tests.factories import MembershipFactory, SiteFactory, UserFactory
 
@@ -222,6 +224,8 @@ def test_the_second_factor_of_the_last_time_is_offered_first_and_a_recovery_code
     recovery = RecoveryCodes.activate(ada).get_unused_codes()[0]
 
     assert client.get(page).url.startswith(passkey)
+    wrong = client.post(passkey, {"credential": "{}", "next": page})
+    assert wrong.url == f"{passkey}?{urlencode({'next': page})}"
     assert [each["description"] for each in ways_of(client, ada)] == [
         "Use a passkey",
         "Use a recovery code",
@@ -261,6 +265,21 @@ def test_who_logs_in_by_a_provider_alone_does_so_again_before_a_second_factor_is
 
     assert client.get("/second-factor/webauthn/add/").url.startswith("/login/?next=")
     assert where(client, "/").startswith("/login/")
+
+
+def test_nor_is_another_login_of_a_provider_added(client, ada):
+    """Its address is there only where the settings name a provider."""
+    with_factors(ada, client, "totp")
+    request: Any = RequestFactory().post("/oidc/oidc/login/", {"process": "connect"})
+    request.user, request.session = ada, client.session
+    request.resolver_match = ResolverMatch(
+        client.get, (), {}, "openid_connect_login", route="oidc/<provider_id>/login/"
+    )
+
+    led = SecondFactorMiddleware(client.get).process_view(request, client.get, (), {})
+
+    assert led is not None
+    assert led["Location"].startswith(PROVE)
 
 
 def test_a_new_password_by_e_mail_is_no_way_around_the_second_factor_of_a_provider(

@@ -281,7 +281,7 @@ def until_it_waits(thread: threading.Thread) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_owners_who_demote_each_other_at_once_one_stays(owner, team):
+def test_of_two_owners_or_superusers_who_demote_each_other_at_once_one_stays(owner, team):
     other = member(Role.OWNER, team)
     third = member(Role.OWNER, team)
     assert may(other, Act.OWN, team)  # read before the other one's change
@@ -301,6 +301,16 @@ def test_of_two_owners_who_demote_each_other_at_once_one_stays(owner, team):
     thread.join(60)
     assert ownerless == ["Acme"]
     assert team.memberships.get(role=Role.OWNER).user == owner
+
+    first, second = UserFactory(is_superuser=True), UserFactory(is_superuser=True)
+    last: list[bool] = []
+    with transaction.atomic():
+        assert not membership.is_last_superuser([second])
+        User.objects.filter(pk=second.pk).update(is_superuser=False)
+        thread, _ = as_somebody_else(lambda: last.append(membership.is_last_superuser([first])))
+        until_it_waits(thread)
+    thread.join(60)
+    assert last == [True]
 
 
 def test_who_owns_a_site_gives_it_to_a_team_that_they_may_make_sites_in(team, site):
