@@ -55,7 +55,7 @@ def in_turn(messages: QuerySet[Message]) -> QuerySet[Message]:
     )
 
 
-def with_turns(messages: QuerySet[Message]) -> QuerySet[Message]:
+def with_turns(messages: QuerySet[Message]) -> QuerySet[Any]:
     """Each knows whether it ``is_behind`` another. Who is told of a deployment hears it in order:
     while a message is on its way, later ones to the same receiver wait."""
     queued = Message.objects.filter(status=Message.Status.QUEUED)
