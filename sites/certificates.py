@@ -84,6 +84,8 @@ class Lifetime:
 
     @property
     def what(self) -> str:
+        if not self.domains:
+            return "its certificate"
         named = " and ".join(self.domains[:SHOWN])
         more = len(self.domains) - SHOWN
         return f"the certificate of {f'{named} and {more} more' if more > 0 else named}"

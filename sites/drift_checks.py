@@ -20,6 +20,7 @@ from django.utils import timezone
 from cloudadmin.aws import Clients
 from sites import events
 from sites.access import clients_for
+from sites.certificates import Lifetime
 from sites.drift import rows_of
 from sites.errors import Refused
 from sites.models import Account, Operation, Resource, Site
@@ -114,12 +115,13 @@ def accounts() -> list[int]:
 
 
 def _sift(rows: QuerySet[Resource], clients: Clients) -> list[ResourceFailed]:
-    """Read deep what the lists show otherwise than it was recorded, and what had drifted before."""
+    """Read deep what the lists show otherwise than it was recorded, and what had drifted or was
+    not renewed before."""
     known = {row.pk: row for row in rows}
     found, failures = suspects({pk: record_of(row) for pk, row in known.items()}, clients)
     if any(not failure.permanent for failure in failures):
         return failures
-    found |= {pk for pk, row in known.items() if row.drift}
+    found |= {pk for pk, row in known.items() if row.drift or Lifetime(row).needs_attention}
     return failures + _read([row for pk, row in known.items() if pk in found], clients)
 
 

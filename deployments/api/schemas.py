@@ -199,12 +199,22 @@ class LockOut(Schema):
     until: datetime | None = Field(alias="locked_until")
 
 
+class CertificateOut(Schema):
+    domains: list[str]
+    status: str = Field(description="ACM's word, as in ISSUED or PENDING_VALIDATION.")
+    expires_at: datetime | None
+    problem: str = Field(
+        description="Why AWS does not renew it, and what to do; empty when it does by itself."
+    )
+
+
 class SiteOut(Schema):
     name: str
     # Written out: by its class it would have the name of the deployments' states.
     state: str = Field(json_schema_extra={"enum": list(Site.State.values)})
     url: str
     hosts: list[str]
+    certificates: list[CertificateOut]
     deployment: int | None = Field(description="The published one.")
     lock: LockOut | None
     held_back: str = Field(description="Why nothing is published by itself; empty when it is.")

@@ -13,6 +13,7 @@ from deployments.api.problems import refusals
 from deployments.api.schemas import SiteOut
 from deployments.models import Deployment, DeploySettings, Scope
 from deployments.target import address, target_of
+from sites.certificates import Lifetime
 from sites.errors import Refused
 from sites.models import Site
 
@@ -33,6 +34,15 @@ def shown(site: Site) -> dict[str, Any]:
         "state": site.state,
         "url": address(site),
         "hosts": _hosts(site),
+        "certificates": [
+            {
+                "domains": each.domains,
+                "status": each.row.aws_status,
+                "expires_at": each.row.expires_at,
+                "problem": each.sentence if each.needs_attention else "",
+            }
+            for each in map(Lifetime, site.resources.filter(type="certificate"))
+        ],
         "deployment": published.values_list("number", flat=True).first(),
         "lock": row if row and lane.is_locked(row) else None,
         "held_back": row.held_back if row else "",

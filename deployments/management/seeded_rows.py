@@ -176,13 +176,17 @@ def _sites(seed: Seed) -> Iterator[Table]:
     arn = f"'arn:aws:acm:us-east-1:{ACCOUNTS}00000:certificate/' || md5(n || t)::uuid"
     name = f"'cloudadmin-' || left(md5('site' || n + {seed.site}), 12) || '-' || t"
     host = f"jsonb_build_object('domain_name', 'd' || lower({key}) || '.cloudfront.net')"
-    is_served = "t = 'distribution'"
+    is_served, is_certificate = "t = 'distribution'", "t = 'certificate'"
+    certified = "jsonb_build_object('domains', jsonb_build_array(s.name || '.example'))"
+    left = _case("n % 401 = 7", "12.5", "61 + n % 130")
     resource = {
         "account_id": "s.account_id",
         "site_id": "s.id",
         "logical_id": "t",
         "type": "t",
-        "physical_id": _case("t = 'certificate'", arn, _case(is_served, f"'E' || {key}", name)),
+        "physical_id": _case(is_certificate, arn, _case(is_served, f"'E' || {key}", name)),
+        "inputs": _case(is_certificate, certified, "'{}'"),
+        "expires_at": _case(is_certificate, f"now() + interval '1 day' * ({left})", "NULL"),
         "attributes": _case(is_served, host, "'{}'"),
         "drift": _case(f"{is_served} AND n % 211 = 0", _json([CHANGED.as_json()]), "'[]'"),
         "aws_status": _case(is_served, "'Deployed'", "''"),

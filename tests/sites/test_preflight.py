@@ -267,7 +267,7 @@ def test_a_certificate_whose_record_is_gone_is_told_until_aws_renews_it(
     assert message.told["data"]["records"] == [{"type": "CNAME", "name": name, "value": value}]
 
     run(drift.restore(site, drift.restore_plan(site).checksum))
-    drift_checks.check(site)
+    drift_checks.check(site, deep=False)  # what needs attention is looked at by the cheap look too
     row.refresh_from_db()
     assert row.renewal["status"] == "SUCCESS"
     assert Lifetime(row).days_left >= 197

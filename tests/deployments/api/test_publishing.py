@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.utils import timezone
 
 from deployments import oidc, previews, rollback, tasks
 from deployments.models import Deployment, DeploySettings, Invalidation, Scope
 from sites.errors import Refused
 from tests.deployments.api.conftest import issued, token
-from tests.factories import DeploymentFactory
+from tests.factories import DeploymentFactory, ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +96,18 @@ def test_publishing_is_resumed(call, site):
     DeploySettings.objects.create(site=site, held_back="rolled back to #1")
     assert call("get", "", Scope.READ).json()["held_back"]
     assert call("delete", "hold", Scope.ROLLBACK).json()["held_back"] == ""
+
+
+def test_a_certificate_that_is_not_renewed_is_told(call, site):
+    expires = timezone.now() + timedelta(days=190)
+    about = {"site": site, "inputs": {"domains": ["example.com"]}, "aws_status": "ISSUED"}
+    row = ResourceFactory(logical_id="certificate", expires_at=expires, **about)
+    (told,) = call("get", "", Scope.READ).json()["certificates"]
+    assert (told["domains"], told["status"], told["problem"]) == (["example.com"], "ISSUED", "")
+    row.expires_at -= timedelta(days=180)
+    row.save()
+    (told,) = call("get", "", Scope.READ).json()["certificates"]
+    assert "AWS has not renewed it yet" in told["problem"]
 
 
 def test_paths_are_invalidated_by_a_worker(

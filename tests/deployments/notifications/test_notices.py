@@ -11,13 +11,14 @@ from deployments import limits
 from deployments.models import EdgeIndex, Event, Invalidation, Message, Notice
 from deployments.notifications import delivery, notices, tell_notices
 from sites.certificates import Lifetime, expiring
-from sites.models import Resource, Site
+from sites.models import Resource, Role, Site
 from tests.factories import (
     AccountFactory,
     InvalidationFactory,
     ListenerFactory,
     ResourceFactory,
     SiteFactory,
+    member,
 )
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +144,9 @@ def test_who_dies_before_it_is_told_tells_it_later(monkeypatch):
     assert tell_notices() == 1
 
 
-def test_limits_are_told_to_who_hears_of_the_account_and_of_the_site(monkeypatch, admin_client):
+def test_limits_are_told_to_who_hears_of_the_account_and_of_the_site(
+    monkeypatch, admin_client, client
+):
     monkeypatch.setattr(limits, "FUNCTIONS", 4)
     account = AccountFactory(name="Main")
     site, _ = (SiteFactory(account=account, live=True) for _ in range(2))
@@ -171,3 +174,9 @@ def test_limits_are_told_to_who_hears_of_the_account_and_of_the_site(monkeypatch
     assert "Main: 1,050 of 1,000 free invalidation paths" in subjects()[-1]
     page = admin_client.get("/deployments/message/").content.decode()
     assert "Nearly used up: Main" in page
+    row = Message.objects.filter(site=None).latest("pk")
+    opened = admin_client.get(f"/deployments/message/{row.pk}/change/")
+    assert "Nearly used up: Main" in opened.content.decode()
+    client.force_login(member(Role.OWNER, site))
+    assert "Nearly used up: Main" not in client.get("/deployments/message/").content.decode()
+    assert client.get(f"/deployments/message/{row.pk}/change/").status_code == 404
