@@ -16,7 +16,7 @@ from deployments.models import Deployment, Scope
 from sites.models import Site
 
 PAGE = 100
-LARGEST = 2**31 - 1
+LARGEST, LARGEST_ID = 2**31 - 1, 2**63 - 1
 
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 Phase = Deployment.Phase
@@ -53,8 +53,15 @@ def get_deployment(request: HttpRequest, site: str, number: Number) -> Deploymen
 
 
 @router.get("/sites/{site}/deployments/{number}/log", response={200: LogOut, **refusals(422)})
-def get_log(request: HttpRequest, site: str, number: Number) -> dict[str, Any]:
-    """The steps with their times, how much is sent, and what was said. Scope: read."""
+def get_log(
+    request: HttpRequest,
+    site: str,
+    number: Number,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_ID, description="Lines that come after the one of this id.")
+    ] = 0,
+) -> dict[str, Any]:
+    """The steps with their times, how much is sent, and the log line by line. Scope: read."""
     row = deployment_of(site_of(request, site, Scope.READ), number)
     return {
         "number": row.number,
@@ -66,6 +73,7 @@ def get_log(request: HttpRequest, site: str, number: Number) -> dict[str, Any]:
         "bytes_total": row.bytes_total,
         "warnings": row.warnings,
         "error": row.error_message,
+        "lines": list(row.events.filter(pk__gt=after)),
     }
 
 

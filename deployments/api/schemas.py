@@ -9,7 +9,7 @@ from ninja import Field, Schema
 from pydantic import StringConstraints
 
 from deployments import lane, previews
-from deployments.models import Deployment, Invalidation, Scope
+from deployments.models import Deployment, DeploymentEvent, Invalidation, Scope
 from deployments.target import address
 from sites.models import Site
 
@@ -139,6 +139,16 @@ class StepOut(Schema):
     seconds: float | None
 
 
+class LineOut(Schema):
+    """A line of the log, as its page and `deploy_site` show it."""
+
+    id: int = Field(alias="pk", description="Pass the last one as “after” for what comes next.")
+    at: datetime
+    phase: Deployment.Phase
+    level: DeploymentEvent.Level
+    text: str
+
+
 class LogOut(Schema):
     """How far a deployment is, and what was said on the way."""
 
@@ -151,6 +161,7 @@ class LogOut(Schema):
     bytes_total: int
     warnings: list[str]
     error: str
+    lines: list[LineOut] = Field(description="Gone with the files of the deployment.")
 
 
 class UploadOut(Schema):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployments import lane
 from deployments.models import Deployment
+from sites.plain import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -41,19 +42,30 @@ class Report:
 
 
 class Lines(Report):
-    """One line for each phase; while it waits, one for each change of its place."""
+    """One line for each phase; while it waits, one for each change of its place. Below them what
+    its log says meanwhile; the end is the caller's to tell."""
 
     def __init__(self, deployment: Deployment, write: Callable[[str], Any]) -> None:
         super().__init__(deployment)
         self.write = write
         self.last: tuple[Any, ...] = ()
+        last = deployment.events.order_by("-pk").values_list("pk", flat=True).first()
+        self.logged = last or 0
 
     def changed(self) -> None:
+        self.tell_log()
         place = lane.place(self.deployment)
         now = (self.deployment.phase, place)
         if now != self.last and self.deployment.state in Deployment.ACTIVE:
             self.last = now
             self.say(place)
+
+    def tell_log(self) -> None:
+        for event in self.deployment.events.filter(pk__gt=self.logged):
+            self.logged = event.pk
+            is_end = plain(self.deployment.error_message).startswith(event.text)
+            if event.phase != Phase.DONE and not is_end:
+                self.write("  " + event.text.replace("\n", "\n  "))
 
     def say(self, place: int | None) -> None:
         before = f", {place} before it" if place else ""
@@ -77,6 +89,9 @@ class JsonLines(Lines):
                 bytes=sent,
                 total_bytes=row.bytes_total,
             )
+
+    def tell_log(self) -> None:
+        """The phases are enough for programs; the API has the log."""
 
     def say(self, place: int | None) -> None:
         self._object(**({} if place is None else {"place": place}))

@@ -136,6 +136,7 @@ class Command(SiteCommand):
         report.changed()
         operations.upload(deployment, manifest, opened.root, report.on_progress)
         operations.finish(deployment, report.pause)
+        report.changed()
 
     def _warn(self, warnings: list[str]) -> None:
         for warning in warnings:

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from deployments import operations, tasks, uploads
 from deployments.api import archives
+from deployments.log import say
 from deployments.models import Deployment, Scope
 from tests.deployments.api.conftest import token
 from tests.factories import DeploymentFactory, DomainFactory, SiteFactory
@@ -97,6 +98,22 @@ def test_the_log_has_the_steps(call, site):
     assert states["flip"] == "waiting"
     assert log["steps"][1]["seconds"] == 1.5
     assert (log["objects"], log["objects_total"]) == (3, 3)
+    assert log["lines"] == []
+
+
+def test_the_log_is_the_one_of_the_page(call, site):
+    row = DeploymentFactory(site=site, number=1, state="in_progress", phase="upload")
+    say(row, "Sent: 3 files.", "A \x1b[31mred one.", level="warning")
+    first, second = call("get", "deployments/1/log", Scope.READ).json()["lines"]
+    assert (first["phase"], first["level"], first["text"]) == (
+        "upload",
+        "warning",
+        "Sent: 3 files.",
+    )
+    assert "\x1b" not in second["text"]
+    following = call("get", f"deployments/1/log?after={first['id']}", Scope.READ).json()
+    assert following["lines"] == [second]
+    assert call("get", "deployments/1/log?after=-1", Scope.READ).status_code == 422
 
 
 # --- Create by archive ----------------------------------------------------------------------------
