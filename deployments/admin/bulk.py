@@ -180,6 +180,7 @@ class BulkMixin(SiteList):
             "opts": self.opts,
             "rows": [(run, _title(run)) for run in page.rows],
             "page": page,
+            "is_of_all": cast("User", request.user).is_superuser,
         }
         return TemplateResponse(request, "deployments/bulk_runs.html", context)
 

@@ -117,6 +117,9 @@ def test_a_role_counts_for_each_site_and_when_the_turn_comes(client):
     runs.advance(run.pk)
     assert {state for state, _ in outcomes(run).values()} == {"inactive"}
     assert not Invalidation.objects.exists()
+    assert (
+        "everybody sees their own" in client.get(reverse("admin:sites_bulk_runs")).content.decode()
+    )
     other = UserFactory(is_superuser=False)
     Membership.objects.create(user=other, site=seen, role=Role.OWNER)
     client.force_login(other)
