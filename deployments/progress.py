@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from celery import current_app
 from django.db import transaction
+from django.db.models import Q
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
@@ -61,6 +62,7 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
             EdgeIndex.objects.filter(site=deployment.site).update(is_head_written=False)
         deployment.release(
             state=state,
+            needs_attention=_needs_attention(deployment, state),
             error_message=message,
             finished_at=timezone.now(),
             timings=timings(deployment),
@@ -77,6 +79,19 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
         transaction.on_commit(wake, robust=True)
 
 
+def _needs_attention(deployment: Deployment, state: str) -> bool:
+    """Whether it has failed and no later one has made up for it. Earlier ones that failed need
+    nobody any more, whether this one is as they meant or has failed as well."""
+    if state == State.INACTIVE:
+        return False
+    alike = Deployment.objects.filter(site=deployment.site, environment=deployment.environment)
+    alike.filter(needs_attention=True, number__lt=deployment.number).update(needs_attention=False)
+    if state == State.SUCCESS:
+        return False
+    told = Q(state=State.SUCCESS) | Q(needs_attention=True)
+    return not alike.filter(told, number__gt=deployment.number).exists()
+
+
 def _ended(deployment: Deployment) -> str:
     if deployment.is_published:
         return "Published: every visitor gets it."
@@ -84,7 +99,7 @@ def _ended(deployment: Deployment) -> str:
 
 
 def _level(state: str) -> str:
-    if state in (State.FAILURE, State.ERROR):
+    if state in Deployment.FAILED:
         return Level.ERROR
     return Level.INFO if state == State.SUCCESS else Level.WARNING
 

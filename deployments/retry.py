@@ -17,7 +17,7 @@ State = Deployment.State
 
 
 def has_ended_in_vain(row: Deployment) -> bool:
-    ended = row.state in (State.FAILURE, State.ERROR, State.INACTIVE)
+    ended = row.state in (*Deployment.FAILED, State.INACTIVE)
     return ended and row.published_at is None and row.pruned_at is None
 
 

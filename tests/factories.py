@@ -178,6 +178,7 @@ class DeploymentFactory(RowFactory[Deployment]):
     )
     source = "public.zip"
     state = Deployment.State.SUCCESS
+    needs_attention = LazyAttribute(lambda row: row.state in Deployment.FAILED)
     phase = Deployment.Phase.DONE
 
     class Params:

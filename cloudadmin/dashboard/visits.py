@@ -17,15 +17,19 @@ HEIGHT, GAP = 60.0, 0.22
 
 
 class Bar(NamedTuple):
-    """Where it stands in the picture; ``is_begun`` when the day is not over."""
+    """Where it stands in the picture, as SVG has it; ``is_begun`` when the day is not over."""
 
     day: date
     visits: int
-    x: float
-    y: float
-    width: float
-    height: float
+    x: str
+    y: str
+    width: str
+    height: str
     is_begun: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.day.day} {self.day:%B}: {self.visits:,}"
 
 
 class Visits(NamedTuple):
@@ -60,9 +64,9 @@ def _bar(place: int, point: Point, most: int, count: int) -> Bar:
     return Bar(
         day=point.at.date(),
         visits=point.visits,
-        x=place + GAP / 2,
-        y=HEIGHT - height,
-        width=1 - GAP,
-        height=height,
+        x=f"{place + GAP / 2:.2f}",
+        y=f"{HEIGHT - height:.2f}",
+        width=f"{1 - GAP:.2f}",
+        height=f"{height:.2f}",
         is_begun=place == count - 1,
     )

@@ -22,7 +22,8 @@ def with_addresses(sites: QuerySet[Site]) -> QuerySet[Site]:
     """Sites that ``address_of`` answers for without a query."""
     ready = Resource.objects.filter(logical_id="distribution", is_ready=True)
     return sites.prefetch_related(
-        "domains", Prefetch("resources", queryset=ready, to_attr="distributions")
+        "domains",
+        Prefetch("resources", queryset=ready.only("site", "attributes"), to_attr="distributions"),
     )
 
 

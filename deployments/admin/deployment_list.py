@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from deployments.admin.shown import FAILED, word_for
+from deployments.admin.shown import word_for
 from deployments.models import Deployment
 from deployments.models.words import has_word
 from sites.admin.base import ago, badge, shortened
@@ -44,7 +44,10 @@ class DeploymentList(ListAdmin[Deployment]):
     tabs = FieldFilter(
         "state",
         Deployment.State.choices,
-        groups={"active": ("Under way", Deployment.ACTIVE), "failed": ("Failed", FAILED)},
+        groups={
+            "active": ("Under way", Deployment.ACTIVE),
+            "failed": ("Failed", Deployment.FAILED),
+        },
     )
     more_filters = (
         FieldFilter("environment", Deployment.Environment.choices),
@@ -106,5 +109,6 @@ class DeploymentList(ListAdmin[Deployment]):
 
     @admin.display(description="said")
     def error(self, row: Deployment) -> SafeString | str:
-        message = row.error_message
-        return shortened(message) if row.state in FAILED else Truncator(message).chars(140)
+        if row.state in Deployment.FAILED:
+            return shortened(row.error_message)
+        return Truncator(row.error_message).chars(140)

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PER_PAGE = 25
 UNDER_WAY_SHOWN = 20
 ACCOUNTS_SHOWN = 5
-SITES_SHOWN = 500
+SITES_SHOWN = 100
 
 
 class PlanForm(forms.Form):
@@ -97,7 +97,9 @@ class InvalidationAdmin(ListAdmin[Invalidation], HistoryAdmin[Invalidation]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        accounts = list(Account.objects.order_by("name"))
+        sites = visible(request.user, Site.objects.exclude(state=Site.State.DRAFT))
+        theirs = Account.objects.filter(Exists(sites.filter(account=OuterRef("pk")).order_by()))
+        accounts = list(theirs.order_by("name"))
         found = ledgers(account.aws_account_id for account in accounts)
         accounts.sort(key=lambda account: -found[account.aws_account_id].used)
         context = {
@@ -106,9 +108,8 @@ class InvalidationAdmin(ListAdmin[Invalidation], HistoryAdmin[Invalidation]):
                 for account in accounts[:ACCOUNTS_SHOWN]
             ],
             "accounts": len(accounts),
-            "sites": Site.objects.exclude(state=Site.State.DRAFT).values_list("pk", "name")[
-                :SITES_SHOWN
-            ],
+            # Of more, the name has to be known.
+            "sites": sites.order_by("name").values_list("name", flat=True)[:SITES_SHOWN],
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -147,11 +148,11 @@ class InvalidationAdmin(ListAdmin[Invalidation], HistoryAdmin[Invalidation]):
     # --- The page of a site -----------------------------------------------------------------------
 
     def _open(self, request: HttpRequest) -> HttpResponse:
-        """The page of the site that was chosen in the list."""
-        number = request.GET.get("site", "")
-        sites = visible(request.user, Site.objects.all())
-        site = sites.filter(pk=number).first() if number.isdecimal() else None
-        return redirect(_page(site) if site else "admin:deployments_invalidation_changelist")
+        """The page of the site whose name was given in the list; else the sites that have it in
+        theirs."""
+        name = request.GET.get("site", "").replace("\0", "").strip()
+        site = visible(request.user, Site.objects.filter(name=name)).first()
+        return redirect(_page(site) if site else _sites_with(name))
 
     def _site(self, request: HttpRequest, pk: int) -> HttpResponse:
         """With ``?part`` what changes by itself. A POST shows the plan, or sends what it showed."""
@@ -235,6 +236,10 @@ def _took(row: Invalidation) -> str:
         return "–"
     seconds = (row.completed_at - row.submitted_at).total_seconds()
     return f"{seconds:.0f} s" if seconds < 120 else timesince(row.submitted_at, row.completed_at)
+
+
+def _sites_with(name: str) -> str:
+    return reverse("admin:sites_site_changelist", query={"q": name[:40]} if name else None)
 
 
 def _page(site: Site) -> str:

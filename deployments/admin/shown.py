@@ -20,7 +20,6 @@ State, Phase, Environment = Deployment.State, Deployment.Phase, Deployment.Envir
 
 # Hundredths of the chart: what took no time at all is seen still.
 THINNEST = 0.5
-FAILED = (State.FAILURE, State.ERROR)
 # How the guard of secrets names paths: “.env” would be public: … So would “b.key” (…).
 REFUSED_PATH = re.compile(r"“([^”]+)”(?= would be public:| \()")
 
@@ -43,7 +42,7 @@ class Shown:
 
     @property
     def has_failed(self) -> bool:
-        return self.row.state in FAILED
+        return self.row.state in Deployment.FAILED
 
     @property
     def verb(self) -> str:

@@ -59,6 +59,8 @@ ON_A_PAGE = 50
 INVALIDATIONS_SHOWN = 5
 UNDER_WAY_SHOWN = 8
 PREVIEWS_SHOWN = 10
+# What a list says of the published deployment.
+PUBLISHED = ("site", "number", "published_at", "description")
 
 
 @admin.register(Site)
@@ -77,7 +79,7 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
-        published = Deployment.objects.filter(is_published=True).defer("manifest")
+        published = Deployment.objects.filter(is_published=True).only(*PUBLISHED)
         return with_addresses(super().get_queryset(request)).prefetch_related(
             Prefetch("deployments", queryset=published, to_attr="published")
         )

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 State, Source = Launch.State, Launch.Source
 FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-ENDED_BADLY = (Deployment.State.FAILURE, Deployment.State.ERROR)
 
 
 def shown_plan(launch: Launch, plan: dict[str, Any]) -> None:
@@ -182,7 +181,7 @@ def retry(row: Launch, user: User) -> None:
         with transaction.atomic():
             _provision(site, user, by_hand=row.by_hand)
     deployment = deployment_of(row)
-    if deployment is not None and deployment.state in ENDED_BADLY:
+    if deployment is not None and deployment.state in Deployment.FAILED:
         Launch.objects.filter(pk=row.pk, deployment=deployment).update(
             deployment=None, attempt=row.attempt + 1, updated_at=timezone.now()
         )

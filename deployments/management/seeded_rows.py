@@ -260,6 +260,8 @@ def _deployments(seed: Seed) -> Iterator[Table]:
         "state": _case(
             failed, "'failure'", _case(f"{published} OR {preview}", "'success'", "'inactive'")
         ),
+        # A site whose newest failed; no later one can have made up for it.
+        "needs_attention": f"{failed} AND {number} = {seed.rounds}",
         "phase": "'done'",
         "environment": _case(preview, "'preview'", "'production'"),
         "trigger": _one_of(TRIGGERS, "k"),

@@ -30,6 +30,7 @@ class Deployment(Leased):
         INACTIVE = "inactive", "Inactive"
 
     ACTIVE = (State.QUEUED, State.IN_PROGRESS)
+    FAILED = (State.FAILURE, State.ERROR)
 
     class Environment(models.TextChoices):
         PRODUCTION = "production", "Production"
@@ -93,6 +94,9 @@ class Deployment(Leased):
         default=list, blank=True, help_text="Paths that look secret and were let through by name."
     )
     timings = models.JSONField(default=dict, blank=True, help_text="phase -> seconds")
+    needs_attention = models.BooleanField(
+        default=False, help_text="It failed, and no later one of the site has made up for it."
+    )
     cancel_requested = models.BooleanField(default=False)
     idempotency_key = models.CharField(max_length=100, blank=True)
     error_message = models.TextField(blank=True)
@@ -114,21 +118,21 @@ class Deployment(Leased):
         indexes: ClassVar = [
             models.Index(fields=["site", "-id"], name="deployments_of_site"),
             models.Index(fields=["number", "-id"], name="deployments_by_number"),
-            models.Index(fields=["created_at"], name="deployments_by_time"),
+            models.Index(fields=["created_at"], include=["state"], name="deployments_by_time"),
             models.Index(
                 fields=["-id"],
                 condition=models.Q(state__in=["queued", "in_progress"]),
                 name="deployments_under_way",
             ),
             models.Index(
-                fields=["site", "number"],
+                fields=["-id"],
                 condition=models.Q(state__in=["failure", "error"]),
                 name="deployments_failed",
             ),
             models.Index(
-                fields=["site", "number"],
-                condition=models.Q(state="success"),
-                name="deployments_succeeded",
+                fields=["-id"],
+                condition=models.Q(needs_attention=True),
+                name="deployments_of_attention",
             ),
             models.Index(OpClass("sha", name="varchar_pattern_ops"), name="deployments_by_commit"),
             GinIndex(Words(*COLUMNS), name="deployments_by_word"),

@@ -159,7 +159,7 @@ def _untold() -> QuerySet[Deployment]:
     )
     succeeded = Q(state=State.SUCCESS) | Q(state=State.INACTIVE, published_at__isnull=False)
     is_listened_to = succeeded & Exists(listeners.filter(events__contains=[Event.SUCCEEDED])) | Q(
-        state__in=[State.FAILURE, State.ERROR]
+        state__in=Deployment.FAILED
     ) & Exists(listeners.filter(events__contains=[Event.FAILED]))
     repositories = Repository.objects.filter(site=OuterRef("site")).exclude(full_name="")
     has_commit = ~Q(sha="") & Exists(repositories.exclude(status_token=""))

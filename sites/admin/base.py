@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import date as format_date
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -155,11 +154,10 @@ def until(moment: datetime | None) -> SafeString | str:
 
 
 def _time(moment: datetime, words: str) -> SafeString:
-    return format_html(
-        '<time class="muted" datetime="{}" title="{} UTC">{}</time>',
-        moment.isoformat(),
-        format_date(moment, "j F Y, H:i:s"),
-        words,
+    """There are a hundred on a page; nothing in it is to be escaped."""
+    exactly = f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
+    return SafeString(
+        f'<time class="muted" datetime="{moment.isoformat()}" title="{exactly}">{words}</time>'
     )
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from deployments import limits
 from deployments.models import Deployment
 from sites.models import Membership, Operation, Role, Site, VisitCursor
+from tests.deployments.endings import ended
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
@@ -60,16 +61,16 @@ def test_home_says_what_is_going_on(admin_client):
 
 def test_a_failed_deployment_needs_attention_until_a_later_one_succeeded(admin_client):
     site = SiteFactory(live=True)
-    DeploymentFactory(site=site, number=1, state="failure", error_message="Older.")
-    DeploymentFactory(site=site, number=2, state="failure", error_message="Taken back.")
-    DeploymentFactory(site=site, number=3, state="inactive")
+    ended(site, 1, "failure", "Older.")
+    ended(site, 2, "failure", "Taken back.")
+    ended(site, 3, "inactive")
     listed = reverse("admin:sites_site_changelist", query={"attention": "deployment"})
     page = admin_client.get(HOME).content.decode()
     assert "Taken back." in page
     assert "Older." not in page
     assert listed in page
     assert [line.name for line in admin_client.get(listed).context["lines"]] == [site.name]
-    DeploymentFactory(site=site, number=4)
+    ended(site, 4, "success")
     assert "Taken back." not in admin_client.get(HOME).content.decode()
     assert admin_client.get(listed).context["lines"] == []
 
@@ -146,13 +147,6 @@ def test_what_is_under_way_for_an_account_leads_to_its_operation(admin_client):
     SiteFactory(account=account)
     page = admin_client.get(HOME).content.decode()
     assert reverse("admin:sites_operation_change", args=[row.pk]) in page
-
-
-def test_a_failure_that_was_made_up_for_needs_no_attention(admin_client):
-    site = SiteFactory(live=True)
-    DeploymentFactory(site=site, number=1, state="failure", error_message="Taken back.")
-    DeploymentFactory(site=site, number=2, current=True)
-    assert "Taken back." not in admin_client.get(HOME).content.decode()
 
 
 def test_home_takes_the_same_queries_for_more_rows(

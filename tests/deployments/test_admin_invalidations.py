@@ -201,10 +201,21 @@ def test_the_ledger_of_the_account_is_told(admin_client, site):
 
 def test_the_list_leads_to_the_pages_of_the_sites(admin_client, site):
     shown = text(admin_client.get(reverse(LIST)))
-    assert f'<option value="{site.pk}">shop</option>' in shown
+    assert '<option value="shop">' in shown
     opened = reverse("admin:deployments_invalidation_sites")
-    assert admin_client.get(opened, {"site": site.pk}).url == page(site)
-    assert admin_client.get(opened, {"site": "x"}).url == reverse(LIST)
+    assert admin_client.get(opened, {"site": "shop"}).url == page(site)
+    assert admin_client.get(opened, {"site": "x"}).url == "/sites/site/?q=x"
+
+
+def test_the_list_names_no_sites_nor_accounts_of_others(site):
+    other = SiteFactory(name="theirs", account=AccountFactory(name="Not yours"), live=True)
+    client = client_of(member(Role.DEPLOYER, site))
+    shown = text(client.get(reverse(LIST)))
+    assert '<option value="shop">' in shown
+    assert "theirs" not in shown
+    assert "Not yours" not in shown
+    opened = reverse("admin:deployments_invalidation_sites")
+    assert client.get(opened, {"site": other.name})["Location"] == "/sites/site/?q=theirs"
 
 
 # --- Who may --------------------------------------------------------------------------------------

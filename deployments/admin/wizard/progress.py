@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deployments import launches
 from deployments.admin.shown import under_way
 from deployments.admin.wizard.frame import screen
-from deployments.admin.wizard.steps import ENDED_BADLY, PUBLISH, publishing, steps_of
+from deployments.admin.wizard.steps import PUBLISH, publishing, steps_of
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, Launch
 from deployments.target import address
@@ -160,7 +160,7 @@ def _next(steps: list[Any], *, is_by_hand: bool) -> Any:
 def _failure(last: Operation | None, deployment: Deployment | None) -> str:
     if last is not None and last.status in FAILED:
         return last.error_message or "It ended without a reason."
-    if deployment is not None and deployment.state in ENDED_BADLY:
+    if deployment is not None and deployment.state in Deployment.FAILED:
         return deployment.error_message or "It ended without a reason."
     return ""
 

@@ -46,7 +46,6 @@ WORDS = {
     "next": "next",
     "coming": "to come",
 }
-ENDED_BADLY = (Deployment.State.FAILURE, Deployment.State.ERROR)
 
 
 @dataclass(frozen=True)
@@ -159,5 +158,5 @@ def publishing(launch: Launch, site: Site, deployment: Deployment | None) -> Ste
     elif deployment.state in Deployment.ACTIVE:
         state = "busy"
     else:
-        state = "failed" if deployment.state in ENDED_BADLY else "done"
+        state = "failed" if deployment.state in Deployment.FAILED else "done"
     return Step(PUBLISH, launch.name, PUBLISHING, state, PRICE_OF_PUBLISHING)
