@@ -153,7 +153,7 @@ def test_home_takes_the_same_queries_for_more_rows(
     admin_client, django_assert_max_num_queries, django_assert_num_queries
 ):
     fill(6)
-    with django_assert_max_num_queries(17) as few:
+    with django_assert_max_num_queries(18) as few:
         admin_client.get(HOME)
     fill(8)
     with django_assert_num_queries(len(few)):
