@@ -149,7 +149,13 @@ def until(moment: datetime | None) -> SafeString | str:
     seconds = (moment - timezone.now()).total_seconds()
     if seconds < 1:
         return _time(moment, "now")
-    words = f"{seconds:.0f} s" if seconds < 60 else timeuntil(moment, depth=1)
+    days = round(seconds / 86_400)
+    if seconds < 60:
+        words = f"{seconds:.0f} s"
+    elif 2 <= days < 60:  # two weeks from now are not "1 week"
+        words = f"{days} days"
+    else:
+        words = timeuntil(moment, depth=1)
     return _time(moment, f"in {words}")
 
 

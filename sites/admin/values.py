@@ -22,7 +22,7 @@ TRY = re.compile(r"(?P<said>.*?) Try: (?P<todo>.*)", re.DOTALL)
 COPIED = re.compile(
     r"(?:`(?P<command>[^`]+)`"
     r'|(?P<caa>[0-9]+ issue(?:wild)? "[^"]+")'
-    r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:[_a-z0-9-]+\.)+[a-z]{2,}))"
+    r"|(?P<plain>https?://[^\s,;]*[^\s,;.]|arn:aws:\S*[^\s,;.]|(?:\*\.)?(?:[_a-z0-9-]+\.)+[a-z]{2,}))"
     r"(?P<after>[,;:.]?)"
 )
 

@@ -6,10 +6,14 @@ import html
 import json
 import re
 from collections import Counter
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sites.admin.base import until
 from sites.admin.values import change, copyable, value
 from sites.admin.waits import readable
 
@@ -29,7 +33,7 @@ def test_names_keep_their_case_at_the_start_of_a_sentence():
 def test_what_a_person_copies_is_set_apart():
     told = copyable(
         'Name ns-1.awsdns.com, then run `manage.py up` <now>. Add CAA 0 issue "amazon.com"; see '
-        "https://a.example/b."
+        "https://a.example/b. Or *.a.example."
     )
     copied = re.findall('<span class="copy"><code>(.*?)</code>(.*?)</span>', told)
     assert copied == [
@@ -37,6 +41,7 @@ def test_what_a_person_copies_is_set_apart():
         ("manage.py up", ""),
         ("0 issue &quot;amazon.com&quot;", ";"),
         ("https://a.example/b", "."),
+        ("*.a.example", "."),
     ]
     assert "&lt;now&gt;" in told
 
@@ -67,3 +72,18 @@ def test_a_difference_turns_one_document_into_the_other(before, after):
 
 def test_short_values_stand_side_by_side():
     assert re.sub("<.*?>", "", change("AES256", None)) == "AES256 →to not set"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(seconds=-3), "now"),
+        (timedelta(seconds=30), "in 30 s"),
+        (timedelta(days=14, seconds=-2), "in 14 days"),
+        (timedelta(days=7, seconds=-2), "in 7 days"),
+        (timedelta(days=90), "in 2 months"),
+    ],
+)
+def test_what_is_to_come_in_words(ahead: timedelta, words: str):
+    told = str(until(timezone.now() + ahead))
+    assert f">{words}<" in told.replace("\xa0", " ")

@@ -49,14 +49,17 @@ def seen_elsewhere(look: Look, name: str, domains: Iterable[str]) -> Iterator[Fi
     """
     for domain in domains:
         zone = look.hosted_zone(domain)
-        yield from _in_zone(look, zone, domain) if zone else _in_dns(look, name, domain)
+        where = _in_zone(look, name, zone, domain) if zone else _in_dns(look, name, domain)
+        yield from where
 
 
-def _in_zone(look: Look, zone: HostedZone, domain: str) -> Iterator[Finding]:
+def _in_zone(look: Look, name: str, zone: HostedZone, domain: str) -> Iterator[Finding]:
+    own = _own(look, name)
     for record in records_at(look.clients, zone.id, domain):
-        target = record.get("AliasTarget", {}).get("DNSName") or ", ".join(
-            each["Value"] for each in record.get("ResourceRecords", [])
-        )
+        alias = record.get("AliasTarget", {}).get("DNSName", "").rstrip(".")
+        if alias in own:
+            continue
+        target = alias or ", ".join(each["Value"] for each in record.get("ResourceRecords", []))
         yield Finding(
             "alias",
             domain,
@@ -69,13 +72,13 @@ def _in_zone(look: Look, zone: HostedZone, domain: str) -> Iterator[Finding]:
 
 
 def _in_dns(look: Look, name: str, domain: str) -> Iterator[Finding]:
-    ours = {item["DomainName"] for item in look.distributions if item["Comment"] == name}
+    own = _own(look, name)
     try:
         chain = look.dns.chain(domain)
     except DnsBroken:
         return
     for target in chain:
-        if target.endswith(CLOUDFRONT) and target not in ours:
+        if target.endswith(CLOUDFRONT) and target not in own:
             yield Finding(
                 "alias",
                 domain,
@@ -85,3 +88,8 @@ def _in_dns(look: Look, name: str, domain: str) -> Iterator[Finding]:
                 "https://repost.aws/knowledge-center/resolve-cnamealreadyexists-error",
                 domains=(domain,),
             )
+
+
+def _own(look: Look, name: str) -> set[str]:
+    """Where CloudFront has the site itself."""
+    return {item["DomainName"] for item in look.distributions if item["Comment"] == name}

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from cloudadmin.aws import Access, Clients
 from sites.provisioning import Plan
 from sites.provisioning.plan import Create, Delete
-from sites.provisioning.preflight import Blocked, Dns, Look, preflight, raise_if_blocked
+from sites.provisioning.preflight import (
+    Blocked,
+    Dns,
+    Look,
+    about_names,
+    preflight,
+    raise_if_blocked,
+)
 from sites.provisioning.preflight.caa import AMAZON, allows, relevant
 from sites.provisioning.preflight.delegation import delegation
 from sites.provisioning.preflight.dns import Answer, Caa, DnsBroken, DnsSilent
@@ -213,6 +220,14 @@ def test_a_record_of_that_name_is_told_and_does_not_block(clients: Clients, host
     (finding,) = aliased(clients, {}, f"taken.{hosted.name}")
     assert not finding.blocks
     assert f"taken.{hosted.name} A -> d999.cloudfront.net" in finding.said
+
+
+def test_the_sites_own_record_is_nothing_to_tell(clients: Clients, hosted: Zone, theirs: Any):
+    name = f"live.{hosted.name}"
+    AliasRecord(name, "A", theirs["DomainName"]).create(clients)
+    for prefix, told in ((theirs["DistributionConfig"]["Comment"], 0), ("another", 1)):
+        found = about_names(clients, FakeDns({}), (name,), prefix)
+        assert sum("not ours to overwrite" in each.said for each in found) == told
 
 
 def test_a_name_that_the_dns_leads_to_another_distribution_is_told(clients: Clients):
