@@ -28,11 +28,18 @@ def remember_device(response: HttpResponse, user: User, **kwargs: Any) -> None:
 def count_as_proof(
     request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any
 ) -> None:
-    """Who set it up has just shown that they have it."""
-    if authenticator.type in FACTORS and request.user.pk == user.pk:
-        record_authentication(
-            request, user, "mfa", id=authenticator.pk, type=authenticator.type, reauthenticated=True
-        )
+    """Who set it up has just shown that they have it; of the first, nobody elsewhere has."""
+    if authenticator.type not in FACTORS or request.user.pk != user.pk:
+        return
+    record_authentication(
+        request, user, "mfa", id=authenticator.pk, type=authenticator.type, reauthenticated=True
+    )
+    if (
+        not Authenticator.objects.filter(user=user, type__in=FACTORS)
+        .exclude(pk=authenticator.pk)
+        .exists()
+    ):
+        end_other_sessions(request, user)
 
 
 @receiver(authenticator_removed)

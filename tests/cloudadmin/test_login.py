@@ -121,6 +121,18 @@ def test_a_part_of_a_page_sends_the_whole_page_to_the_question(client, ada):
     assert answer["HX-Redirect"] == f"{SETUP}?next=%2Fsites%2Fsite%2F%3Fp%3D2"
 
 
+def test_the_first_second_factor_ends_sessions_that_began_without_it(client, commits):
+    MembershipFactory(user=UserFactory(username="ada"), role=Role.OPERATOR)
+    other = Client()
+    for each in (other, client):
+        log_in(each)
+    secret = re.findall(r'id="secret">(\w+)<', client.get(SETUP).content.decode())[0]
+    client.post(SETUP, {"code": code(secret)})
+
+    assert client.get("/").status_code == 200
+    assert where(other, "/").startswith("/login/")
+
+
 def test_the_last_second_factor_removed_is_no_proof_any_more(client, ada, commits):
     TOTP.activate(ada, SECRET)
     other = Client()
