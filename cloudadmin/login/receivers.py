@@ -34,11 +34,8 @@ def count_as_proof(
     record_authentication(
         request, user, "mfa", id=authenticator.pk, type=authenticator.type, reauthenticated=True
     )
-    if (
-        not Authenticator.objects.filter(user=user, type__in=FACTORS)
-        .exclude(pk=authenticator.pk)
-        .exists()
-    ):
+    others = Authenticator.objects.filter(user=user, type__in=FACTORS).exclude(pk=authenticator.pk)
+    if not others.exists():
         end_other_sessions(request, user)
 
 
