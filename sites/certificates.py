@@ -105,7 +105,7 @@ class Lifetime:
         """A clause that goes on after ``when``."""
         renewal = self.row.renewal
         if self.is_over:
-            return "browsers warn your visitors: what has expired, AWS does not renew"
+            return "browsers warn your visitors; AWS renews nothing that has expired"
         if reason := renewal.get("reason"):
             return f"AWS cannot renew it: {REASONS.get(reason, f'see ACM ({reason})')}"
         if self._is_unproven:
@@ -145,6 +145,15 @@ class Lifetime:
     def brief(self) -> str:
         """Where it is plain whose certificate it is: how long it is good comes first."""
         return f"{self._how[0].upper()}{self._how[1:]}"
+
+    def as_json(self) -> dict[str, Any]:
+        """``problem`` is empty when AWS renews it by itself."""
+        return {
+            "domains": self.domains,
+            "status": self.row.aws_status,
+            "expires_at": self.row.expires_at and self.row.expires_at.isoformat(),
+            "problem": self.sentence if self.needs_attention else "",
+        }
 
     @property
     def _how(self) -> str:

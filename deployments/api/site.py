@@ -28,21 +28,14 @@ def get_site(request: HttpRequest, site: str) -> dict[str, Any]:
 
 def shown(site: Site) -> dict[str, Any]:
     row = DeploySettings.objects.filter(site=site).first()
+    certificates = site.resources.filter(type="certificate")
     published = Deployment.objects.filter(site=site, is_published=True)
     return {
         "name": site.name,
         "state": site.state,
         "url": address(site),
         "hosts": _hosts(site),
-        "certificates": [
-            {
-                "domains": each.domains,
-                "status": each.row.aws_status,
-                "expires_at": each.row.expires_at,
-                "problem": each.sentence if each.needs_attention else "",
-            }
-            for each in map(Lifetime, site.resources.filter(type="certificate"))
-        ],
+        "certificates": [Lifetime(row).as_json() for row in certificates],
         "deployment": published.values_list("number", flat=True).first(),
         "lock": row if row and lane.is_locked(row) else None,
         "held_back": row.held_back if row else "",

@@ -111,7 +111,7 @@ def _told(limit: Limit) -> dict[str, Any]:
             "site": limit.site.name if limit.site else None,
             "account": limit.account.name,
             "limit": limit.key.partition(" ")[0],
-            "why": limit.says,
+            "says": limit.says,
             "todo": limit.todo,
         },
     }

@@ -260,6 +260,9 @@ def test_a_certificate_whose_record_is_gone_is_told_until_aws_renews_it(
     for content in (overview, domains):
         assert f'CNAME <span class="copy"><code>{name}</code>' in content
     assert "gone from Route 53" in domains
+    printed = io.StringIO()
+    call_command("site_status", site.name, stdout=printed)
+    assert f"expires in 12 days and AWS cannot renew it: the record {name}" in printed.getvalue()
     for _ in range(2):
         tell_notices()
     message = Message.objects.get(event="certificate.expiring")

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from deployments.models import Deployment
 from deployments.target import address
+from sites.certificates import Lifetime
 from sites.management.command import SiteCommand
 from sites.management.waits import wait_lines
 from sites.models import Operation, Resource, Site
@@ -31,6 +32,9 @@ class Command(SiteCommand):
         self.stdout.write(f"{status['name']}: {status['state']}  {status['url']}")
         self.stdout.write(f"  deployment  {f'#{deployment}' if deployment else 'none yet'}")
         self.stdout.write(f"  visits      {status['visits']}")
+        for certificate in status["certificates"]:
+            if certificate["problem"]:
+                self.stdout.write(f"  {certificate['problem']}")
         for line in wait_lines(status["waits"]):
             self.stdout.write(f"  {line}")
         for resource in status["resources"]:
@@ -53,6 +57,7 @@ def status_of(site: Site) -> dict[str, Any]:
             *([host] if host else []),
             *(d.name for d in site.domains.all() if not d.is_wildcard),
         ],
+        "certificates": [Lifetime(row).as_json() for row in resources if row.type == "certificate"],
         "deployment": Deployment.objects.filter(site=site, is_published=True)
         .values_list("number", flat=True)
         .first(),
