@@ -228,11 +228,11 @@ def has_before(site: Site, published: Deployment | None) -> bool:
     return published is not None and earlier.filter(number__lt=published.number).exists()
 
 
-def previews_context(site: Site) -> dict[str, Any]:
-    """The site's previews, the newest first; ``site`` comes with its domains."""
+def previews_context(site: Any) -> dict[str, Any]:
+    """The site's previews, the newest first; ``site`` comes with its ``names``."""
     listed = previews.listed(site)
     rows = list(listed[: PREVIEWS_SHOWN + 1])
-    wildcards = [domain.name for domain in site.domains.all() if domain.is_wildcard]
+    wildcards = [domain.name for domain in site.names if domain.is_wildcard]
     links = preview_links(rows)
     return {
         "previews": [(row, links[row.pk]) for row in rows[:PREVIEWS_SHOWN]],
