@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -101,7 +102,7 @@ def test_publishing_is_resumed(call, site):
 def test_a_certificate_that_is_not_renewed_is_told(call, site):
     expires = timezone.now() + timedelta(days=190)
     about = {"site": site, "inputs": {"domains": ["example.com"]}, "aws_status": "ISSUED"}
-    row = ResourceFactory(logical_id="certificate", expires_at=expires, **about)
+    row: Any = ResourceFactory(logical_id="certificate", expires_at=expires, **about)
     (told,) = call("get", "", Scope.READ).json()["certificates"]
     assert (told["domains"], told["status"], told["problem"]) == (["example.com"], "ISSUED", "")
     row.expires_at -= timedelta(days=180)

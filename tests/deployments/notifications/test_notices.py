@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -85,7 +86,7 @@ def test_what_aws_renews_by_itself_needs_nobody(days, renewal):
 
 def test_a_certificate_is_told_once_for_each_step(settings):
     settings.CLOUDADMIN_URL = "https://admin.example.com"
-    row = certificate(40, renewal=GONE)
+    row: Any = certificate(40, renewal=GONE)
     listener = ListenerFactory(site=row.site, mailbox=True)
     name = row.site.name
     for days in (39.5, 39, 16, 13.5, 13, 2.5, -1.5):
@@ -108,7 +109,7 @@ def test_a_certificate_is_told_once_for_each_step(settings):
 
 def test_a_letter_says_what_where_and_what_to_do(settings, mailoutbox):
     settings.CLOUDADMIN_URL, settings.IS_MAIL_READY = "https://admin.example.com", True
-    row = certificate(12.5, renewal=GONE)
+    row: Any = certificate(12.5, renewal=GONE)
     ListenerFactory(site=row.site, mailbox=True)
     tell_notices()
     delivery.send(Message.objects.get().pk)
