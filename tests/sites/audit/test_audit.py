@@ -154,7 +154,7 @@ NOT_WATCHED = {
     },
     "deployments": {
         "deployment": "its flips are",
-        "deploymentevent message delivery invalidation bulkitem": "history of its own",
+        "deploymentevent message notice delivery invalidation bulkitem": "history of its own",
         "edgeindex indexbucket sitepicture": "what the edge has",
     },
 }
