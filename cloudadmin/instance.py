@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import psycopg
@@ -28,7 +28,6 @@ from django.conf import settings
 from cloudadmin import embedded
 from cloudadmin.supervision import SupervisionError, Supervisor
 
-DEMO = Path(__file__).parent / "demo"
 ADMIN_USER = "admin"
 AWS_VARIABLES = (
     "AWS_ENDPOINT_URL",
@@ -75,6 +74,37 @@ def choose_ports(asked: Ports, last: dict[str, int]) -> dict[str, int]:
     return chosen
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything is: ours, or what the environment names instead; empty where on AWS none
+    is needed."""
+
+    dashboard: str
+    database_url: str
+    redis_url: str
+    aws_endpoint: str | None
+    edge: str | None
+    dns_url: str | None
+    is_local_cloud: bool
+
+    @classmethod
+    def of(cls, ports: dict[str, int]) -> Addresses:
+        given = os.environ.get
+        is_local = not any(given(name) for name in AWS_VARIABLES)
+        aws = f"http://127.0.0.1:{ports['aws']}" if is_local else given("AWS_ENDPOINT_URL")
+        edge = f"http://127.0.0.1:{ports['edge']}"
+        return cls(
+            dashboard=f"http://127.0.0.1:{ports['web']}/",
+            database_url=given("DATABASE_URL")
+            or embedded.postgres_url(ports["postgres"], "cloudadmin"),
+            redis_url=given("REDIS_URL") or f"redis://127.0.0.1:{ports['redis']}/0",
+            aws_endpoint=aws,
+            edge=edge if is_local else given("CLOUDADMIN_EDGE_URL"),
+            dns_url=f"{aws}/_localcloud/dns-query" if is_local else given("CLOUDADMIN_DNS_URL"),
+            is_local_cloud=is_local,
+        )
+
+
 class Instance:
     def __init__(
         self, data_dir: Path, ports: Ports, say: Callable[[str], Any], *, time_scale: float = 0
@@ -82,39 +112,11 @@ class Instance:
         self.data_dir = data_dir
         self.say = say
         self.time_scale = time_scale
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.data_dir / "up.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"cloudadmin already runs on {data_dir}; its addresses are in {self._run_file}. "
-                "Stop that one first, or give another --data-dir."
-            ) from error
+        self._lock = self._locked()
         self._state = self._read_state()
         self._ports = self._state["ports"] = choose_ports(ports, self._state["ports"])
         self._write_state()
-        self.database_url = os.environ.get("DATABASE_URL") or embedded.postgres_url(
-            self._port("postgres"), "cloudadmin"
-        )
-        self.redis_url = os.environ.get("REDIS_URL") or f"redis://127.0.0.1:{self._port('redis')}/0"
-        self.is_local_cloud = not any(os.environ.get(name) for name in AWS_VARIABLES)
-        self.aws_endpoint = (
-            f"http://127.0.0.1:{self._port('aws')}"
-            if self.is_local_cloud
-            else os.environ.get("AWS_ENDPOINT_URL")
-        )
-        self.edge = (
-            f"http://127.0.0.1:{self._port('edge')}"
-            if self.is_local_cloud
-            else os.environ.get("CLOUDADMIN_EDGE_URL")
-        )
-        self.dns_url = (
-            f"{self.aws_endpoint}/_localcloud/dns-query"
-            if self.is_local_cloud
-            else os.environ.get("CLOUDADMIN_DNS_URL")
-        )
-        self.dashboard = f"http://127.0.0.1:{self._port('web')}/"
+        self.at = Addresses.of(self._ports)
         self._servers = self._servers_needed()
         self._own_programs = [
             embedded.web(self._port("web")),
@@ -135,7 +137,7 @@ class Instance:
         self._run_file.unlink(missing_ok=True)
         self._run_programs()
         self._write_run_file()
-        if demo and self.is_local_cloud:
+        if demo and self.at.is_local_cloud:
             self._bring_up_demo()
         self._say_addresses(demo=demo)
 
@@ -158,13 +160,13 @@ class Instance:
             programs.append(embedded.postgres(self.data_dir / "postgres", self._port("postgres")))
         if not os.environ.get("REDIS_URL"):
             programs.append(embedded.redis(self.data_dir / "redis", self._port("redis")))
-        if self.is_local_cloud:
+        if self.at.is_local_cloud:
             programs.append(
                 embedded.local_cloud(
                     self.data_dir / "localcloud",
                     aws_port=self._port("aws"),
                     edge_port=self._port("edge"),
-                    postgres_url=self.database_url,
+                    postgres_url=self.at.database_url,
                     time_scale=self.time_scale,
                 )
             )
@@ -188,28 +190,28 @@ class Instance:
     def _environment(self) -> dict[str, str]:
         environment = {
             "CLOUDADMIN_DATA_DIR": str(self.data_dir),
-            "DATABASE_URL": self.database_url,
-            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.at.database_url,
+            "REDIS_URL": self.at.redis_url,
             "SECRET_KEY": os.environ.get("SECRET_KEY") or self._state["secret_key"],
             "CLOUDADMIN_LOCAL": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        if self.aws_endpoint:
-            environment["AWS_ENDPOINT_URL"] = self.aws_endpoint
-        if self.edge:
-            environment["CLOUDADMIN_EDGE_URL"] = self.edge
-        if self.dns_url:
-            environment["CLOUDADMIN_DNS_URL"] = self.dns_url
+        if self.at.aws_endpoint:
+            environment["AWS_ENDPOINT_URL"] = self.at.aws_endpoint
+        if self.at.edge:
+            environment["CLOUDADMIN_EDGE_URL"] = self.at.edge
+        if self.at.dns_url:
+            environment["CLOUDADMIN_DNS_URL"] = self.at.dns_url
         return environment
 
     def _wait_for(self, name: str) -> None:
         checks: dict[str, Callable[[], object]] = {
             "postgres": self._ensure_database,
-            "redis": lambda: redis.Redis.from_url(self.redis_url).ping(),
+            "redis": lambda: redis.Redis.from_url(self.at.redis_url).ping(),
             "localcloud": lambda: self._http.get(
-                f"{self.aws_endpoint}/_localcloud/health"
+                f"{self.at.aws_endpoint}/_localcloud/health"
             ).raise_for_status(),
-            "web": lambda: self._http.get(self.dashboard),
+            "web": lambda: self._http.get(self.at.dashboard),
         }
         if name not in checks:
             return
@@ -237,24 +239,21 @@ class Instance:
     # --- what is said -------------------------------------------------------------------------
 
     def _bring_up_demo(self) -> None:
-        """With the commands that everybody uses; each of them finds what is there already."""
         try:
             self.say("Bringing up the demo site")
-            self._manage("create_site", "demo", check=False)  # it may be there already
-            self._manage("provision_site", "demo", "--wait")
-            self._manage("deploy_site", "demo", str(DEMO), "--message", "The demo site")
+            self._manage("bring_up_demo")
         except SupervisionError as error:
             self.say(f"The demo site is not live: {error}")
 
     def _say_addresses(self, *, demo: bool) -> None:
         self.say("")
         self.say("cloudadmin is ready.")
-        self.say(f"  dashboard   {self.dashboard}")
-        if self.is_local_cloud:
+        self.say(f"  dashboard   {self.at.dashboard}")
+        if self.at.is_local_cloud:
             if demo:
                 self.say(f"  demo site   http://demo.localhost:{self._port('edge')}/")
             pace = f", at {self.time_scale:g} of AWS's usual time" if self.time_scale else ""
-            self.say(f"  local AWS   {self.aws_endpoint}{pace}")
+            self.say(f"  local AWS   {self.at.aws_endpoint}{pace}")
         else:
             given = ", ".join(name for name in AWS_VARIABLES if os.environ.get(name))
             self.say(f"  AWS         a REAL account, by {given} in the environment")
@@ -266,20 +265,33 @@ class Instance:
 
     def _write_run_file(self) -> None:
         run: dict[str, Any] = {
-            "dashboard": self.dashboard,
-            "edge": self.edge,
-            "aws_endpoint": self.aws_endpoint,
-            "dns_url": self.dns_url,
-            "database_url": self.database_url,
-            "redis_url": self.redis_url,
+            "dashboard": self.at.dashboard,
+            "edge": self.at.edge,
+            "aws_endpoint": self.at.aws_endpoint,
+            "dns_url": self.at.dns_url,
+            "database_url": self.at.database_url,
+            "redis_url": self.at.redis_url,
             "secret_key": self._environment()["SECRET_KEY"],
             "pid": os.getpid(),
         }
-        if self.is_local_cloud:
+        if self.at.is_local_cloud:
             run |= {"admin_user": ADMIN_USER, "admin_password": self._state["admin_password"]}
         _write_private(self._run_file, run)
 
     # --- what is kept -------------------------------------------------------------------------
+
+    def _locked(self) -> TextIO:
+        """The data directory, ours alone from here on. Raises AlreadyRunning and OSError."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (self.data_dir / "up.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"cloudadmin already runs on {self.data_dir}; its addresses are in "
+                f"{self._run_file}. Stop that one first, or give another --data-dir."
+            ) from error
+        return lock
 
     @property
     def _run_file(self) -> Path:
@@ -303,7 +315,7 @@ class Instance:
     def _port(self, name: str) -> int:
         return self._ports[name]
 
-    def _manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def _manage(self, *arguments: str) -> None:
         done = subprocess.run(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
             env={
@@ -316,12 +328,11 @@ class Instance:
             text=True,
             check=False,
         )
-        if check and done.returncode:
+        if done.returncode:
             reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise SupervisionError(
                 f"manage.py {' '.join(arguments[:2])} failed: {reason[-1] if reason else '?'}"
             )
-        return done
 
 
 def _write_private(path: Path, content: dict[str, Any]) -> None:
