@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Max, QuerySet
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
@@ -149,8 +149,8 @@ def upload(
         deployment.write(objects_total=len(missing), bytes_total=total)
         log.say(
             deployment,
-            f"{len(manifest.entries):,} files; the bucket lacks {len(missing):,} of them, "
-            f"{filesizeformat(total)}.",
+            f"{len(manifest.entries):,} file{pluralize(manifest.entries)}; the bucket lacks "
+            f"{len(missing):,} of them, {filesizeformat(total)}.",
         )
         watch = Watch(deployment, on_progress)
         try:
@@ -168,7 +168,7 @@ def upload(
 def uploaded(deployment: Deployment, manifest: Manifest, objects: int, size: int) -> None:
     """Record, as the holder, that everything is in the bucket: from here on any worker goes on."""
     before = publish.published_manifest(deployment.site).entries
-    sent = f"Sent: {objects:,} files, {filesizeformat(size)}." if objects else ""
+    sent = f"Sent: {objects:,} file{pluralize(objects)}, {filesizeformat(size)}." if objects else ""
     log.say(deployment, sent or "Nothing to send: the bucket has every file already.")
     move(
         deployment,

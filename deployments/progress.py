@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from celery import current_app
 from django.db import transaction
 from django.db.models import Q
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
 from deployments import index_rows, log
@@ -139,7 +139,9 @@ class Watch:
         self.deployment.write(uploaded=files, bytes=sent)
         if self.told - self.logged >= LOG_EVERY_SECONDS:
             self.logged = self.told
-            log.say(self.deployment, f"{files:,} files sent, {filesizeformat(sent)}.")
+            log.say(
+                self.deployment, f"{files:,} file{pluralize(files)} sent, {filesizeformat(sent)}."
+            )
         self.deployment.refresh_from_db(fields=["cancel_requested"])
         if self.deployment.cancel_requested:
             raise Cancelled(CANCELLED)

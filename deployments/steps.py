@@ -118,7 +118,7 @@ def verify(deployment: Deployment, target: Target, clients: Clients) -> float | 
             end(deployment, State.INACTIVE, DISPLACED)
         elif mismatch is None:
             asked = len(wanted.files) + len(wanted.gone)
-            said = f"Asked the edge for {asked:,} paths: all are as deployed."
+            said = f"Asked the edge for {asked:,} path{pluralize(asked)}: all as deployed."
             log.say(deployment, said if asked else "", wanted.skipped)
             _succeed(deployment, wanted.skipped)
         elif deployment.phase_until and timezone.now() < deployment.phase_until:

@@ -50,8 +50,8 @@ def run(*arguments: object) -> str:
 def test_a_deployment_in_words(site, folder):
     said = run("deploy_site", site.name, folder)
     assert "#1: Indexing" in said
-    assert said.count("  Sent: 1 files") == 1
-    assert "  Asked the edge for 1 paths: all are as deployed.\nDeployment #1" in said
+    assert said.count("  Sent: 1 file,") == 1
+    assert "  Asked the edge for 1 path: all as deployed.\nDeployment #1" in said
     assert "Deployment #1 is live at" in said
     assert "1 uploaded, 0 unchanged, 0 deleted" in said
 

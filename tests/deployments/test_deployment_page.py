@@ -63,7 +63,7 @@ def test_from_the_request_to_the_end_the_log_tells_what_happened(site, deploy, a
         "the bucket lacks 2 of them",
         "Sent: 2 files",
         "as release 1",
-        "Asked the edge for 2 paths: all are as deployed.",
+        "Asked the edge for 2 paths: all as deployed.",
         "Published: every visitor gets it.",
         "Visitors get #2 instead.",
         "Published again by admin",
