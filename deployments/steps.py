@@ -83,7 +83,9 @@ def settle(deployment: Deployment, target: Target, clients: Clients) -> float | 
             return None
         if deployment.environment == Environment.PRODUCTION:
             if not _is_to_be_published(deployment):
-                ready = f"Ready to be published. {lane.stopped_because(deployment.site)}"
+                # It is read when that may be over.
+                because = lane.stopped_because(deployment.site, verb="was")
+                ready = f"Ready to be published. {because}"
                 end(deployment, State.SUCCESS, ready, phase=Phase.DONE)
                 return None
             index_rows.settled(deployment.site)

@@ -24,6 +24,7 @@ from deployments.models import Deployment
 from deployments.source.compression import COMPRESSED
 from deployments.source.opening import ELSEWHERE, ZIP
 from deployments.source.tar_archive import BLOCK, is_tar
+from deployments.source.tree import START_PAGE
 from sites.admin.actions import SiteForm
 from sites.admin.base import ModelAdmin
 from sites.models import Site
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from django.template.response import TemplateResponse
 
 Environment = Deployment.Environment
+NO_START_PAGE = "It may be missing then: the site's address alone says that nothing is found there."
 ARCHIVES = ".zip,.tar,.tar.gz,.tgz,.tar.zst,.tar.bz2"
 
 
@@ -45,7 +47,10 @@ class DeployForm(SiteForm):
     file = forms.FileField(
         label="Archive",
         widget=forms.FileInput(attrs={"accept": ARCHIVES, "class": "file-input"}),
-        error_messages={"required": "Choose an archive, or drop one here."},
+        error_messages={
+            "required": "Choose an archive, or drop one here.",
+            "empty": "This archive has no bytes in it. Pack the folder of your site again.",
+        },
     )
     environment = forms.ChoiceField(
         label="Where to",
@@ -87,7 +92,10 @@ class DeployForm(SiteForm):
         if refused is None:
             del self.fields["allow"]
         else:
-            self.initial.setdefault("allow", "\n".join(refused_paths(refused.error_message)))
+            paths = refused_paths(refused.error_message)
+            self.initial.setdefault("allow", "\n".join(paths))
+            if paths == [START_PAGE]:
+                self.fields["allow"].help_text = NO_START_PAGE
             self.initial.setdefault("message", refused.description)
 
     def clean_file(self) -> UploadedFile[bytes]:

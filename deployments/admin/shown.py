@@ -22,6 +22,7 @@ State, Phase, Environment = Deployment.State, Deployment.Phase, Deployment.Envir
 THINNEST = 0.5
 # How the guard of secrets names paths: “.env” would be public: … So would “b.key” (…).
 REFUSED_PATH = re.compile(r"“([^”]+)”(?= would be public:| \()")
+MISSING_PATH = re.compile(r"“([^”]+)”(?= to be missing)")
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ def spans(row: Deployment) -> list[Span]:
 
 
 def refused_paths(message: str) -> list[str]:
-    """What a person may let through of what the guard of sources refused."""
-    paths = REFUSED_PATH.findall(message) if "would be public" in message else []
+    """What a person may let through of what the guard of sources refused: files that look secret,
+    or a start page that is not there."""
+    pattern = REFUSED_PATH if "would be public" in message else MISSING_PATH
+    paths = pattern.findall(message)
     return list(dict.fromkeys(paths))

@@ -109,6 +109,8 @@ def _from_disk(path: Path, folder: Path, limits: Limits) -> Path:
         raise SourceRefused(f"there is nothing of this name; name {KINDS}.")
     with path.open("rb") as stream:
         beginning = stream.read(tar_archive.BLOCK)
+    if not beginning:
+        raise SourceRefused("it has no bytes in it; pack the folder of the site again.")
     for magic, (what, instead) in ELSEWHERE.items():
         if beginning.startswith(magic):
             raise SourceRefused(f"it is {what}; {instead} and deploy the folder.")
@@ -117,7 +119,7 @@ def _from_disk(path: Path, folder: Path, limits: Limits) -> Path:
     elif beginning.startswith(COMPRESSED) or tar_archive.is_tar(beginning):
         tar_archive.extract(path, folder, limits)
     else:
-        raise SourceRefused(f"it is neither a folder nor an archive; name {KINDS}.")
+        raise SourceRefused("it is no archive; pack the folder of the site as a zip or tar.")
     return folder
 
 

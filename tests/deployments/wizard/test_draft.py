@@ -59,12 +59,15 @@ def test_a_refused_file_costs_neither_the_draft_nor_the_good_file(client, person
     assert send(client, url, name="shop").endswith("/plan/")
 
 
-def test_what_was_refused_for_its_secrets_can_be_let_through_by_name(client, person):
-    files = {"index__html": "<p>", "__env": "KEY=1"}
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [({"index__html": "<p>", "__env": "KEY=1"}, ".env"), ({"readme__txt": "none"}, "index.html")],
+)
+def test_what_was_refused_can_be_let_through_by_name(client, person, files, path):
     url = send(client, file=zipped(**files))
-    assert ">.env</textarea>" in page(client, url)
-    assert send(client, url, file=zipped(**files), allow=".env").endswith("/plan/")
-    assert Launch.objects.get().allowed == [".env"]
+    assert f">{path}</textarea>" in page(client, url)
+    assert send(client, url, file=zipped(**files), allow=path).endswith("/plan/")
+    assert Launch.objects.get().allowed == [path]
 
 
 @pytest.mark.parametrize(
