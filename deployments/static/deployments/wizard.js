@@ -13,7 +13,10 @@
       this.sending = form.querySelector(".sending");
       this.stop = form.querySelector("[data-stop]");
       this.archive = null;
-      this.file.addEventListener("change", () => this.chose(this.file.files[0], this.file.files[0]?.name));
+      this.file.addEventListener("change", () => {
+        this.folder.value = "";
+        this.chose(this.file.files[0], this.file.files[0]?.name);
+      });
       this.folder.addEventListener("change", () =>
         this.take(folder.chosen(this.folder.files)));
       form.addEventListener("submit", (event) => this.submit(event));
@@ -50,6 +53,7 @@
 
     // A folder, as one archive under its name.
     take(entries) {
+      this.file.value = "";
       const problem = folder.problem(entries, this.form.dataset);
       if (problem) return this.refuse(problem);
       const archive = folder.packed(entries);
@@ -73,7 +77,9 @@
       this.picked.textContent = text;
     }
 
+    // What was wrong with the file before it says nothing of this one.
     say(problem) {
+      this.form.querySelector("#file-problem")?.remove();
       const shown = problem ? [Object.assign(document.createElement("p"), { className: "error", textContent: problem })] : [];
       this.problems.replaceChildren(...shown);
     }

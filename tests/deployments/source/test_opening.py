@@ -33,8 +33,8 @@ def test_it_is_removed_when_the_deploy_fails(tmp_path):
         (b"Rar!\x1a\x07\x00", "a RAR archive; unpack it with `unrar x`"),
         (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
         (b"\xfd7zXZ\0", "packed with xz"),
-        (b"<html>", "neither a folder nor an archive"),
-        (b"", "neither a folder nor an archive"),
+        (b"<html>", "it is no archive"),
+        (b"", "no bytes in it"),
     ],
 )
 def test_what_cannot_be_opened_is_told_what_it_is(tmp_path, content, words):
