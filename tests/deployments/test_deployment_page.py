@@ -120,6 +120,14 @@ def test_what_is_new_is_said_to_those_who_listen_once(admin_client, site):
     assert answer.headers["HX-Trigger"] == "deployment-files"
 
 
+def test_where_no_files_came_the_panel_of_changed_files_goes(admin_client, site):
+    row = DeploymentFactory(site=site, state="in_progress", phase="upload")
+    gone = '<section id="files-panel" hx-swap-oob="delete">'
+    assert gone not in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
+    Deployment.objects.update(state="failure", finished_at=timezone.now())
+    assert gone in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
+
+
 # --- Changed files --------------------------------------------------------------------------------
 
 

@@ -2,20 +2,28 @@
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const label = button.getAttribute("aria-label");
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.setAttribute("aria-label", "Copied");
-    button.title = "Copied";
   } catch {
     // No clipboard without HTTPS: select the text, so that the keyboard can copy it.
-    const link = button.parentElement.querySelector("a");
-    if (link) getSelection().selectAllChildren(link);
+    const text = button.parentElement.querySelector("a, code");
+    if (text) getSelection().selectAllChildren(text);
     return;
   }
-  setTimeout(() => {
+  if ("copied" in button.dataset) return;
+  const icon = button.querySelector(".material-symbols-outlined");
+  const shown = icon ?? button;
+  const before = [shown.textContent, button.getAttribute("aria-label")];
+  const tell = (text, label) => {
+    shown.textContent = text;
     button.setAttribute("aria-label", label);
-    button.title = label;
+    if (icon) button.title = label;
+  };
+  button.dataset.copied = "";
+  tell(icon ? "check" : "Copied", "Copied");
+  setTimeout(() => {
+    delete button.dataset.copied;
+    tell(...before);
   }, 2000);
 });
 
