@@ -160,7 +160,9 @@ class ListenerAdmin(ActingAdmin[Listener]):
         answer = delivery.test(row)
         if not answer.is_delivered:
             raise Refused(f"It was not taken. {answer.said}")
-        return f"The test was taken. {answer.said}"
+        waiting = delivery.all_again(row)
+        also = f" What waited for another try ({waiting}) is sent now, too." if waiting else ""
+        return f"The test arrived: {answer.said.rstrip('.')}.{also}"
 
     def _new_secret(self, request: HttpRequest, row: Listener) -> HttpResponse:
         row.secret = new_secret()
@@ -193,7 +195,7 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
         "tries",
         "next_try",
         "when",
-        "sent_at",
+        "sent",
     )
 
     def __init__(self, *args: Any) -> None:
@@ -245,6 +247,10 @@ class MessageAdmin(HistoryAdmin[Message], ActingAdmin[Message]):
     @admin.display(description="happened", ordering="created_at")
     def when(self, row: Message) -> SafeString | str:
         return ago(row.created_at)
+
+    @admin.display(description="sent")
+    def sent(self, row: Message) -> SafeString | str:
+        return ago(row.sent_at)
 
     def _resend(self, request: HttpRequest, row: Message) -> str:
         if not delivery.again(row):

@@ -85,6 +85,13 @@ def again(message: Message) -> bool:
     )
 
 
+def all_again(listener: Listener) -> int:
+    """Have what waits for another try sent as soon as beat looks: it takes messages again. How
+    many these are."""
+    waiting = Message.unclaimed().filter(listener=listener, status=Status.QUEUED, tries__gt=0)
+    return waiting.update(next_try_at=timezone.now())
+
+
 def test(listener: Listener) -> Answer:
     """Have a listener told now that it would be told."""
     name = f"msg_test_{uuid4().hex}"

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sites.models import Site, Team
+from sites.models.domain import as_typed
 
 if TYPE_CHECKING:
     Settings = forms.ModelForm[Site]
@@ -49,10 +50,10 @@ class SettingsForm(Settings):
 
 
 class DomainField(forms.CharField):
-    """As DNS reads it: without case, without the last dot."""
+    """As DNS reads it."""
 
     def to_python(self, value: Any) -> str:
-        return (super().to_python(value) or "").lower().rstrip(".")
+        return as_typed(super().to_python(value) or "")
 
 
 def what_aws_needs(form: Any) -> SafeString | str:

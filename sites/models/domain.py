@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -16,6 +18,7 @@ NOT_RESERVED = RegexValidator(
     inverse_match=True,
 )
 WILDCARD = "*."
+ADDRESS = re.compile(r"https?://(?P<host>[^/?#:@]+)/?")
 # Below a wildcard there is room for the label of a preview.
 DOMAIN_NAME = RegexValidator(
     r"^(?:\*\.(?=.{4,200}\Z)|(?=.{4,253}\Z))"
@@ -23,6 +26,14 @@ DOMAIN_NAME = RegexValidator(
     "A domain looks like “example.com” or “www.example.com”: lower-case, no scheme, no path. Only "
     "the domain of previews begins with a star, as in “*.preview.example.com”.",
 )
+
+
+def as_typed(text: str) -> str:
+    """A name out of what a person typed, or pasted from the line of a browser: the host of an
+    address without a path, without case and the last dot."""
+    name = text.strip().lower()
+    pasted = ADDRESS.fullmatch(name)
+    return (pasted["host"] if pasted else name).rstrip(".")
 
 
 def is_wildcard(name: str) -> bool:

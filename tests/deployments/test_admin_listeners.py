@@ -74,9 +74,15 @@ def test_what_is_no_address_is_refused(admin_client, settings, kind, address):
 
 
 def test_a_test_is_sent_at_once_and_its_answer_shown(admin_client, receiver):
-    row = ListenerFactory(address=f"{receiver.url}/hook")
+    row, later = (
+        ListenerFactory(address=f"{receiver.url}/hook"),
+        timezone.now() + timedelta(hours=2),
+    )
+    waiting = MessageFactory(listener=row, tries=3, next_try_at=later)
     response = admin_client.post(page(row, "test"), follow=True)
     assert "204 No Content" in response.content.decode()
+    waiting.refresh_from_db()
+    assert waiting.next_try_at <= timezone.now()
     (request,) = receiver.requests
     assert Webhook(row.secret).verify(request.body, request.headers)["type"] == "test"
     receiver.reply = lambda request: (500, {}, b"Broken.")

@@ -125,7 +125,7 @@ def test_domains_are_added_and_removed(client, site):
     said = client.post(add, {"name": "www.example.com", "redirects": "on"}).content.decode()
     assert "none is left to redirect to" in said
     DomainFactory(site=SiteFactory(), name="taken.example.com")
-    for name in ("http://example.com/", "taken.example.com", "x" * 300):
+    for name in ("http://example.com/shop", "taken.example.com", "x" * 300):
         assert 'class="error"' in client.post(add, {"name": name}).content.decode() or (
             not site.domains.exists()
         )
@@ -198,7 +198,8 @@ def test_a_resource_has_its_id_tags_and_way_to_the_console(admin_client, site, s
 
 
 def test_activity_is_one_history_a_page_at_a_time(admin_client, site):
-    admin_client.post(page(site, "add-domain"), {"name": "shop.example.com"})
+    admin_client.post(page(site, "add-domain"), {"name": " https://Shop.example.com./"})
+    assert site.domains.get().name == "shop.example.com"
     Site.objects.filter(pk=site.pk).update(state=Site.State.FAILED)
     Site.objects.filter(pk=site.pk).update(price_class=Site.PriceClass.PRICE_CLASS_ALL)
     for number in range(40):

@@ -14,7 +14,7 @@ from deployments.models import Launch
 from deployments.source import SourceRefused
 from deployments.source.remote import parse
 from sites.models import Account, Domain, Site, Team
-from sites.models.domain import DOMAIN_NAME, NOT_RESERVED, is_wildcard
+from sites.models.domain import DOMAIN_NAME, NOT_RESERVED, as_typed, is_wildcard
 from sites.people import Act, visible
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def wrong_with_name(name: str) -> str:
 def in_dns(typed: str) -> str:
     """A domain as the DNS has it: lower case, “xn--” for what is not ASCII. Raises
     ValidationError."""
-    name = typed.strip().lower().rstrip(".")
+    name = as_typed(typed)
     if not name:
         return ""
     if is_wildcard(name):

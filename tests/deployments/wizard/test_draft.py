@@ -27,7 +27,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_files_are_kept_and_lead_to_the_plan(client, person, data_dir):
-    url = send(client, file=zipped(index__html="<p>start"), domain="München.de.", has_counter="on")
+    url = send(
+        client, file=zipped(index__html="<p>start"), domain="https://München.de/", has_counter="on"
+    )
     launch = Launch.objects.get()
     assert url == reverse("new-site-plan", args=[launch.pk])
     assert (launch.owner, launch.team, launch.name) == (person, Team.objects.get(), "blog")
@@ -80,7 +82,7 @@ def test_what_was_refused_can_be_let_through_by_name(client, person, files, path
         ({"name": ""}, "Give the site a name"),
         ({"domain": "*.example.com"}, "that of previews"),
         ({"domain": "straße.de"}, "read in two ways"),
-        ({"domain": "https://example.com/"}, "A domain looks like"),
+        ({"domain": "https://example.com/shop"}, "A domain looks like"),
         ({"domain": "taken.example.com"}, "belongs to another site"),
         ({"domain": "d1.cloudfront.net"}, "belongs to AWS"),
         ({"source": "git", "git_url": "https://me:pw@example.com/a.git"}, "password"),
