@@ -27,7 +27,7 @@ from deployments.models import (
     SitePicture,
     TrustedRepository,
 )
-from sites.models import Account, AuditEntry, Kind, Operation, Role, Site, VisitDay
+from sites.models import Account, AuditEntry, Operation, Role, Site
 from sites.people import invitations
 from tests.factories import (
     AccountFactory,
@@ -46,6 +46,7 @@ from tests.factories import (
     TeamFactory,
     UserFactory,
 )
+from tests.looks.history import deployments, visits
 from tests.looks.passkey import credential
 
 NAMES = ("atelier-nord", "bakery", "city-museum", "docs", "festival", "garden-club", "harbour")
@@ -85,8 +86,8 @@ def furnish() -> Rows:
         site.resources.filter(type="bucket").update(inputs=inputs)
     rows.keep(*sites)
     for place, site in enumerate(sites):
-        deployments(rows, site, now - timedelta(hours=3 * place), rows.person)
-        visits(site, 400 // (place + 1), now)
+        rows.keep(deployments(site, now - timedelta(hours=3 * place), rows.person))
+        visits(site, 900 // (place + 1), now)
     troubles(account, sites, now)
     access(rows, sites[0], now)
     secret = people(rows, sites[0])
@@ -173,47 +174,6 @@ def of_the_first(rows: Rows, site: Site) -> None:
         rows.queries[f"sites_site_{name}"] = f"to={number}"
     draft = SiteFactory(account=site.account, name="attic", team=site.team)
     rows.values["sites_site_delete"] = {"object_id": draft.pk}
-
-
-def deployments(rows: Rows, site: Site, at: datetime, person: User) -> None:
-    said = ("First version", "New opening hours", "Fix the menu on phones", "Autumn photographs")
-    for number, words in enumerate(said, 1):
-        row = DeploymentFactory(
-            site=site,
-            number=number,
-            description=words,
-            author="Web team",
-            creator=person,
-            sha=f"{number:x}" * 40,
-            ref="main",
-            files=120,
-            uploaded=5,
-            unchanged=115,
-            bytes=48_213,
-            timings={"upload": 1.2, "index": 0.4, "settle": 5.0, "verify": 0.8},
-            served=True,
-            is_published=number == len(said),
-            finished_at=at,
-        )
-        Deployment.objects.filter(pk=row.pk).update(
-            created_at=at - timedelta(days=len(said) - number)
-        )
-    rows.keep(site.deployments.get(number=len(said)))
-
-
-def visits(site: Site, most: int, now: datetime) -> None:
-    rows = []
-    for day in range(35):
-        count = most - most * ((day * 7) % 10) // 20 - most * day // 80
-        of_day: dict[str, Any] = {
-            "site": site,
-            "day": (now - timedelta(days=day)).date(),
-            "pageviews": count,
-            "visits": count // 2,
-            "visitors": count // 3,
-        }
-        rows += [VisitDay(**of_day, kind=Kind.ALL), VisitDay(**of_day, kind=Kind.PATH, value="/")]
-    VisitDay.objects.bulk_create(rows)
 
 
 def troubles(account: Account, sites: list[Site], now: datetime) -> None:

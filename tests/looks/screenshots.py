@@ -1,4 +1,7 @@
-"""``make screenshots``: every page at three widths into ``docs/screenshots``, as WebP."""
+"""``make screenshots``: every page at three widths into ``docs/screenshots``, as WebP.
+
+``ONLY="index site_change" make screenshots`` makes anew those that end with one of the words.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from tests.looks.walker import addresses, is_shown
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 FOLDER = Path(os.environ.get("SCREENSHOTS", DOCS / "screenshots"))
+ONLY = tuple(os.environ.get("ONLY", "").split()) or ("",)
 MOST_BYTES = 8_000_000
 # So high is what a page is shown of, at most.
 HIGHEST = 1_600
@@ -36,13 +40,14 @@ def picture(page: Page, width: int) -> bytes:
 
 
 def test_every_page_is_shown(live_server: Any, browser: Browser, rows: Rows) -> None:
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    paths = addresses(rows)[0]
+    if ONLY == ("",):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    paths = {name: path for name, path in addresses(rows)[0].items() if name.endswith(ONLY)}
     for width, is_dark, is_known in itertools.product(WIDTHS, (False, True), (True, False)):
         looks: dict[str, Any] = {"width": width, "is_dark": is_dark, "is_known": is_known}
         with visiting(browser, live_server.url, rows, **looks) as page:
-            for name in DARK if is_dark else paths:
+            for name in paths.keys() & DARK if is_dark else paths:
                 is_here = is_shown(name, is_known=is_known)
                 if is_here and visit(page, live_server.url + paths[name]):
                     page.wait_for_load_state("networkidle")
