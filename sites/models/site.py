@@ -21,7 +21,7 @@ class Site(models.Model):
         DRAFT = "draft", "Draft"
         PROVISIONING = "provisioning", "Provisioning"
         LIVE = "live", "Live"
-        FAILED = "failed", "Needs attention"
+        FAILED = "failed", "Failed"
         DESTROYING = "destroying", "Destroying"
 
     class PriceClass(models.TextChoices):

@@ -11,9 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from sites import farewell, prospects
 from sites.provisioning import Plan
-from sites.provisioning.plan import Create
 from tests.e2e.browser import FLAGS, find_browser
-from tests.looks.rows import Rows, furnish
+from tests.looks.rows import OWN, SHARED, Rows, furnish
 
 # Playwright has an event loop in this thread, for which Django would not ask the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -25,19 +24,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield browser
         browser.close()
-
-
-# As the plan of a site with a domain says it; to ask AWS for it is not what is looked at.
-OWN = (
-    *(
-        Create("bucket", "bucket", "cloudadmin-quarry"),
-        Create("bucket_policy", "bucket_policy", ""),
-    ),
-    *(Create("key_value_store", "key_value_store", ""), Create("router", "function", "")),
-    Create("distribution", "distribution", "quarry", usual_wait=240),
-    Create("certificate", "certificate", "quarry.example.com", usual_wait=600),
-)
-SHARED = (Create("db_instance", "db_instance", "cloudadmin", usual_wait=400),)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.template.defaultfilters import filesizeformat
 
 from deployments.manifest import Entry, Manifest
 from deployments.models import Deployment, DeploymentEvent
@@ -42,7 +43,7 @@ SHARES = (
     *((Kind.REFERRER, "instagram.com", 13), (Kind.REFERRER, "duckduckgo.com", 7)),
     *((Kind.COUNTRY, "DE", 48), (Kind.COUNTRY, "AT", 24), (Kind.COUNTRY, "CH", 17)),
     *((Kind.COUNTRY, "NL", 11), (Kind.DEVICE, "mobile", 58), (Kind.DEVICE, "desktop", 36)),
-    *((Kind.DEVICE, "tablet", 6), (Kind.ALL, "", 100)),
+    *((Kind.DEVICE, "tablet", 6), (Kind.DEPLOYMENT, "4", 100), (Kind.ALL, "", 100)),
 )
 WEEKDAYS = (0.8, 0.72, 0.78, 0.86, 1.0, 1.2, 1.1)
 
@@ -104,7 +105,7 @@ def _say(row: Deployment, since: datetime) -> None:
         "files": row.files,
         "uploaded": row.uploaded,
         "number": row.number,
-        "size": f"{row.bytes / 1000:.0f} KB",
+        "size": filesizeformat(row.bytes),
     }
     DeploymentEvent.objects.bulk_create(
         DeploymentEvent(
@@ -118,11 +119,11 @@ def _say(row: Deployment, since: datetime) -> None:
 
 
 def visits(site: Site, most: int, now: datetime) -> None:
-    """Of five weeks, with weekends, and more of late."""
+    """Of nine weeks, with weekends, and more of late."""
     rows = []
-    for ago in range(35):
+    for ago in range(65):
         day = (now - timedelta(days=ago)).date()
-        count = most * WEEKDAYS[day.weekday()] * (1 - ago / 80)
+        count = most * WEEKDAYS[day.weekday()] * (1 - ago / 130)
         for kind, value, share in SHARES:
             of_day: dict[str, Any] = {"site": site, "day": day, "kind": kind, "value": value}
             of_kind = int(count * share / 100)

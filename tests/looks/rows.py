@@ -27,8 +27,10 @@ from deployments.models import (
     SitePicture,
     TrustedRepository,
 )
-from sites.models import Account, AuditEntry, Operation, Role, Site
+from sites.models import Account, AuditEntry, Operation, OperationEvent, Role, Site
 from sites.people import invitations
+from sites.provisioning import Plan
+from sites.provisioning.plan import Create
 from tests.factories import (
     AccountFactory,
     DeploymentFactory,
@@ -54,6 +56,22 @@ PICTURE = Path(__file__).parent / "picture.webp"
 LONG_NAME = "the-longest-name-that-a-site-may-have-40"
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
+
+# As the plan of a site with a domain says it; to ask AWS for it is not what is looked at.
+OWN = (
+    *(
+        Create("bucket", "bucket", "cloudadmin-quarry"),
+        Create("bucket_policy", "bucket_policy", ""),
+    ),
+    *(Create("key_value_store", "key_value_store", ""), Create("router", "function", "")),
+    Create("distribution", "distribution", "quarry", usual_wait=240),
+    Create("certificate", "certificate", "quarry.example.com", usual_wait=600),
+)
+CALLS = (
+    *("s3:CreateBucket", "s3:PutBucketPolicy", "cloudfront:CreateKeyValueStore"),
+    *("cloudfront:CreateFunction", "cloudfront:CreateDistribution", "acm:RequestCertificate"),
+)
+SHARED = (Create("db_instance", "db_instance", "cloudadmin", usual_wait=400),)
 
 
 @dataclass
@@ -254,6 +272,7 @@ def operations(rows: Rows, account: Account, sites: list[Site], now: datetime) -
         ),
         creator=rows.person,
         status=Operation.Status.IN_PROGRESS,
+        plan=Plan(OWN).as_json(),
         waits=[
             {
                 "what": "certificate",
@@ -266,8 +285,15 @@ def operations(rows: Rows, account: Account, sites: list[Site], now: datetime) -
         ],
     )
     rows.keep(asked)
-    for step in ("bucket: created", "distribution: created", "certificate: requested"):
-        OperationEventFactory(operation=asked, logical_id=step.partition(":")[0], message=step)
+    for seconds, (change, call) in enumerate(zip(OWN, CALLS, strict=True), 2):
+        event = OperationEventFactory(
+            operation=asked,
+            logical_id=change.logical_id,
+            message=f"{change.logical_id}: {'requested' if 'Request' in call else 'created'}",
+            calls=[{"call": call, "status": 200, "request_id": f"8f2c{seconds:04}-5d1a-4c07"}],
+        )
+        at = asked.created_at + timedelta(seconds=seconds)
+        OperationEvent.objects.filter(pk=event.pk).update(created_at=at)
     OperationFactory(
         site=sites[4],
         status=Operation.Status.IN_PROGRESS,

@@ -13,6 +13,7 @@ from tests.looks.rows import Rows
 
 # Of a phone, a tablet and a desktop.
 WIDTHS = (390, 768, 1440)
+HEIGHT = 900
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def visiting(
 ) -> Iterator[Page]:
     """A page of somebody who may see everything, or of nobody yet."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900},
+        viewport={"width": width, "height": HEIGHT},
         color_scheme="dark" if is_dark else "light",
         reduced_motion="reduce",
     )
