@@ -3,8 +3,9 @@
 import deployments.models.words
 import django.contrib.postgres.indexes
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from sites.large_tables import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -19,39 +20,39 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(deployments.models.words.Words.CREATE, deployments.models.words.Words.DROP),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(fields=['site', '-id'], name='deployments_of_site'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(fields=['number', '-id'], name='deployments_by_number'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(fields=['created_at'], name='deployments_by_time'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(condition=models.Q(('state__in', ['queued', 'in_progress'])), fields=['-id'], name='deployments_under_way'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(condition=models.Q(('state__in', ['failure', 'error'])), fields=['site', 'number'], name='deployments_failed'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=models.Index(django.contrib.postgres.indexes.OpClass('sha', name='varchar_pattern_ops'), name='deployments_by_commit'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='deployment',
             index=django.contrib.postgres.indexes.GinIndex(deployments.models.words.Words('description', 'author', 'source', 'ref', 'error_message'), name='deployments_by_word'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='invalidation',
             index=models.Index(fields=['site', '-id'], name='invalidations_of_site'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='invalidation',
             index=models.Index(fields=['created_at'], name='invalidations_by_time'),
         ),

@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from sites.large_tables import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("deployments", "0007_deployment_events")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name="deployment",
             index=models.Index(
                 fields=["site", "number"],

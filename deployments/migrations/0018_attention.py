@@ -1,28 +1,7 @@
-"""Which failed deployments need a person is written down, not looked for among all that failed."""
-
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
-
-# The last that failed, unless a later one succeeded; from the indexes that go afterwards.
-UNREPAIRED = """
-WITH failed AS MATERIALIZED (
-  SELECT site_id, environment, max(number) AS number FROM deployments_deployment
-  WHERE state IN ('failure', 'error') GROUP BY site_id, environment
-)
-UPDATE deployments_deployment SET needs_attention = true FROM failed
-WHERE failed.site_id = deployments_deployment.site_id
-  AND failed.number = deployments_deployment.number
-  AND NOT EXISTS (
-    SELECT FROM deployments_deployment later
-    WHERE later.site_id = failed.site_id AND later.number > failed.number
-      AND later.state = 'success' AND later.environment = failed.environment)
-"""
 
 
 class Migration(migrations.Migration):
-    # The tables may be large and in use.
-    atomic = False
-
     dependencies = [("deployments", "0017_notices")]
 
     operations = [
@@ -32,36 +11,6 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 default=False,
                 help_text="It failed, and no later one of the site has made up for it.",
-            ),
-        ),
-        migrations.RunSQL(UNREPAIRED, migrations.RunSQL.noop),
-        # Without statistics PostgreSQL takes half of all rows for such ones.
-        migrations.RunSQL(
-            "ANALYZE deployments_deployment (needs_attention)", migrations.RunSQL.noop
-        ),
-        AddIndexConcurrently(
-            model_name="deployment",
-            index=models.Index(
-                fields=["-id"],
-                condition=models.Q(("needs_attention", True)),
-                name="deployments_of_attention",
-            ),
-        ),
-        RemoveIndexConcurrently(model_name="deployment", name="deployments_succeeded"),
-        RemoveIndexConcurrently(model_name="deployment", name="deployments_failed"),
-        AddIndexConcurrently(
-            model_name="deployment",
-            index=models.Index(
-                fields=["-id"],
-                condition=models.Q(("state__in", ["failure", "error"])),
-                name="deployments_failed",
-            ),
-        ),
-        RemoveIndexConcurrently(model_name="deployment", name="deployments_by_time"),
-        AddIndexConcurrently(
-            model_name="deployment",
-            index=models.Index(
-                fields=["created_at"], include=["state"], name="deployments_by_time"
             ),
         ),
     ]

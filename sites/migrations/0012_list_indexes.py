@@ -3,8 +3,9 @@
 import django.contrib.postgres.indexes
 import django.db.models.functions.text
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from sites.large_tables import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -17,31 +18,31 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name='operation',
             index=models.Index(fields=['site', '-id'], name='operations_of_site'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='operation',
             index=models.Index(fields=['created_at'], name='operations_by_time'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='operation',
             index=models.Index(condition=models.Q(('status__in', ['failure', 'needs_attention'])), fields=['-id'], name='operations_failed'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='resource',
             index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('physical_id'), name='text_pattern_ops'), name='resources_by_id'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='resource',
             index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper(django.db.models.functions.text.Reverse('physical_id')), name='text_pattern_ops'), name='resources_by_end_of_id'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='resource',
             index=models.Index(condition=models.Q(('drift', []), _negated=True), fields=['site', 'account'], name='drifted_resources'),
         ),
-        AddIndexConcurrently(
+        AddIndex(
             model_name='site',
             index=models.Index(fields=['created_at'], name='sites_by_time'),
         ),

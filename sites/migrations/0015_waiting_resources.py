@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from sites.large_tables import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("sites", "0014_audit_of_second_factors")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name="resource",
             index=models.Index(
                 fields=["waiting_since"],

@@ -1,11 +1,7 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    # The tables may be large and in use.
-    atomic = False
-
     dependencies = [("sites", "0017_words_of_operations")]
 
     operations = [
@@ -19,14 +15,6 @@ class Migration(migrations.Migration):
             name="renewal",
             field=models.JSONField(
                 blank=True, default=dict, help_text="What AWS says of renewing it in time."
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="resource",
-            index=models.Index(
-                fields=["expires_at"],
-                condition=models.Q(("expires_at__isnull", False)),
-                name="expiring_resources",
             ),
         ),
     ]
