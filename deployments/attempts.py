@@ -9,7 +9,7 @@ from deployments import log, operations
 from deployments.models import Deployment, DeploymentEvent
 from deployments.source import SourceRefused
 from deployments.upload import UploadError
-from sites.errors import Refused, for_people
+from sites.errors import Refused, for_people, hint
 from sites.models.lease import LeaseLost
 
 logger = logging.getLogger(__name__)
@@ -64,8 +64,10 @@ def _try(deployment: Deployment, send: Callable[[Deployment], None]) -> bool:
             deployment.release(attempts=deployment.attempts + 1, error_message=str(refused))
         else:
             operations.fail(deployment, str(refused))
-    except (SourceRefused, UploadError) as refused:
+    except SourceRefused as refused:
         operations.fail(deployment, str(refused))
+    except UploadError as error:
+        operations.fail(deployment, f"{error}{hint(error.code)}")
     except LeaseLost:
         raise
     except Exception:

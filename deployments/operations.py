@@ -29,6 +29,7 @@ from deployments.target import Target, target_of
 from deployments.upload import upload as upload_objects
 from sites.access import clients_for
 from sites.audit import on_behalf_of
+from sites.errors import in_words
 from sites.models import Site
 from sites.models.lease import LeaseLost
 
@@ -248,7 +249,8 @@ def resume(pk: int) -> float | None:
         if deployment.phase in UPLOADING:
             fail(deployment, UPLOAD_DIED)
         elif deployment.attempts > MAX_ATTEMPTS:
-            fail(deployment, "Stopped after five attempts.", state=State.ERROR)
+            said = f"Stopped after five attempts. {deployment.error_message}".strip()
+            fail(deployment, said, state=State.ERROR)
         else:
             with on_behalf_of(deployment.creator), deployment.heartbeat():
                 return _step(deployment)
@@ -299,8 +301,9 @@ def _step(deployment: Deployment) -> float | None:
             return None if deployment.phase == Phase.QUEUE else pause
         pause = advance(deployment)
     except (ClientError, BotoCoreError) as error:
-        log.say(deployment, f"{error}. It is tried again in 5 seconds.", level=WARNING)
-        deployment.release(attempts=deployment.attempts + 1, error_message=str(error))
+        said = in_words(error)
+        log.say(deployment, f"It is tried again in 5 seconds. {said}", level=WARNING)
+        deployment.release(attempts=deployment.attempts + 1, error_message=said)
         return 5.0
     if pause is not None:
         deployment.release()

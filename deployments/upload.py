@@ -46,7 +46,11 @@ LARGEST = 5 * 1024**3
 
 
 class UploadError(Exception):
-    """S3 did not take an object; the message names the file."""
+    """S3 did not take an object; the message names the file, ``code`` is what S3 calls it."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ManifestChanged(UploadError):
@@ -180,7 +184,9 @@ class _Upload:
             raise this.file.changed
         is_lost = refusal.is_unreachable and not self.objects
         if not refusal.is_transient or this.number >= (FEW_TRIES if is_lost else TRIES):
-            raise UploadError(f"“{this.path}” was not taken by the bucket: {refusal.reason}")
+            code = refusal.reason.partition(":")[0]
+            said = refusal.reason.rstrip(".")
+            raise UploadError(f"“{this.path}” was not taken by the bucket: {said}.", code)
         # Those in flight together were too many once.
         if refusal.is_busy and time.monotonic() - put.seconds > self.slowed_at:
             self.pace.slow_down()

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
 from cloudadmin.aws import BotoCoreError, ClientError, error_code, is_permanent
+from sites.provisioning.errors import SUGGESTIONS
 
 
 class Refused(Exception):
@@ -47,19 +48,27 @@ def for_people() -> Iterator[None]:
             f"Redis does not answer: {_first_line(error)}. Is `make up` running?",
             try_again=True,
         ) from error
-    except ClientError as error:
-        raise Refused(
-            f"AWS refused {error.operation_name}: {error_code(error)}: "
-            f"{error.response['Error'].get('Message', '')}",
-            try_again=not is_permanent(error),
-        ) from error
-    except BotoCoreError as error:
-        where = settings.AWS_ENDPOINT_URL or "AWS"
-        raise Refused(
-            f"{where} cannot be reached: {_first_line(error)}. "
-            "Is the local cloud running, or the network there?",
-            try_again=True,
-        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(in_words(error), try_again=not is_permanent(error)) from error
+
+
+def in_words(error: ClientError | BotoCoreError) -> str:
+    """What AWS refused and, where that is known, what to try."""
+    if isinstance(error, ClientError):
+        code = error_code(error)
+        message = error.response["Error"].get("Message", "").rstrip(".")
+        return f"AWS refused {error.operation_name}: {code}: {message}.{hint(code)}"
+    where = settings.AWS_ENDPOINT_URL or "AWS"
+    return (
+        f"{where} cannot be reached: {_first_line(error)}. "
+        "Is the local cloud running, or the network there?"
+    )
+
+
+def hint(code: str) -> str:
+    """What to try, to be put behind a sentence; empty where nothing is known of a code of AWS."""
+    todo = SUGGESTIONS.get(code)
+    return f" Try: {todo}" if todo else ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -192,7 +192,7 @@ def test_another_one_cancelled_it(site, folder, monkeypatch):
 
 
 def test_a_bucket_that_does_not_take_it_is_worth_another_try(site, folder, monkeypatch):
-    error = UploadError("“index.html” was not taken by the bucket: SlowDown")
+    error = UploadError("“index.html” was not taken by the bucket: SlowDown.", "SlowDown")
     monkeypatch.setattr(
         operations, "upload", mock.create_autospec(operations.upload, side_effect=error)
     )

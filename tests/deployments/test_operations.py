@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
+from unittest import mock
 
 import pytest
 from django.utils import timezone
 
-from deployments import edge_index, operations, progress
+from cloudadmin.aws import ClientError
+from deployments import edge_index, operations, progress, steps
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, Event
 from deployments.publish import manifest_of
@@ -51,6 +53,22 @@ def test_a_release_that_fails_before_its_flip_changes_nothing(site):
     EdgeIndex.objects.create(site=site, head_release=1)
     operations.fail(DeploymentFactory(site=site, number=2, state=State.QUEUED), "Broken.")
     assert site not in sites_with_unwritten_head()
+
+
+def test_who_gives_up_says_what_aws_refused_and_what_to_try(site, monkeypatch):
+    answer = {"Error": {"Code": "AccessDenied", "Message": "Not allowed."}}
+    refuse = mock.create_autospec(steps.verify, side_effect=ClientError(answer, "UpdateKeys"))
+    monkeypatch.setitem(operations.STEPS, Phase.VERIFY, refuse)
+    deployment = verifying(site, 1)
+    deployment.release()
+    while operations.resume(deployment.pk) is not None:
+        pass
+    deployment.refresh_from_db()
+    assert deployment.state == State.ERROR
+    assert deployment.error_message == (
+        "Stopped after five attempts. AWS refused UpdateKeys: AccessDenied: Not allowed. "
+        "Try: Give the account's role the permission that AWS names."
+    )
 
 
 # --- The upload -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from deployments.stat_cache import StatCache
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.access import clients_for
+from sites.errors import hint
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 from sites.models import Site
 from sites.models.lease import LeaseLost
@@ -122,9 +123,11 @@ class Command(SiteCommand):
             except KeyboardInterrupt as error:
                 raise CommandError(_interrupted(deployment)) from error
             except Exception as error:
-                operations.fail(deployment, str(error) or type(error).__name__)
+                todo = hint(error.code) if isinstance(error, UploadError) else ""
+                said = f"{error}{todo}" or type(error).__name__
+                operations.fail(deployment, said)
                 if isinstance(error, UploadError):
-                    raise CommandError(str(error), returncode=TRY_AGAIN_LATER) from error
+                    raise CommandError(said, returncode=TRY_AGAIN_LATER) from error
                 raise
             finally:
                 report.close()
