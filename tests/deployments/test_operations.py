@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_release_that_fails_before_its_flip_changes_nothing(site):
 
 
 def test_who_gives_up_says_what_aws_refused_and_what_to_try(site, monkeypatch):
-    answer = {"Error": {"Code": "AccessDenied", "Message": "Not allowed."}}
+    answer: Any = {"Error": {"Code": "AccessDenied", "Message": "Not allowed."}}
     refuse = mock.create_autospec(steps.verify, side_effect=ClientError(answer, "UpdateKeys"))
     monkeypatch.setitem(operations.STEPS, Phase.VERIFY, refuse)
     deployment = verifying(site, 1)
