@@ -84,7 +84,7 @@ class UserAdmin(RolesMixin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-a
             protected += [f"{user}: {_only_owner(teams)}"] if teams else []
         if is_last_superuser(going):
             protected.append("The last superuser: make somebody else one first.")
-        return deletable, counts, set(), protected
+        return deletable, counts, needed, protected
 
 
 def _only_owner(teams: list[str]) -> str:

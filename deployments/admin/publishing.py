@@ -126,9 +126,12 @@ class Cancel(SiteAction):
     danger = True
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        number = _number_of(form)
+        if not site.deployments.filter(number=number or 0, state__in=Deployment.ACTIVE).exists():
+            return {"problem": "This deployment has ended already, or there never was one."}
         return {
             "says": [
-                f"Deployment #{_number_of(form)} ends here, and nothing of it is published. What "
+                f"Deployment #{number} ends here, and nothing of it is published. What "
                 "was uploaded stays, so that the next deployment has less to send."
             ]
         }
@@ -152,9 +155,12 @@ class ClosePreview(SiteAction):
     danger = True
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
+        label = form["label"].value() or ""
+        if not previews.listed(site).filter(label=label).exists():
+            return {"problem": "This preview is closed, or there never was one."}
         return {
             "says": [
-                f"Nobody can open the preview “{form['label'].value()}” any more; if it is of a "
+                f"Nobody can open the preview “{label}” any more; if it is of a "
                 "branch, those before it go too. What was deployed stays, and can be published."
             ]
         }

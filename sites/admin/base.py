@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -73,6 +74,18 @@ class RolesMixin:
             request, context, *args, **kwargs
         )
         return answer
+
+    def get_urls(self) -> list[URLPattern]:
+        """Without Django's history of a row, which knows of forms alone: there is the audit log."""
+        urls: list[URLPattern] = super().get_urls()  # type: ignore[misc]
+        return [each for each in urls if not (each.name or "").endswith("_history")]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is kept about a row goes with it, and is counted, for there may be thousands of it;
+        that nobody deletes it by itself is no reason."""
+        found: Any = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        deletable, counts, _, protected = found
+        return [each for each in deletable if not isinstance(each, list)], counts, set(), protected
 
     def _get_obj_does_not_exist_redirect(self, *args: Any) -> NoReturn:
         raise Http404("No such thing, or none of yours.")

@@ -145,6 +145,8 @@ class OrphansMixin(ModelAdmin[Account]):
             raise PermissionDenied
         back = reverse("admin:sites_account_orphans", args=[pk])
         form = act.form_class(request.POST or None, initial=linked(request, act.form_class))
+        if not form["thing"].value():  # an address without what a link has
+            return redirect(back)
         if request.method == "POST" and form.is_valid():
             try:
                 with for_people():

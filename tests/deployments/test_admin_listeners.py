@@ -149,6 +149,16 @@ def test_what_waits_for_another_try_can_be_sent_now_and_what_is_behind_it_says_s
     assert failing.next_try_at <= timezone.now()
 
 
+def test_a_listener_goes_with_its_messages(admin_client):
+    listener = ListenerFactory()
+    MessageFactory.create_batch(3, listener=listener)
+    asked = admin_client.get(page(listener, "delete")).content.decode()
+    assert "Messages: 3" in asked
+    admin_client.post(page(listener, "delete"), {"post": "yes"})
+    assert not Listener.objects.exists()
+    assert not Message.objects.exists()
+
+
 def test_messages_are_read_only(admin_client):
     row = MessageFactory(listener=None, deployment=DeploymentFactory())
     content = admin_client.get(page(row)).content.decode()

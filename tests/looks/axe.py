@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -36,6 +37,8 @@ def visit(page: Page, address: str) -> bool:
     # Asked for beforehand: an empty answer makes the browser open a page of its own.
     answer = page.request.get(address)
     assert answer.status < 500, address
+    if urlsplit(answer.url).path != urlsplit(address).path:  # another page, which is looked at
+        return False
     is_html = "text/html" in answer.headers.get("content-type", "")
     if answer.status != 200 or not is_html or "content-disposition" in answer.headers:
         return False

@@ -188,6 +188,18 @@ def of_the_first(rows: Rows, site: Site) -> None:
     DeploymentFactory(
         site=site, number=6, state=state.QUEUED, phase=Deployment.Phase.QUEUE, description="Snow"
     )
+    DeploymentFactory(
+        site=site,
+        number=7,
+        environment=Deployment.Environment.PREVIEW,
+        is_previewed=True,
+        label="summer",
+        ref="summer",
+        description="Summer colours",
+    )
+    rows.queries["sites_site_close-preview"] = "label=summer"
+    for act in ("adopt", "delete", "forget"):
+        rows.queries[f"sites_account_orphans_{act}"] = f"thing=bucket:cloudadmin-{site.short_uid}"
     for name, number in (("retry", 5), ("cancel", 6), ("publish", 2), ("rollback", 3)):
         rows.queries[f"sites_site_{name}"] = f"to={number}"
     draft = SiteFactory(account=site.account, name="attic", team=site.team)
