@@ -22,7 +22,8 @@ from deployments.models import Deployment, DeploymentEvent, EdgeIndex, Event
 from deployments.signals import deployment_changed
 from sites.models import Site
 
-State, Level = Deployment.State, DeploymentEvent.Level
+State, Environment = Deployment.State, Deployment.Environment
+Level = DeploymentEvent.Level
 CANCELLED = "Cancelled. Nothing of it was published."
 TELL_EVERY_SECONDS, LOG_EVERY_SECONDS = 1.0, 10.0
 
@@ -81,15 +82,21 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
 
 def _needs_attention(deployment: Deployment, state: str) -> bool:
     """Whether it has failed and no later one has made up for it. Earlier ones that failed need
-    nobody any more, whether this one is as they meant or has failed as well."""
+    nobody any more, whether this one is as they meant or has failed as well; and of a preview,
+    whose branch may be gone, once something later was published.
+    """
     if state == State.INACTIVE:
         return False
-    alike = Deployment.objects.filter(site=deployment.site, environment=deployment.environment)
-    alike.filter(needs_attention=True, number__lt=deployment.number).update(needs_attention=False)
+    of_site = Deployment.objects.filter(site=deployment.site)
+    alike = Q(environment=deployment.environment)
+    is_for_all = state == State.SUCCESS and deployment.environment == Environment.PRODUCTION
+    earlier = of_site.filter(needs_attention=True, number__lt=deployment.number)
+    (earlier if is_for_all else earlier.filter(alike)).update(needs_attention=False)
     if state == State.SUCCESS:
         return False
-    told = Q(state=State.SUCCESS) | Q(needs_attention=True)
-    return not alike.filter(told, number__gt=deployment.number).exists()
+    told = alike & Q(needs_attention=True)
+    made_up = (alike | Q(environment=Environment.PRODUCTION)) & Q(state=State.SUCCESS)
+    return not of_site.filter(told | made_up, number__gt=deployment.number).exists()
 
 
 def _ended(deployment: Deployment) -> str:

@@ -17,7 +17,7 @@ WHERE failed.site_id = deployments_deployment.site_id
   AND NOT EXISTS (
     SELECT FROM deployments_deployment later
     WHERE later.site_id = failed.site_id AND later.number > failed.number
-      AND later.state = 'success' AND later.environment = failed.environment)
+      AND later.state = 'success' AND later.environment IN (failed.environment, 'production'))
 """
 
 

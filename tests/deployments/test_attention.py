@@ -51,3 +51,13 @@ def test_a_preview_does_not_make_up_for_what_visitors_miss(site):
     ended(site, 2, State.SUCCESS, environment=Environment.PREVIEW)
     ended(SiteFactory(), 3, State.SUCCESS)
     assert needing() == [1]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_what_is_published_makes_up_for_a_preview_that_failed_before(site, first):
+    """Its branch may be gone, and nothing else of it will ever be deployed."""
+    rows = {1: (State.FAILURE, Environment.PREVIEW), 2: (State.SUCCESS, Environment.PRODUCTION)}
+    for number in (first, 3 - first):
+        state, environment = rows[number]
+        ended(site, number, state, environment=environment)
+    assert needing() == []
