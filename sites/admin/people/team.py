@@ -9,6 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -113,6 +114,14 @@ class TeamAdmin(ListAdmin[Team], MemberPages):
             self.message_user(request, f"The team is called {team.name} now.")
             return redirect(page_of(team))
         return self._confirm(request, Team.objects.get(pk=pk), title="Rename", form=form)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Its sites are not left without anybody."""
+        deletable, counts, needed, protected = super().get_deleted_objects(objs, request)
+        if protected:
+            count = Site.objects.filter(team__in=objs).count()
+            protected = [f"{count:,} site{pluralize(count)}: give them to another team first."]
+        return deletable, counts, needed, protected
 
     def response_add(
         self, request: HttpRequest, obj: Team, post_url_continue: str | None = None

@@ -331,3 +331,13 @@ def test_who_owns_a_site_gives_it_to_a_team_that_they_may_make_sites_in(team, si
     of(user).post(url("site_settings", site.pk), form | {"team": ""})
     site.refresh_from_db()
     assert site.team == there
+
+
+def test_a_team_goes_with_its_people_but_not_while_it_has_sites(owner, team, site, admin_client):
+    page = reverse("admin:sites_team_delete", args=[team.pk])
+    assert "1 site: give them to another team first." in admin_client.get(page).content.decode()
+    assert admin_client.post(page, {"post": "yes"}).status_code == 200  # said once more
+    Site.objects.update(team=TeamFactory())
+    assert admin_client.post(page, {"post": "yes"}).status_code == 302
+    assert not Team.objects.filter(pk=team.pk).exists()
+    assert Site.objects.filter(pk=site.pk).exists()
