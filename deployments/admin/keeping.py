@@ -176,7 +176,10 @@ class Unprotect(ServingAction):
     danger = True
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
-        return {"says": [f"Nobody is asked for a password any more at {form['path'].value()}."]}
+        path = form["path"].value() or ""
+        if path not in (rule["path"] for rule in access.settings_of(site).protection):
+            return {"problem": "Nobody is asked for a password there."}
+        return {"says": [f"Nobody is asked for a password any more at {path}."]}
 
     def act(self, site: Site, form: SiteForm, user: User) -> str:
         opened = access.unprotect(site, form.cleaned_data["path"], user)
