@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -47,15 +47,19 @@ def tell_notices(now: datetime | None = None) -> int:
 
 @transaction.atomic
 def _tell(news: News, now: datetime) -> int:
-    """Together with that it was told: of two lookers, and after a crash, once."""
+    """Together with that it was told: of two lookers, and after a crash, once. What nobody listens
+    to is told when somebody does."""
+    listeners = list(_listeners(news))
+    if not listeners:
+        return 0
     _, is_new = Notice.objects.get_or_create(key=news.key, defaults={"seen_at": now})
     if not is_new:
         return 0
     about = {"site": news.site} if news.site else {"account": news.account}
-    return len(enqueue(_listeners(news), event=news.event, told=news.told, **about))
+    return len(enqueue(listeners, event=news.event, told=news.told, **about))
 
 
-def _listeners(news: News) -> Any:
+def _listeners(news: News) -> QuerySet[Listener]:
     """Of an account, those who hear of all of its sites: it is nobody else's matter."""
     if news.site:
         return listening(news.site, news.event)

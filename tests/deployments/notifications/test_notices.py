@@ -135,6 +135,15 @@ def test_what_comes_back_is_told_anew_when_it_was_over_for_a_day():
         assert tell_notices() == told
 
 
+def test_what_nobody_listened_to_is_told_to_who_begins_to():
+    """As of an installation that is new, or whose listeners hear of this since today."""
+    row = certificate(10, renewal=GONE)
+    assert tell_notices() == 0
+    ListenerFactory(site=row.site)
+    assert tell_notices() == 1
+    assert tell_notices() == 0
+
+
 def test_who_dies_before_it_is_told_tells_it_later(monkeypatch):
     row = certificate(10, renewal=GONE)
     ListenerFactory(site=row.site)
