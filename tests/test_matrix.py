@@ -133,9 +133,9 @@ def people(site: Site) -> dict[str, Person]:
 
 
 def is_refused(answer: Any) -> bool:
-    """htmx is told to load the page anew, which then leads to the login."""
+    """htmx is told to load the page anew, which then leads to the login, or to go to a list."""
     is_led_away = answer.headers.get("Location", "").startswith("/login/?next=")
-    is_empty = "HX-Refresh" in answer.headers and not answer.content
+    is_empty = bool(answer.headers.keys() & {"HX-Refresh", "HX-Redirect"}) and not answer.content
     return is_led_away or is_empty or answer.status_code in (401, 403, 404, 405, 410)
 
 

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from deployments import log, publish, retry, target
 from deployments.admin import changes
 from deployments.admin.commits import commit_url
+from deployments.admin.listeners import theirs
 from deployments.admin.shown import shown, spans, under_way, word_for
 from deployments.models import Deployment, Repository
 from deployments.source.opening import PASSWORD
@@ -105,7 +106,7 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         "commit_url": commit_url(row, repository.url if repository else ""),
         "source": PASSWORD.sub("//", row.source),
         # An address may be a secret of those who set it up.
-        "sent": list(row.messages.select_related("listener")[:MESSAGES_SHOWN])
+        "sent": list(theirs(request.user, row.messages.select_related("listener"))[:MESSAGES_SHOWN])
         if may(request.user, Act.OPERATE, row.site)
         else [],
         "may_act": may(request.user, Act.DEPLOY, row.site),

@@ -120,9 +120,9 @@ class OrphansMixin(ModelAdmin[Account]):
 
     def _orphans(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page at once; with ``?part``, what AWS lists."""
-        account = get_object_or_404(Account, pk=pk)
-        if not self.has_view_permission(request, account):
+        if not self.has_view_permission(request):
             raise PermissionDenied
+        account = get_object_or_404(Account, pk=pk)
         context = self._context(request, account, "What is on AWS that we do not know")
         if "part" not in request.GET:
             return TemplateResponse(request, "sites/orphans.html", context)
@@ -140,9 +140,9 @@ class OrphansMixin(ModelAdmin[Account]):
         return TemplateResponse(request, "sites/orphans_found.html", context)
 
     def _act(self, act: Act, request: HttpRequest, pk: int) -> HttpResponse:
-        account = get_object_or_404(Account, pk=pk)
-        if not self.has_change_permission(request, account):
+        if not self.has_change_permission(request):
             raise PermissionDenied
+        account = get_object_or_404(Account, pk=pk)
         back = reverse("admin:sites_account_orphans", args=[pk])
         form = act.form_class(request.POST or None, initial=linked(request, act.form_class))
         if not form["thing"].value():  # an address without what a link has

@@ -202,11 +202,12 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
 
     def _panel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The refreshed part alone; htmx is told to leave when there is nothing to refresh."""
-        site = self.get_object(request, str(pk)) if request.user.is_authenticated else None
-        if site is not None and may(request.user, Act.VIEW, site):
+        if not request.user.is_authenticated:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        site = self.get_object(request, str(pk))
+        if site is not None:
             context = self.panel_context(request, site) | {"is_alone": True}
             return render(request, self.panel_template, context)
-        if request.user.is_authenticated and not Site.objects.filter(pk=pk).exists():
-            self.message_user(request, "The site is gone: everything of it was removed.")
-            return HttpResponse(headers={"HX-Redirect": reverse("admin:sites_site_changelist")})
-        return HttpResponse(headers={"HX-Refresh": "true"})
+        # Not which of the two: whether a site of others is there is not told.
+        self.message_user(request, "The site is gone, or it is not yours to see any more.")
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:sites_site_changelist")})

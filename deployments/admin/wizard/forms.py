@@ -16,6 +16,7 @@ from deployments.source.remote import parse
 from sites.models import Account, Domain, Site, Team
 from sites.models.domain import DOMAIN_NAME, NOT_RESERVED, as_typed, is_wildcard
 from sites.people import Act, visible
+from sites.people.accounts import accounts_for
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -24,6 +25,10 @@ Source = Launch.Source
 LONGEST_NAME = 40
 # What IDNA of 2003 and of 2008 turn into different names.
 AMBIGUOUS = frozenset("ßς\u200c\u200d")
+NO_ACCOUNT = (
+    "No AWS account is yours yet. Ask whoever looks after this installation to make your team's "
+    "first site on one."
+)
 FIELDS = ("name", "team", "account", "source", "git_url", "domain", "has_counter")
 
 
@@ -32,7 +37,11 @@ class DraftForm(forms.Form):
 
     name = forms.CharField(required=False)
     team = forms.ModelChoiceField(Team.objects.none(), required=False)
-    account = forms.ModelChoiceField(Account.objects.none(), required=False)
+    account = forms.ModelChoiceField(
+        Account.objects.none(),
+        required=False,
+        error_messages={"invalid_choice": "That AWS account is not yours to make sites on."},
+    )
     source = forms.ChoiceField(choices=Source.choices)
     git_url = forms.CharField(required=False)
     domain = forms.CharField(required=False)
@@ -43,7 +52,7 @@ class DraftForm(forms.Form):
         super().__init__(data)
         self.user = user
         self.teams = list(visible(user, Team.objects.all(), Act.CREATE))
-        self.accounts = list(Account.objects.order_by("pk"))
+        self.accounts = list(accounts_for(user))
         self._choices("team", Team, self.teams)
         self._choices("account", Account, self.accounts)
 
@@ -92,6 +101,8 @@ class DraftForm(forms.Form):
         account: Account | None = self.cleaned_data["account"]
         if account is None and len(self.accounts) == 1:
             return self.accounts[0]
+        if not self.accounts:
+            raise ValidationError(NO_ACCOUNT)
         if account is None:
             raise ValidationError("Choose the AWS account that shall have the site.")
         return account

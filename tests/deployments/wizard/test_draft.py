@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from deployments import launches
 from deployments.models import Launch
-from sites.models import Membership, Role, Team
+from sites.models import Account, Membership, Role, Team
 from sites.preflight import about_domain
 from tests.deployments.wizard.conftest import CAA, page, send, zipped
 from tests.factories import (
+    AccountFactory,
     DomainFactory,
     LaunchFactory,
     SiteFactory,
@@ -92,7 +93,8 @@ def test_what_was_refused_can_be_let_through_by_name(client, person, files, path
     ],
 )
 def test_what_is_not_right_is_said_and_kept(client, person, fields, said):
-    DomainFactory(name="taken.example.com", site__name="taken")
+    taken = SiteFactory(name="taken", account=Account.objects.get())
+    DomainFactory(name="taken.example.com", site=taken)
     url = send(client, **{"source": "sample", **fields})
     assert url == reverse("new-site-draft", args=[Launch.objects.get().pk])
     assert said in page(client, url)
@@ -143,6 +145,21 @@ def test_the_team_is_asked_for_where_there_are_several(client, person):
     for pk in ("", foreign.pk, "x"):
         assert send(client, source="sample", team=pk).count("plan") == 0
     assert send(client, source="sample", team=second.pk).endswith("/plan/")
+
+
+def test_of_several_accounts_those_are_offered_that_ones_teams_have_sites_on(client, person):
+    own, other = Account.objects.get(), AccountFactory(name="Somebody-else")
+    assert "No AWS account of yours yet" in page(client, reverse("new-site"))
+    SiteFactory(account=own, team=Team.objects.get())
+    SiteFactory(account=other, team=TeamFactory())
+    assert other.name not in page(client, reverse("new-site"))
+
+    url = send(client, source="sample", account=other.pk)
+    launch = Launch.objects.get()
+    assert (url, launch.account) == (reverse("new-site-draft", args=[launch.pk]), None)
+    assert send(client, url, source="sample") == reverse("new-site-plan", args=[launch.pk])
+    launch.refresh_from_db()
+    assert launch.account == own
 
 
 def test_who_may_not_make_sites_meets_nothing_of_it(client):

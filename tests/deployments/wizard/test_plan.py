@@ -10,7 +10,7 @@ from django.urls import reverse
 from deployments.pushes.branches import raise_if_silent
 from deployments.source import SourceRefused
 from sites import prospects
-from sites.models import Membership, Operation, Role, Site, Team
+from sites.models import Account, Membership, Operation, Role, Site, Team
 from tests.deployments.wizard.conftest import CAA, PLAN, drafted, page, send
 from tests.factories import AccountFactory, SiteFactory
 
@@ -71,7 +71,7 @@ def test_another_plan_than_the_shown_one_is_not_made(client, person, plan):
 def test_a_name_that_was_taken_meanwhile_sends_back(client, person, plan):
     _, url = drafted(client)
     page(client, f"{url}?part=1")
-    SiteFactory(name="blog")
+    SiteFactory(name="blog", account=Account.objects.get())
     answer = client.post(url, {"checksum": PLAN.checksum}, follow=True)
     assert "There is a site “blog” already" in answer.content.decode()
 
