@@ -17,7 +17,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import Length
 from django.utils import timezone
@@ -147,6 +147,7 @@ def tidy_all() -> None:
 def space(site: Site) -> Space:
     """From the manifests alone; those that are kept are read once after each change."""
     key, change = f"space-{site.pk}", _newest_change(site)
+    cache = caches["process"]
     known: tuple[dict[str, Any], Space] | None = cache.get(key)
     if known and known[0] == change:
         return known[1]
