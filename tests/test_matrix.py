@@ -49,6 +49,8 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 LOGS = ("django_session", '"deployments_delivery"')
 # What reaches out of the machine is only refused here.
 REACHES_OUT = ("deployments_listener_test",)
+# allauth notes that one's own codes were looked at before it refuses the method.
+NOTES = ("mfa_download_recovery_codes",)
 
 
 class Line(NamedTuple):
@@ -140,17 +142,13 @@ def is_refused(answer: Any) -> bool:
 
 
 def cells(least: str) -> dict[str, bool]:
-    """Who is to be asked, and whether they succeed. Who may more than the least may that as well,
-    and who has less than one who is refused is refused (tests/sites/people): the two beside the
-    border are enough, and those who have no role there."""
+    """Who succeeds: each level is asked, and “login” is the owner of another team."""
     if least.startswith("="):
         alone = least[1:].split(",")
         return {level: level in alone for level in LEVELS}
     wanted = least.rstrip("*")
     place = LEVELS.index(wanted) if wanted in LEVELS else len(LEVELS)
-    beside = LEVELS[max(place - 1, 0) : place + 1] if wanted in LEVELS else ("owner", "super")
-    asked = {"any", "login", *beside}
-    may = {level: LEVELS.index(level) >= place for level in LEVELS if level in asked}
+    may = {level: LEVELS.index(level) >= place for level in LEVELS}
     return may | ({"login": least.endswith("*")} if place > LEVELS.index("login") else {})
 
 
@@ -182,7 +180,8 @@ def test_every_address_is_for_whom_the_table_says(rows):
         found += [f"GET {name}: {wrong}" for wrong in wrongs(person, "get", path, lines[name].get)]
         if name not in REACHES_OUT:
             wrong = wrongs(person, "post", path, lines[name].post)
-            found += [f"POST {name}: {each}" for each in wrong]
+            said = [each for each in wrong if name not in NOTES or "changes rows" not in each]
+            found += [f"POST {name}: {each}" for each in said]
     assert not found, "\n".join(found)
     assert set(lines) <= {name for name, *_ in names()}, "rows of addresses that are gone"
 
