@@ -212,6 +212,10 @@ class ListAdmin(ModelAdmin[Row]):
     empty_hint = ""
 
     @property
+    def add_title(self) -> str:
+        return f"Add {self.opts.verbose_name}"
+
+    @property
     def filters(self) -> tuple[Filter, ...]:
         return (*((self.tabs,) if self.tabs else ()), *self.more_filters)
 

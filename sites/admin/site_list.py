@@ -99,6 +99,7 @@ class SiteList(ListAdmin[Site]):
     search_help_text = "Name, domain or AWS id"
     search_hint = "An AWS id is found by its beginning or its end."
     empty = "No site is here yet."
+    add_title = "New site"
     empty_hint = "Nothing is created on AWS before you have seen what."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:

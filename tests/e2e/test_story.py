@@ -129,7 +129,7 @@ def log_in_for_the_first_time(up: Up, page: Page, picture: Picture) -> str:
 def launch(page: Page, picture: Picture) -> None:
     """Three screens, and the site is live."""
     page.get_by_role("link", name=re.compile("Sites$")).first.click()
-    page.get_by_role("link", name="Add site").click()
+    page.get_by_role("link", name="New site").click()
     page.get_by_label("Name", exact=True).fill(SITE)
     page.get_by_text("Sample site").click()
     page.get_by_label("Count visitors").check()
