@@ -55,6 +55,15 @@ class Guess:
             row.save(update_fields=["count"])
         return True
 
+    def locks(self) -> bool:
+        """Whether this answer, which was wrong, locks: of each lock, one is told so."""
+        row = Guesses.objects.filter(key=self.key, count__gte=LIMIT).first()
+        if row is None:
+            return False
+        told = _keyed(f"told|{self.key}")
+        _, is_new = Guesses.objects.get_or_create(key=told, defaults={"since": row.since})
+        return is_new
+
     def take_back(self) -> None:
         """It was right. The others stay counted: among right ones one could guess at others'."""
         Guesses.objects.filter(key=self.key, count__gt=0).update(count=F("count") - 1)
