@@ -130,6 +130,19 @@ def test_a_role_counts_for_each_site_and_when_the_turn_comes(client):
         assert client.get(reverse(f"admin:{name}", args=[run.pk])).status_code == 405
 
 
+def test_of_sites_that_are_others_by_now_a_run_tells_nothing(client):
+    mine, gone = sites(2, team=Team.objects.create(name="Shops"))
+    user = UserFactory()
+    Membership.objects.create(user=user, team=mine.team, role=Role.DEPLOYER)
+    client.force_login(user)
+    run = ask(client, f"act=lock&pk={mine.pk}&pk={gone.pk}", reason="Sale")
+    Site.objects.filter(pk=gone.pk).update(team=Team.objects.create(name="Others"))
+
+    shown = client.get(reverse("admin:sites_bulk_run", args=[run.pk])).content.decode()
+    assert mine.name in shown
+    assert gone.name not in shown
+
+
 def test_provisioning_goes_a_few_at_a_time_and_waits_for_each(admin_client, admin_user):
     found = sites(6)
     run = runs.start(ACTS["provision"], found, {}, admin_user, uuid.uuid4())
