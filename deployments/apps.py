@@ -1,12 +1,11 @@
-from functools import partial
 from typing import Any
 
 from celery import current_app
 from django.apps import AppConfig
-from django.db import transaction
 from django.utils.module_loading import autodiscover_modules
 
 from sites.signals import site_provisioned
+from sites.waking import wake
 
 
 class DeploymentsConfig(AppConfig):
@@ -23,13 +22,10 @@ class DeploymentsConfig(AppConfig):
         worker, and by beat should that not be heard."""
         rows = self.get_model("EdgeIndex")._default_manager.filter(site=site)
         if rows.update(is_head_written=False):
-            transaction.on_commit(
-                lambda: current_app.send_task("deployments.write_heads"), robust=True
-            )
+            wake(current_app.send_task, "deployments.write_heads")
 
     def carry_launch_on(self, site: Any, **_: Any) -> None:
         """A new site that is served now has its files published; beat would do it in seconds."""
         rows = self.get_model("Launch")._default_manager.filter(site=site, state="running")
         for pk in rows.values_list("pk", flat=True):
-            wake = partial(current_app.send_task, "deployments.advance_launch", (pk,))
-            transaction.on_commit(wake, robust=True)
+            wake(current_app.send_task, "deployments.advance_launch", (pk,))

@@ -21,6 +21,7 @@ from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, DeploymentEvent, EdgeIndex, Event
 from deployments.signals import deployment_changed
 from sites.models import Site
+from sites.waking import wake
 
 State, Environment = Deployment.State, Deployment.Environment
 Level = DeploymentEvent.Level
@@ -74,10 +75,7 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
             index_rows.unname(deployment)
         announce(deployment, Event.SUCCEEDED if state == State.SUCCESS else Event.FAILED)
 
-        def wake() -> None:  # a function, because Django logs the name of what fails here
-            _wake(deployment.site)
-
-        transaction.on_commit(wake, robust=True)
+        wake(_hand_on, deployment.site)
 
 
 def _needs_attention(deployment: Deployment, state: str) -> bool:
@@ -120,7 +118,7 @@ def announce(deployment: Deployment, event: str) -> None:
     transaction.on_commit(tell, robust=True)
 
 
-def _wake(site: Site) -> None:
+def _hand_on(site: Site) -> None:
     """Hand to workers who waits and is held by nobody. Should they not hear it, beat finds it."""
     waiting = Deployment.unclaimed().filter(
         site=site, state__in=Deployment.ACTIVE, phase=Deployment.Phase.QUEUE

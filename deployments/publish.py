@@ -12,6 +12,7 @@ from django.utils import timezone
 from deployments import heads, index_rows, log
 from deployments.manifest import Manifest, object_key
 from deployments.models import Deployment, EdgeIndex
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from cloudadmin.aws import Clients
@@ -52,11 +53,7 @@ def flip(site: Site, target: Target, clients: Clients) -> None:
 
 def _wake_in(site: Site, seconds: float) -> None:
     """Should no worker hear it, beat does it."""
-
-    def wake() -> None:  # a function, because Django logs the name of what fails here
-        current_app.send_task("deployments.write_head", (site.pk,), countdown=seconds)
-
-    transaction.on_commit(wake, robust=True)
+    wake(current_app.send_task, "deployments.write_head", (site.pk,), countdown=seconds)
 
 
 def served(site: Site) -> Deployment | None:

@@ -30,6 +30,7 @@ from sites.keyset import Order
 from sites.models import Site
 from sites.people import Act, may, visible
 from sites.people.moving import destinations
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -166,7 +167,7 @@ class BulkMixin(SiteList):
             run = runs.start(act, chosen.sites, options, user, form.cleaned_data["key"])
             if run.creator_id != user.pk:
                 raise PermissionDenied
-            transaction.on_commit(lambda: tasks.run_bulk.delay(run.pk), robust=True)
+            wake(tasks.run_bulk.delay, run.pk)
         return redirect("admin:sites_bulk_run", run.pk)
 
     # --- How far it is ----------------------------------------------------------------------------
@@ -204,7 +205,7 @@ class BulkMixin(SiteList):
         run = _run_of(request, pk)
         with transaction.atomic():
             count = runs.try_again(run)
-            transaction.on_commit(lambda: tasks.run_bulk.delay(run.pk), robust=True)
+            wake(tasks.run_bulk.delay, run.pk)
         self.message_user(request, f"Tried again: {count:,}." if count else "Nothing had failed.")
         return redirect("admin:sites_bulk_run", run.pk)
 

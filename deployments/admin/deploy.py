@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from unfold.widgets import (
@@ -28,6 +26,7 @@ from deployments.source.tree import START_PAGE
 from sites.admin.actions import SiteForm
 from sites.admin.base import ModelAdmin
 from sites.models import Site
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -163,7 +162,7 @@ class Deploy(ServingAction):
             allowed=data.get("allow", ()),
         )
         uploads.keep(deployment, file.chunks())
-        transaction.on_commit(partial(tasks.deploy_upload.delay, deployment.pk))
+        wake(tasks.deploy_upload.delay, deployment.pk)
         cast("DeployForm", form).deployment = deployment
         return f"Deployment #{deployment.number} has started; this page shows how far it is."
 

@@ -30,6 +30,7 @@ from sites.admin.lists import AskedFilter, FieldFilter, ListAdmin
 from sites.errors import Refused, for_people
 from sites.models import Account, Site
 from sites.people import Act, get_for, may, visible
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -278,10 +279,5 @@ def _is_sent(form: PlanForm, plan: Plan) -> bool:
 def _send(site: Site, plan: Plan, user: User) -> Invalidation:
     with transaction.atomic():
         row = invalidation_rows.request(site, list(plan.asked), user)
-
-        def wake() -> None:  # a function, because Django logs the name of what fails here
-            tasks.send_invalidation.delay(row.pk)
-
-        # Without Redis the row waits, and beat finds it.
-        transaction.on_commit(wake, robust=True)
+        wake(tasks.send_invalidation.delay, row.pk)
     return row

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -21,6 +19,7 @@ from deployments.models import Deployment
 from deployments.rollback import kept, rollback
 from sites.admin.actions import SiteAction, SiteForm
 from sites.models import Site
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -77,7 +76,7 @@ class Rollback(ServingAction):
         data = form.cleaned_data
         deployment = rollback(site, data["to"], user, instead_of=data["instead_of"])
         if deployment.state in Deployment.ACTIVE:
-            transaction.on_commit(partial(tasks.resume_deployment.delay, deployment.pk))
+            wake(tasks.resume_deployment.delay, deployment.pk)
             return f"Deployment #{deployment.number} brings those files back; see below."
         return f"Deployment #{deployment.number} of {site.name} is served now."
 
@@ -115,7 +114,7 @@ class Retry(ServingAction):
         row = get_object_or_404(site.deployments.defer("manifest"), number=number)
         new = retry.retry(row, user)
         if new.phase == Deployment.Phase.QUEUE:
-            transaction.on_commit(partial(tasks.resume_deployment.delay, new.pk))
+            wake(tasks.resume_deployment.delay, new.pk)
         return f"#{row.number} is tried again as deployment #{new.number}."
 
 

@@ -14,8 +14,8 @@ from deployments.api.creation import IdempotencyKey, create, replayed
 from deployments.api.deploys import router, scope_for
 from deployments.api.problems import ApiError, refusals, too_large
 from deployments.api.schemas import DeploymentOut, Options
-from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
+from sites.waking import wake
 
 GB = 1024**3
 MOST_BYTES = 2 * GB
@@ -66,7 +66,7 @@ def create_by_archive(
         chunks = _chunks(request)
         deployment = deployment or create(request, row, _name(request), options, key)
         _keep(deployment, chunks)
-        wake(tasks.deploy_upload, deployment.pk)
+        wake(tasks.deploy_upload.delay, deployment.pk)
     return Status(202, deployment)
 
 

@@ -12,8 +12,8 @@ from deployments import invalidation_rows, tasks
 from deployments.api.access import site_of
 from deployments.api.problems import ApiError, NotFound, refusals
 from deployments.api.schemas import InvalidationOut, PathsIn
-from deployments.api.waking import wake
 from deployments.models import Invalidation, Scope
+from sites.waking import wake
 
 SHOWN = 50
 LARGEST = 2**63 - 1
@@ -48,5 +48,5 @@ def invalidate(request: HttpRequest, site: str, body: PathsIn) -> Status[Invalid
         invalidation = invalidation_rows.request(row, body.paths)
     except ValueError as error:
         raise ApiError(422, str(error)) from error
-    wake(tasks.send_invalidation, invalidation.pk)
+    wake(tasks.send_invalidation.delay, invalidation.pk)
     return Status(202, invalidation)

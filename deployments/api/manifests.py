@@ -23,9 +23,9 @@ from deployments.api.schemas import (
     UploadsOut,
     reference,
 )
-from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
 from sites.models.lease import LeaseLost
+from sites.waking import wake
 
 MOST_BODY = 40 * 1024 * 1024
 
@@ -97,7 +97,7 @@ def finalize(request: HttpRequest, site: str, number: Number) -> Status[Deployme
                 "uploads again and send them.",
                 missing=missing,
             )
-        wake(tasks.resume_deployment, deployment.pk)
+        wake(tasks.resume_deployment.delay, deployment.pk)
     return Status(202, deployment)
 
 

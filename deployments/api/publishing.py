@@ -15,9 +15,9 @@ from deployments.api.access import site_of, token_of
 from deployments.api.deploys import Number, deployment_of
 from deployments.api.problems import refusals
 from deployments.api.schemas import DeploymentOut, LockIn, RollbackIn, SiteOut
-from deployments.api.waking import wake
 from deployments.models import Deployment, Scope
 from sites.models import Site
+from sites.waking import wake
 
 router = Router(tags=["publishing"])
 ACTED = refusals(409, 413, 415, 422)
@@ -71,7 +71,7 @@ def resume_publishing(request: HttpRequest, site: str) -> dict[str, Any]:
 def _serve(request: HttpRequest, site: Site, number: int | None) -> Deployment:
     served = rollback.rollback(site, number, token_of(request).creator)
     if served.state in Deployment.ACTIVE:
-        wake(tasks.resume_deployment, served.pk)
+        wake(tasks.resume_deployment.delay, served.pk)
     return served
 
 

@@ -26,6 +26,7 @@ from sites.errors import Refused, for_people
 from sites.models import Operation, Site
 from sites.models.lease import LeaseLost
 from sites.provisioning import ProvisioningError
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -195,7 +196,7 @@ def _act(run: BulkRun, act: BulkAct, pk: int, user: User) -> None:
         _end(item, State.SUCCESS, outcome.said)
     if outcome.wake is not None:
         task, about = outcome.wake
-        transaction.on_commit(lambda: current_app.send_task(task, (about,)), robust=True)
+        wake(current_app.send_task, task, (about,))
     return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from sites import operations as site_operations
 from sites.errors import Refused
 from sites.models import Domain, Membership, Operation, Role, Site
 from sites.people import Act, may
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -208,8 +208,7 @@ def _sample() -> bytes:
 
 
 def _wake(task: str, pk: int) -> None:
-    """Should nobody hear it, beat finds the row."""
-    transaction.on_commit(partial(current_app.send_task, task, (pk,)), robust=True)
+    wake(current_app.send_task, task, (pk,))
 
 
 def _in_words(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -18,6 +17,7 @@ from deployments.models import Deployment, Event, Listener, Message, Repository
 from deployments.signals import deployment_changed
 from sites.models import Site
 from sites.signals import site_event
+from sites.waking import wake
 
 State = Deployment.State
 KEEP = timedelta(days=30)
@@ -101,8 +101,7 @@ def repository_of(deployment: Deployment) -> Repository | None:
 
 def send_soon(message: Message) -> None:
     """Wake a worker after commit; beat finds what it did not hear."""
-    send = partial(current_app.send_task, "deployments.send_message", (message.pk,))
-    transaction.on_commit(send, robust=True)
+    wake(current_app.send_task, "deployments.send_message", (message.pk,))
 
 
 def _enqueue(

@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import TYPE_CHECKING
 
 from celery import current_app
@@ -20,6 +19,7 @@ from deployments.preview_names import label_of
 from deployments.pushes.deliveries import Outcome, made, refuse
 from deployments.pushes.payload import Other, Ping, Push, Unreadable, read
 from sites.errors import Refused
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -104,8 +104,7 @@ def deploy(
     )
     deployment.phase = Deployment.Phase.SOURCE
     deployment.save(update_fields=["phase"])
-    wake = partial(current_app.send_task, "deployments.deploy_push", (deployment.pk,))
-    transaction.on_commit(wake, robust=True)
+    wake(current_app.send_task, "deployments.deploy_push", (deployment.pk,))
     return deployment
 
 

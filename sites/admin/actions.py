@@ -26,6 +26,7 @@ from sites.models import Operation, Site
 from sites.people import Act, may
 from sites.provisioning import ProvisioningError
 from sites.visits import query
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -204,4 +205,4 @@ def linked(request: HttpRequest, form_class: type[forms.Form]) -> dict[str, str]
 
 
 def enqueue(operation: Operation) -> None:
-    transaction.on_commit(partial(tasks.run_operation.delay, operation.pk))
+    wake(tasks.run_operation.delay, operation.pk)

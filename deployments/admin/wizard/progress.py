@@ -3,12 +3,10 @@ be left and come back to."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -25,6 +23,7 @@ from sites.admin.waits import readable
 from sites.errors import Refused, for_people
 from sites.models import Operation, Site
 from sites.people import Act, may
+from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -94,7 +93,7 @@ def _do(launch: Launch, site: Site, posted: Any, user: User) -> None:
 
 
 def _wake(operation: Operation) -> None:
-    transaction.on_commit(partial(tasks.run_operation.delay, operation.pk))
+    wake(tasks.run_operation.delay, operation.pk)
 
 
 def _running(site: Site) -> Operation | None:
