@@ -26,13 +26,14 @@ def has_files(row: Deployment) -> bool:
     return has_ended_in_vain(row) and row.phase not in operations.UPLOADING and bool(row.files)
 
 
+def is_of_branch(row: Deployment) -> bool:
+    """Whether its branch can be fetched again, if the site has a repository still."""
+    return has_ended_in_vain(row) and row.trigger == Deployment.Trigger.PUSH
+
+
 def is_fetched(row: Deployment) -> bool:
     """Whether its branch can be fetched again."""
-    return (
-        has_ended_in_vain(row)
-        and row.trigger == Deployment.Trigger.PUSH
-        and Repository.objects.filter(site=row.site_id).exists()
-    )
+    return is_of_branch(row) and Repository.objects.filter(site=row.site_id).exists()
 
 
 def retry(row: Deployment, creator: User | None = None) -> Deployment:

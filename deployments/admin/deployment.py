@@ -110,7 +110,7 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         if may(request.user, Act.OPERATE, row.site)
         else [],
         "may_act": may(request.user, Act.DEPLOY, row.site),
-        "can_retry": retry.has_files(row) or (repository is not None and retry.is_fetched(row)),
+        "can_retry": retry.has_files(row) or (repository is not None and retry.is_of_branch(row)),
         "has_files": bool(row.files),
         "published": published,
     }

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from deployments import lane, previews
 from deployments.admin.actions import Invalidate
 from deployments.admin.addresses import address_of, with_addresses
-from deployments.admin.attention import FAILED_DEPLOYMENT
+from deployments.admin.attention import FAILED_DEPLOYMENT, failed_of
 from deployments.admin.bulk import BulkMixin
 from deployments.admin.deploy import Deploy, DeployForm
 from deployments.admin.keeping import (
@@ -206,7 +206,10 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
         asked = site.invalidations.filter(status__in=Invalidation.ACTIVE)
         invalidations = list(asked[:INVALIDATIONS_SHOWN])
         offered = {action.slug for action in context["site_actions"]}
+        failed = failed_of(site, active)
         return context | {
+            "failed": failed,
+            "told_above": [each.row.pk for each in failed],
             "deployments": shown(site, rows, published),
             "published": published,
             "under_way": under_way(active)[:UNDER_WAY_SHOWN],
