@@ -20,6 +20,8 @@ from sites.models import AuditEntry, Operation, Site
 from sites.people import Act, may
 
 SHOWN = 30
+# Operations are told of by their own rows; that the site was added tells of its launch.
+TOLD_OTHERWISE = (Operation._meta.db_table, "deployments_launch")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _logged(site: Site, before: datetime | None) -> Iterator[Happening]:
 
 
 def _audited(site: Site, before: datetime | None) -> Iterator[Happening]:
-    rows = AuditEntry.objects.filter(site_id=site.pk).exclude(table=Operation._meta.db_table)
+    rows = AuditEntry.objects.filter(site_id=site.pk).exclude(table__in=TOLD_OTHERWISE)
     rows = rows.filter(at__lt=before) if before else rows
     for row in rows.order_by("-number")[: SHOWN + 1]:
         url = reverse("admin:sites_auditentry_change", args=[row.pk])

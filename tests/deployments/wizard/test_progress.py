@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from deployments.models import Deployment, Launch
 from sites import tasks
-from sites.models import Operation, Site
+from sites.models import AuditEntry, Operation, Site
 from tests.deployments.wizard.conftest import PLAN, page
 from tests.factories import DeploymentFactory, LaunchFactory, OperationFactory, ResourceFactory
 
@@ -112,3 +112,11 @@ def test_a_deployment_that_failed_is_tried_again_as_a_new_one(
     running.refresh_from_db()
     assert (running.deployment, running.attempt) == (None, 2)
     run_operation.assert_called_with("deployments.advance_launch", (running.pk,))
+
+
+def test_how_far_it_is_fills_no_activity(admin_client, running):
+    Launch.objects.filter(pk=running.pk).update(state=Launch.State.DONE, launched_at=timezone.now())
+    assert AuditEntry.objects.filter(site_id=running.site.pk, table="deployments_launch").exists()
+    said = admin_client.get(reverse("admin:sites_site_activity", args=[running.site.pk]))
+    assert f"Added site {running.site.name}" in said.content.decode()
+    assert "new site" not in said.content.decode().partition('class="timeline"')[2]
