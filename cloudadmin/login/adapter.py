@@ -57,13 +57,25 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # it brings no type
         return user
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """What was done is done, whether the letter about it goes out or not."""
+        """What was done is done, whether the letter about it goes out or not. It says which
+        installation it is from by the settings: a request may be for any host."""
         if not settings.IS_MAIL_READY:
             return
+        told = {"installation": settings.CLOUDADMIN_URL, **context}
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, email, told)
         except OSError:  # SMTPException is one
             logger.exception("A letter could not be sent: %s", template_prefix)
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        told = {"username": user.get_username(), **(context or {})}
+        super().send_notification_mail(template_prefix, user, told, email)
 
     def is_safe_url(self, url: str) -> bool:
         """This host alone: among ALLOWED_HOSTS may be some that others write the pages of."""

@@ -40,7 +40,6 @@ class CountedCode:
         told = {
             "is_in": request.user.is_authenticated,
             "by_password": "password" in methods,
-            "username": self.user.get_username(),
             "browser": browser(request.headers.get("User-Agent", "")),
         }
         get_adapter().send_notification_mail("account/email/codes_guessed", self.user, told)

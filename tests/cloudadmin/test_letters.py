@@ -65,3 +65,22 @@ def test_wrong_passwords_alone_send_no_letter(client, ada):
         client.post("/login/", {"login": "ada", "password": "wrong"})
 
     assert not mail.outbox
+
+
+def test_of_a_changed_password_its_owner_is_told_which_where_and_what_to_do(client, settings):
+    settings.IS_MAIL_READY, settings.CLOUDADMIN_URL = True, "https://admin.example.com"
+    UserFactory(username="ada", email="ada@example.com")
+    client.post("/login/", {"login": "ada", "password": "secret"})
+    new = "correct horse battery"
+    form = {"oldpassword": "secret", "password1": new, "password2": new}
+    client.post("/password/change/", form, headers={"User-Agent": "Firefox <b> Linux"})
+
+    (letter,) = mail.outbox
+    assert letter.subject == "cloudadmin: Your password was changed"
+    for said in (
+        'Your password was changed. This is about your login "ada".',
+        "It was not you? Then log in, end all other sessions",
+        "- Browser: Firefox on Linux\n",
+        "cloudadmin, https://admin.example.com",
+    ):
+        assert said in letter.body
