@@ -185,6 +185,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 MFA_ADAPTER = "cloudadmin.login.adapter.SecondFactorAdapter"
 MFA_FORMS = {
+    "activate_totp": "cloudadmin.login.forms.ActivateForm",
     "authenticate": "cloudadmin.login.forms.AuthenticateForm",
     "reauthenticate": "cloudadmin.login.forms.ReauthenticateForm",
 }

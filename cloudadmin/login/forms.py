@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY as METHODS
 from allauth.account.forms import ChangePasswordForm as PasswordForm
 from allauth.core import context
 from allauth.mfa.base import forms
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
@@ -51,6 +55,16 @@ class AuthenticateForm(CountedCode, forms.AuthenticateForm):  # type: ignore[mis
 
 class ReauthenticateForm(CountedCode, forms.ReauthenticateForm):  # type: ignore[misc]
     pass
+
+
+class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """allauth makes another key whenever the page is opened, as after a question in between;
+        the one that was scanned would be good for nothing."""
+        shown = context.request.session.get(SECRET_SESSION_KEY)
+        super().__init__(*args, **kwargs)
+        if shown:
+            context.request.session[SECRET_SESSION_KEY] = self.secret = shown
 
 
 class ChangePasswordForm(PasswordForm):  # type: ignore[misc]

@@ -77,6 +77,21 @@ def test_who_can_destroy_sets_up_a_second_factor_before_anything_else(client, ad
     assert secret not in str(ada.authenticator_set.values_list("data", flat=True))
 
 
+def test_who_takes_their_time_to_set_it_up_keeps_the_key_that_their_app_has(client, ada):
+    log_in(client)
+    shown = re.compile(r'id="secret">(\w+)<')
+    (secret,) = shown.findall(client.get(SETUP).content.decode())
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time() - 400}]
+    session.save()
+
+    asked = client.post(SETUP, {"code": code(secret)})
+    assert asked.url.startswith("/reauthenticate/")
+    back = client.post(asked.url, {"password": "secret", "next": SETUP})
+    assert shown.findall(client.get(back.url).content.decode()) == [secret]
+    assert client.post(SETUP, {"code": code(secret)}).url == "/second-factor/recovery-codes/"
+
+
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.OWNER])
 def test_owners_need_one_and_operators_do_not(client, role):
     user = UserFactory(username="ada")
