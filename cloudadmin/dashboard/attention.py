@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from deployments.admin.attention import failed_deployments
 from deployments.limits import nearly_reached
+from deployments.models import Deployment
 from sites.admin.attention import failed_operations, slow_resources, waiting_operations
 from sites.admin.waits import ReadableWait, readable
 from sites.certificates import Lifetime, expiring
@@ -114,7 +115,7 @@ def _deployments(user: User) -> Group:
     )
     items = [
         Item(
-            str(row),
+            f"{row}, a preview" if row.environment == Deployment.Environment.PREVIEW else str(row),
             reverse("admin:deployments_deployment_change", args=[row.pk]),
             row.error_message or "It ended without a message.",
             row.finished_at or row.created_at,

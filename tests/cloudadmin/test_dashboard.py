@@ -71,7 +71,11 @@ def test_a_failed_deployment_needs_attention_until_a_later_one_succeeded(admin_c
     assert listed in page
     assert [line.name for line in admin_client.get(listed).context["lines"]] == [site.name]
     ended(site, 4, "success")
-    assert "Taken back." not in admin_client.get(HOME).content.decode()
+    ended(site, 5, "failure", environment="preview")
+    page = admin_client.get(HOME).content.decode()
+    assert "Taken back." not in page
+    assert f"{site} #5, a preview" in page
+    ended(site, 6, "success")
     assert admin_client.get(listed).context["lines"] == []
 
 
