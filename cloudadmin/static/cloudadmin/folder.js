@@ -53,7 +53,9 @@ const folder = (() => {
   };
   const count = (files) => `${files.toLocaleString("en")} file${files === 1 ? "" : "s"}`;
   const bytesOf = (entries) => entries.reduce((sum, { file }) => sum + file.size, 0);
-  const nameOf = ([{ path }]) => (path.includes("/") ? path.split("/")[0] : "files");
+  const nameOf = ([{ path }, ...others]) =>
+    path.includes("/") ? path.split("/")[0] : others.length ? "files" : path;
+  const PAGE = /\.html?$/i;
 
   return {
     size,
@@ -69,6 +71,12 @@ const folder = (() => {
         return "There is a .git folder in it, which would be public. Choose the folder that the build wrote, such as dist or public.";
       return "";
     },
+
+    // Of what was dropped: one file, and no folder.
+    isFile: (files, [item]) => files.length === 1 && !item?.webkitGetAsEntry?.()?.isDirectory,
+
+    // A page alone is a site of one file, which is packed as others are.
+    isPage: (files) => files.length === 1 && PAGE.test(files[0].name),
 
     told: (entries) => `${nameOf(entries)}: ${count(entries.length)}, ${size(bytesOf(entries))}`,
 

@@ -17,7 +17,7 @@
       form.addEventListener("submit", (event) => this.start(event));
       form.querySelector("[data-cancel]").addEventListener("click", (event) => this.cancel(event));
       this.folder = form.querySelector("[webkitdirectory]");
-      this.file.addEventListener("change", () => this.chose(""));
+      this.file.addEventListener("change", () => this.pick(this.file.files));
       this.folder?.addEventListener("change", () => this.take(folder.chosen(this.folder.files)));
       form.addEventListener("change", () => this.showLabel());
       this.showLabel();
@@ -29,19 +29,21 @@
       if (label) label.hidden = this.form.querySelector("[name=environment]:checked")?.value !== "preview";
     }
 
-    // An archive as it is; a folder, or files, as one archive.
+    // An archive as it is; a folder, files, or a page alone, as one archive.
     async drop({ files, items }) {
-      const [first] = items;
-      if (files.length === 1 && !first.webkitGetAsEntry?.()?.isDirectory) {
-        this.file.files = files;
-        return this.chose("");
-      }
+      if (folder.isFile(files, items)) return this.pick(files);
       this.chose("The folder is being read …");
       try {
         this.take(await folder.dropped(items));
       } catch {
         this.refuse(folder.unreadable);
       }
+    }
+
+    pick(files) {
+      if (folder.isPage(files)) return this.take(folder.chosen(files));
+      this.file.files = files;
+      this.chose("");
     }
 
     take(entries) {

@@ -1,8 +1,6 @@
 // The first screen: a folder becomes one archive here, and is sent with what was sent of it. The
 // third: what changed is said. Without this script an archive is sent as any form is.
 (() => {
-  const ARCHIVE = /\.(zip|tar|tgz|tbz2?|tar\.(gz|zst|bz2)|rar|7z|xz)$/i;
-
   class Wizard {
     constructor(form) {
       this.form = form;
@@ -15,7 +13,7 @@
       this.archive = null;
       this.file.addEventListener("change", () => {
         this.folder.value = "";
-        this.chose(this.file.files[0], this.file.files[0]?.name);
+        this.pick(this.file.files);
       });
       this.folder.addEventListener("change", () =>
         this.take(folder.chosen(this.folder.files)));
@@ -39,16 +37,20 @@
         area.classList.remove("over");
         if (this.request) return;
         this.form.querySelector("[name=source][value=files]").checked = true;
-        const [first] = event.dataTransfer.files;
-        const [entry] = event.dataTransfer.items;
-        if (event.dataTransfer.files.length === 1 && !entry.webkitGetAsEntry?.()?.isDirectory && ARCHIVE.test(first.name)) return this.chose(first, first.name);
+        const { files, items } = event.dataTransfer;
+        if (folder.isFile(files, items)) return this.pick(files);
         this.tell("The folder is being read …");
         try {
-          this.take(await folder.dropped(event.dataTransfer.items));
+          this.take(await folder.dropped(items));
         } catch {
           this.refuse(folder.unreadable);
         }
       });
+    }
+
+    pick(files) {
+      if (folder.isPage(files)) return this.take(folder.chosen(files));
+      this.chose(files[0], files[0]?.name);
     }
 
     // A folder, as one archive under its name.
