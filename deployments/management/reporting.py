@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deployments import lane
-from deployments.models import Deployment
+from deployments.models import Deployment, DeploymentEvent
 from sites.plain import plain
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class Lines(Report):
             self.logged = event.pk
             is_end = plain(self.deployment.error_message).startswith(event.text)
             if event.phase != Phase.DONE and not is_end:
-                self.write("  " + event.text.replace("\n", "\n  "))
+                self.tell(event)
+
+    def tell(self, event: DeploymentEvent) -> None:
+        self.write("  " + event.text.replace("\n", "\n  "))
 
     def say(self, place: int | None) -> None:
         before = f", {place} before it" if place else ""
@@ -73,7 +76,8 @@ class Lines(Report):
 
 
 class JsonLines(Lines):
-    """One object for each phase, and for each second of the upload."""
+    """One object for each phase, for each line of its log (with ``text``), and for each second of
+    the upload."""
 
     def __init__(self, deployment: Deployment, write: Callable[[str], Any]) -> None:
         super().__init__(deployment, write)
@@ -90,8 +94,8 @@ class JsonLines(Lines):
                 total_bytes=row.bytes_total,
             )
 
-    def tell_log(self) -> None:
-        """The phases are enough for programs; the API has the log."""
+    def tell(self, event: DeploymentEvent) -> None:
+        self._object(phase=event.phase, level=event.level, text=event.text)
 
     def say(self, place: int | None) -> None:
         self._object(**({} if place is None else {"place": place}))

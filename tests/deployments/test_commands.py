@@ -74,6 +74,9 @@ def test_a_deployment_as_lines_of_json(site, folder, monkeypatch):
     phases = [line["phase"] for line in lines[:-1]]
     assert [*dict.fromkeys(phases)] == ["upload", "index", "settle", "flip", "verify"]
     assert any(line.get("total_files") == 1 for line in lines)
+    assert {"number": 1, "phase": "upload", "level": "info"}.items() <= next(
+        line.items() for line in lines if "text" in line
+    )
     assert lines[-1]["state"] == "success"
 
 

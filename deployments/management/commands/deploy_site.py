@@ -69,7 +69,7 @@ class Command(SiteCommand):
         parser.add_argument(
             "--json-lines",
             action="store_true",
-            help="print a JSON object for each phase and second, and the result as the last one",
+            help="print a JSON object for each phase, second and log line, and the result at last",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
