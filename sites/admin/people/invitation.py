@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
@@ -71,12 +72,14 @@ def _for_somebody_new(request: HttpRequest, secret: str, row: Invitation) -> Htt
         name, password = form.cleaned_data["username"], form.cleaned_data["password1"]
         try:
             with transaction.atomic():
-                invitations.register(secret, name, password)
+                user = invitations.register(secret, name, password)
         except IntegrityError:
             form.add_error("username", "Somebody has taken this name just now; choose another.")
         else:
-            messages.success(request, f"Welcome, {name}. Log in with your new password.")
-            return redirect(settings.LOGIN_URL)
+            said = f"Welcome, {name}. You are {row.get_role_display().lower()} of {row.about} now."
+            messages.success(request, said)
+            # Who has just chosen a password need not type it again.
+            return perform_password_login(request, {"username": name}, Login(user=user))
     here = urlencode({"next": request.path})
     context = {
         "invitation": row,

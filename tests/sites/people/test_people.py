@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection, connections, transaction
@@ -17,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from cloudadmin.login.devices import cookie_of
 from sites.errors import Refused
 from sites.models import Invitation, Membership, Role, Site, Team
 from sites.people import Act, invitations, may, membership, role_of
@@ -79,7 +81,7 @@ def test_somebody_new_is_invited_and_joins(owner, team, site):
     form = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
     for name in (owner.username.upper(), "ev\u0435", "x"):
         assert new.post(link, form | {"username": name}).status_code == 200
-    assert new.post(link, form).url == reverse("account_login")
+    assert new.post(link, form).url == reverse("admin:index")
     eve = User.objects.get(username="eve")
     assert role_of(eve, site) is Role.DEPLOYER
     assert not eve.is_superuser
@@ -88,8 +90,12 @@ def test_somebody_new_is_invited_and_joins(owner, team, site):
     assert (address.email, address.verified) == ("new@example.com", False)
     assert new.get(link).status_code == 410
     assert new.post(link, form | {"username": "eve2"}).status_code == 410
+    assert Client().post(link, form | {"username": "eve2"}).status_code == 410
     assert not User.objects.filter(username="eve2").exists()
-    assert "shop" in of(eve).get(url("site_changelist")).content.decode()
+    # They are in already, on a device that is known from now on.
+    assert "shop" in new.get(url("site_changelist")).content.decode()
+    assert cookie_of(eve) in new.cookies
+    assert UserSession.objects.filter(user=eve).count() == 1
 
 
 def test_a_letter_takes_the_link_where_a_mail_server_is(owner, team, settings):
@@ -110,10 +116,8 @@ def test_a_letter_takes_the_link_where_a_mail_server_is(owner, team, settings):
 
 def test_an_owner_whose_link_was_handed_over_sets_up_a_second_factor(owner, team):
     _, secret = invitations.invite(owner, team, "new@example.com", Role.OWNER)
-    invitations.register(secret, "eve", PASSWORD)
-    eve: Any = Client()
-    form = {"login": "eve", "password": PASSWORD}
-    answer = eve.post(reverse("account_login"), form, follow=True)
+    form = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+    answer = Client().post(reverse("invitation", args=[secret]), form, follow=True)
     assert answer.status_code == 200
     assert 'id="secret"' in answer.content.decode()
 
