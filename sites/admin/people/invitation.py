@@ -79,7 +79,8 @@ def _for_somebody_new(request: HttpRequest, secret: str, row: Invitation) -> Htt
             said = f"Welcome, {name}. You are {row.get_role_display().lower()} of {row.about} now."
             messages.success(request, said)
             # Who has just chosen a password need not type it again.
-            return perform_password_login(request, {"username": name}, Login(user=user))
+            login = Login(user=user)
+            return cast("HttpResponse", perform_password_login(request, {"username": name}, login))
     here = urlencode({"next": request.path})
     context = {
         "invitation": row,
