@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 Environment = Deployment.Environment
 NO_START_PAGE = "It may be missing then: the site's address alone says that nothing is found there."
-ARCHIVES = ".zip,.tar,.tar.gz,.tgz,.tar.zst,.tar.bz2"
+# A page alone is packed by the browser (folder.js).
+ARCHIVES = ".zip,.tar,.tar.gz,.tgz,.tar.zst,.tar.bz2,.html,.htm"
 
 
 class DeployForm(SiteForm):

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sites import farewell, prospects
 from sites.provisioning import Plan
 from tests.e2e.browser import FLAGS, find_browser
-from tests.looks.rows import OWN, SHARED, Rows, furnish
+from tests.looks.rows import SHARED, Rows, furnish, made_for
 
 # Playwright has an event loop in this thread, for which Django would not ask the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def rows(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Rows:
-    planned = mock.create_autospec(prospects.plan, return_value=Plan(OWN, SHARED))
+    planned = mock.create_autospec(prospects.plan, return_value=Plan(made_for("quarry"), SHARED))
     monkeypatch.setattr(prospects, "plan", planned)
     found = mock.create_autospec(prospects.findings, return_value=())
     monkeypatch.setattr(prospects, "findings", found)

@@ -57,21 +57,24 @@ LONG_NAME = "the-longest-name-that-a-site-may-have-40"
 # As long as a domain can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 53}.example"
 
-# As the plan of a site with a domain says it; to ask AWS for it is not what is looked at.
-OWN = (
-    *(
-        Create("bucket", "bucket", "cloudadmin-quarry"),
-        Create("bucket_policy", "bucket_policy", ""),
-    ),
-    *(Create("key_value_store", "key_value_store", ""), Create("router", "function", "")),
-    Create("distribution", "distribution", "quarry", usual_wait=240),
-    Create("certificate", "certificate", "quarry.example.com", usual_wait=600),
-)
 CALLS = (
     *("s3:CreateBucket", "s3:PutBucketPolicy", "cloudfront:CreateKeyValueStore"),
     *("cloudfront:CreateFunction", "cloudfront:CreateDistribution", "acm:RequestCertificate"),
 )
+# What the account's stack has besides.
 SHARED = (Create("db_instance", "db_instance", "cloudadmin", usual_wait=400),)
+
+
+def made_for(name: str) -> tuple[Create, ...]:
+    """As the plan of a site with a domain says it; CALLS are those that make each."""
+    return (
+        Create("bucket", "bucket", f"cloudadmin-{name}"),
+        Create("bucket_policy", "bucket_policy", ""),
+        Create("key_value_store", "key_value_store", ""),
+        Create("router", "function", ""),
+        Create("distribution", "distribution", name, usual_wait=240),
+        Create("certificate", "certificate", f"{name}.example.com", usual_wait=600),
+    )
 
 
 @dataclass
@@ -284,7 +287,7 @@ def operations(rows: Rows, account: Account, sites: list[Site], now: datetime) -
         ),
         creator=rows.person,
         status=Operation.Status.IN_PROGRESS,
-        plan=Plan(OWN).as_json(),
+        plan=Plan(made_for("winery")).as_json(),
         waits=[
             {
                 "what": "certificate",
@@ -297,7 +300,7 @@ def operations(rows: Rows, account: Account, sites: list[Site], now: datetime) -
         ],
     )
     rows.keep(asked)
-    for seconds, (change, call) in enumerate(zip(OWN, CALLS, strict=True), 2):
+    for seconds, (change, call) in enumerate(zip(made_for("winery"), CALLS, strict=True), 2):
         event = OperationEventFactory(
             operation=asked,
             logical_id=change.logical_id,
