@@ -17,6 +17,7 @@ from deployments.models import DeploySettings, SitePicture
 from sites.models import Role, Site
 from tests.e2e.browser import find_browser
 from tests.factories import DeploymentFactory, SiteFactory, member
+from tests.lambda_src.counter.containers import container
 
 pytestmark = pytest.mark.django_db
 PAGE = b"""<!doctype html><body><script>
@@ -33,6 +34,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.agents: set[str] = set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -45,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.agents.add(self.headers["User-Agent"])
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
@@ -80,6 +83,8 @@ def test_a_page_is_seen_and_reaches_nothing_else(site, server, settings):
         other.shutdown()
         assert other.asked == []
     assert "/by-number" not in server.asked
+    assert {agent for agent in server.agents if "Chrome" in agent} == {browser.AGENT}
+    assert container("hit").is_bot(browser.AGENT)  # so that no picture is a visit
     row = SitePicture.objects.get()
     assert row.problem == ""
     assert bytes(row.image)[8:12] == b"WEBP"
