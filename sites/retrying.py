@@ -13,14 +13,12 @@ from sites.models import Operation, Site
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-ENDED_BADLY = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
 
 def can_retry(operation: Operation) -> bool:
     """Whether one press may ask for it again: nothing of it was forced, so its plan is judged anew,
     and no data goes."""
     return (
-        operation.status in ENDED_BADLY
+        operation.status in Operation.FAILED
         and operation.kind == Operation.Kind.PROVISION
         and operation.site_id is not None
         and not operation.force

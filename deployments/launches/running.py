@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 State, Source = Launch.State, Launch.Source
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
 
 def shown_plan(launch: Launch, plan: dict[str, Any]) -> None:
@@ -117,7 +116,7 @@ def advance(pk: int) -> None:
 def is_over(row: Launch, site: Site) -> bool:
     """Whether everything that was asked for is there."""
     last = _last_operation(site)
-    if last is not None and last.status in (*Operation.ACTIVE, *FAILED):
+    if last is not None and last.status in (*Operation.ACTIVE, *Operation.FAILED):
         return False
     deployment = deployment_of(row)
     if deployment is None:
@@ -177,7 +176,7 @@ def retry(row: Launch, user: User) -> None:
     if site is None or row.state != State.RUNNING:
         raise DeploymentRefused("There is nothing to try again.")
     last = _last_operation(site)
-    if last is not None and last.status in FAILED:
+    if last is not None and last.status in Operation.FAILED:
         with transaction.atomic():
             _provision(site, user, by_hand=row.by_hand)
     deployment = deployment_of(row)

@@ -18,7 +18,6 @@ from sites.admin.waits import by_urgency
 from sites.certificates import expiring
 from sites.models import Operation, Resource, Site
 
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 # Longer than a certificate or a distribution takes when nothing is wrong.
 LONG = timedelta(days=1)
 
@@ -34,7 +33,7 @@ class Reason(NamedTuple):
 def failed_operations() -> QuerySet[Operation]:
     """Those after which there was no other one of their site."""
     later = Operation.objects.filter(site=OuterRef("site"), pk__gt=OuterRef("pk"))
-    return Operation.objects.filter(~Exists(later), status__in=FAILED, site__isnull=False)
+    return Operation.objects.filter(~Exists(later), status__in=Operation.FAILED, site__isnull=False)
 
 
 def waiting_operations() -> QuerySet[Any]:

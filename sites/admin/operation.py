@@ -17,7 +17,6 @@ from sites.models import Operation
 from sites.people import visible
 
 PEOPLE = 200
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
 
 
 class WhoFilter(Filter):
@@ -39,7 +38,7 @@ class OperationAdmin(ListAdmin[Operation], OperationPages):
     tabs = FieldFilter(
         "status",
         Operation.Status.choices,
-        groups={"active": ("Under way", Operation.ACTIVE), "failed": ("Failed", FAILED)},
+        groups={"active": ("Under way", Operation.ACTIVE), "failed": ("Failed", Operation.FAILED)},
     )
     more_filters = (
         FieldFilter("kind", Operation.Kind.choices),

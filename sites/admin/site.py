@@ -37,8 +37,6 @@ from sites.signals import site_provisioned
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
 
 class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixin, ActivityMixin):
     actions = None
@@ -168,7 +166,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
             "running": running,
             "waits": waits,
             "is_on_you": any(wait.todo for wait in waits),
-            "explained": last if last and last.status in FAILED else None,
+            "explained": last if last and last.status in Operation.FAILED else None,
             "expiring": [Lifetime(row) for row in expiring().filter(site=site)],
             "drift_count": len(drift.of_site(site)) if site.has_drift else 0,
             "is_refreshed": running is not None,

@@ -35,6 +35,7 @@ class Operation(Leased):
         INACTIVE = "inactive", "Superseded"
 
     ACTIVE = (Status.QUEUED, Status.IN_PROGRESS)
+    FAILED = (Status.FAILURE, Status.NEEDS_ATTENTION)
 
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, related_name="operations")
     site_name = models.CharField(max_length=120, help_text="Kept when the site is gone.")

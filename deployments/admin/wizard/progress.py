@@ -28,8 +28,6 @@ from sites.waking import wake
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-FAILED = (Operation.Status.FAILURE, Operation.Status.NEEDS_ATTENTION)
-
 
 def launched(request: HttpRequest, pk: int) -> Launch:
     """One's own. Raises Http404 for any other, and for one whose site is not theirs any more."""
@@ -157,7 +155,7 @@ def _next(steps: list[Any], *, is_by_hand: bool) -> Any:
 
 
 def _failure(last: Operation | None, deployment: Deployment | None) -> str:
-    if last is not None and last.status in FAILED:
+    if last is not None and last.status in Operation.FAILED:
         return last.error_message or "It ended without a reason."
     if deployment is not None and deployment.state in Deployment.FAILED:
         return deployment.error_message or "It ended without a reason."
