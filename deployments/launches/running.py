@@ -91,7 +91,7 @@ def _provision(site: Site, user: User, *, checksum: str = "", by_hand: bool = Fa
     operation = site_operations.request(
         site, Operation.Kind.PROVISION, user, plan_checksum=checksum, by_hand=by_hand
     )
-    _wake("sites.run_operation", operation.pk)
+    wake(current_app.send_task, "sites.run_operation", (operation.pk,))
 
 
 def due() -> QuerySet[Launch]:
@@ -151,7 +151,11 @@ def _deploy(row: Launch, site: Site) -> None:
                 uploads.keep(deployment, [_sample()])
             Launch.objects.filter(pk=row.pk).update(deployment=deployment, error_message="")
             is_git = row.source == Source.GIT
-            _wake(f"deployments.{'fetch_launch' if is_git else 'deploy_upload'}", deployment.pk)
+            wake(
+                current_app.send_task,
+                f"deployments.{'fetch_launch' if is_git else 'deploy_upload'}",
+                (deployment.pk,),
+            )
     except (Refused, OSError) as error:
         Launch.objects.filter(pk=row.pk).update(error_message=_in_words(error))
 
@@ -161,13 +165,13 @@ def publish(row: Launch) -> None:
     rows = Launch.objects.filter(pk=row.pk, state=State.RUNNING, may_publish=False, deployment=None)
     if row.site is None or row.site.state != Site.State.LIVE or not rows.update(may_publish=True):
         raise DeploymentRefused("Publishing is not next, or is under way already.")
-    _wake("deployments.advance_launch", row.pk)
+    wake(current_app.send_task, "deployments.advance_launch", (row.pk,))
 
 
 def go_on(row: Launch) -> None:
     """By hand until now: the rest by itself, its publishing too."""
     Launch.objects.filter(pk=row.pk, state=State.RUNNING).update(by_hand=False)
-    _wake("deployments.advance_launch", row.pk)
+    wake(current_app.send_task, "deployments.advance_launch", (row.pk,))
 
 
 def retry(row: Launch, user: User) -> None:
@@ -184,7 +188,7 @@ def retry(row: Launch, user: User) -> None:
         Launch.objects.filter(pk=row.pk, deployment=deployment).update(
             deployment=None, attempt=row.attempt + 1, updated_at=timezone.now()
         )
-        _wake("deployments.advance_launch", row.pk)
+        wake(current_app.send_task, "deployments.advance_launch", (row.pk,))
 
 
 def _last_operation(site: Site) -> Operation | None:
@@ -204,10 +208,6 @@ def _sample() -> bytes:
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(folder, arcname="sample")
     return packed.getvalue()
-
-
-def _wake(task: str, pk: int) -> None:
-    wake(current_app.send_task, task, (pk,))
 
 
 def _in_words(error: Exception) -> str:

@@ -18,12 +18,12 @@ from deployments.admin.wizard.steps import PUBLISH, publishing, steps_of
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, Launch
 from deployments.target import address
-from sites import by_hand, tasks
+from sites import by_hand
+from sites.admin.actions import enqueue
 from sites.admin.waits import readable
 from sites.errors import Refused, for_people
 from sites.models import Operation, Site
 from sites.people import Act, may
-from sites.waking import wake
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -80,18 +80,14 @@ def _do(launch: Launch, site: Site, posted: Any, user: User) -> None:
         launches.go_on(launch)
         if operation is not None and operation.by_hand:
             by_hand.let_go(operation)
-            _wake(operation)
+            enqueue(operation)
     elif do == "step" and step == PUBLISH:
         launches.publish(launch)
     elif do == "step" and operation is not None:
         by_hand.ask(operation, step)
-        _wake(operation)
+        enqueue(operation)
     else:
         raise DeploymentRefused("That step is under way, or done already.")
-
-
-def _wake(operation: Operation) -> None:
-    wake(tasks.run_operation.delay, operation.pk)
 
 
 def _running(site: Site) -> Operation | None:
