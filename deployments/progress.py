@@ -70,6 +70,7 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
             timings=timings(deployment),
             **changes,
         )
+        _relieve_earlier(deployment, state)
         log.say(deployment, message or _ended(deployment), level=_level(state), is_end=True)
         if not deployment.is_published:
             index_rows.unname(deployment)
@@ -79,22 +80,27 @@ def end(deployment: Deployment, state: str, message: str = "", **changes: object
 
 
 def _needs_attention(deployment: Deployment, state: str) -> bool:
-    """Whether it has failed and no later one has made up for it. Earlier ones that failed need
-    nobody any more, whether this one is as they meant or has failed as well; and of a preview,
-    whose branch may be gone, once something later was published.
-    """
-    if state == State.INACTIVE:
+    """Whether it has failed and no later one has made up for it, or has failed as well."""
+    if state not in Deployment.FAILED:
         return False
-    of_site = Deployment.objects.filter(site=deployment.site)
+    later = Deployment.objects.filter(site=deployment.site, number__gt=deployment.number)
     alike = Q(environment=deployment.environment)
-    is_for_all = state == State.SUCCESS and deployment.environment == Environment.PRODUCTION
-    earlier = of_site.filter(needs_attention=True, number__lt=deployment.number)
-    (earlier if is_for_all else earlier.filter(alike)).update(needs_attention=False)
-    if state == State.SUCCESS:
-        return False
-    told = alike & Q(needs_attention=True)
+    has_failed = alike & Q(needs_attention=True)
     made_up = (alike | Q(environment=Environment.PRODUCTION)) & Q(state=State.SUCCESS)
-    return not of_site.filter(told | made_up, number__gt=deployment.number).exists()
+    return not later.filter(has_failed | made_up).exists()
+
+
+def _relieve_earlier(deployment: Deployment, state: str) -> None:
+    """Earlier ones that failed need nobody any more, whether this one is as they meant or has
+    failed as well; nor does a preview, whose branch may be gone, once something is published."""
+    if state == State.INACTIVE:
+        return
+    earlier = Deployment.objects.filter(
+        site=deployment.site, number__lt=deployment.number, needs_attention=True
+    )
+    if not (state == State.SUCCESS and deployment.environment == Environment.PRODUCTION):
+        earlier = earlier.filter(environment=deployment.environment)
+    earlier.update(needs_attention=False)
 
 
 def _ended(deployment: Deployment) -> str:

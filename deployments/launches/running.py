@@ -150,12 +150,8 @@ def _deploy(row: Launch, site: Site) -> None:
             elif row.source == Source.SAMPLE:
                 uploads.keep(deployment, [_sample()])
             Launch.objects.filter(pk=row.pk).update(deployment=deployment, error_message="")
-            is_git = row.source == Source.GIT
-            wake(
-                current_app.send_task,
-                f"deployments.{'fetch_launch' if is_git else 'deploy_upload'}",
-                (deployment.pk,),
-            )
+            task = "fetch_launch" if row.source == Source.GIT else "deploy_upload"
+            wake(current_app.send_task, f"deployments.{task}", (deployment.pk,))
     except (Refused, OSError) as error:
         Launch.objects.filter(pk=row.pk).update(error_message=_in_words(error))
 
