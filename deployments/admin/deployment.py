@@ -99,6 +99,8 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         "deployment": row,
         "shown": each,
         "word": word_for(row)[1],
+        # Of the row that is shown: it may have ended since.
+        "is_active": is_active,
         "under_way": next((item for item in line if item.row == row), None),
         "spans": phases,
         "seconds": sum(span.seconds for span in phases),

@@ -207,6 +207,8 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
         invalidations = list(asked[:INVALIDATIONS_SHOWN])
         offered = {action.slug for action in context["site_actions"]}
         failed = failed_of(site, active)
+        # What is shown as under way may have ended before the others were asked for.
+        is_active = any(row.state in Deployment.ACTIVE for row in [*rows, *active])
         return context | {
             "failed": failed,
             "told_above": [each.row.pk for each in failed],
@@ -219,7 +221,7 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
             "may_maintain": may(request.user, Act.OPERATE, site),
             "has_before": Deploy.slug in offered and has_before(site, published),
             "picture": SitePicture.objects.filter(site=site).defer("image").first(),
-            "is_refreshed": context["is_refreshed"] or bool(active or invalidations),
+            "is_refreshed": context["is_refreshed"] or is_active or bool(invalidations),
             **previews_context(site),
             **stopped_context(site),
         }

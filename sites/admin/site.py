@@ -169,7 +169,8 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
             "explained": last if last and last.status in Operation.FAILED else None,
             "expiring": [Lifetime(row) for row in expiring().filter(site=site)],
             "drift_count": len(drift.of_site(site)) if site.has_drift else 0,
-            "is_refreshed": running is not None,
+            # Its operation may have ended since the site was read.
+            "is_refreshed": running is not None or site.state in Site.CHANGING,
             "site_actions": self.offered(request, site, "change"),
             **visits_context(site),
         }

@@ -24,6 +24,8 @@ class Site(models.Model):
         FAILED = "failed", "Failed"
         DESTROYING = "destroying", "Destroying"
 
+    CHANGING = (State.PROVISIONING, State.DESTROYING)
+
     class PriceClass(models.TextChoices):
         PRICE_CLASS_100 = "PriceClass_100", "North America and Europe"
         PRICE_CLASS_200 = "PriceClass_200", "Most of the world"

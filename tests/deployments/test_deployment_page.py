@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from deployments import log, pushes, retry, tasks
+from deployments.admin import deployment as deployment_pages
+from deployments.admin import shown
 from deployments.admin.commits import commit_url
 from deployments.changes import Change, Folder, between
 from deployments.errors import DeploymentRefused
@@ -126,6 +128,25 @@ def test_where_no_files_came_the_panel_of_changed_files_goes(admin_client, site)
     assert gone not in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
     Deployment.objects.update(state="failure", finished_at=timezone.now())
     assert gone in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
+
+
+@pytest.mark.parametrize("name", ["change", "panel"])
+def test_what_ends_while_its_page_is_made_is_asked_for_again(admin_client, site, monkeypatch, name):
+    row = DeploymentFactory(site=site, state="in_progress", phase="upload")
+
+    def ended_by_then(*asked):
+        Deployment.objects.update(
+            state="failure", error_message="Disk full.", finished_at=timezone.now()
+        )
+        return shown.shown(*asked)
+
+    monkeypatch.setattr(deployment_pages, "shown", ended_by_then)
+    late = read(admin_client, page(row, name))
+    assert "Disk full." not in late
+    assert f"{page(row, 'panel')}?seen=" in late
+    now = read(admin_client, page(row, "panel"))
+    assert "Disk full." in now
+    assert "?seen=" not in now
 
 
 # --- Changed files --------------------------------------------------------------------------------

@@ -148,6 +148,12 @@ def test_the_overview_says_what_is_going_on(admin_client):
         assert said in overview
 
 
+def test_an_overview_made_while_its_operation_ended_is_asked_for_again(admin_client):
+    site = SiteFactory(state=Site.State.PROVISIONING)
+    OperationFactory(site=site, status="success")
+    assert "every 2s" in admin_client.get(page(site)).content.decode()
+
+
 def test_page_takes_the_same_queries_for_more_rows(admin_client, django_assert_num_queries):
     site = SiteFactory(live=True, serving=True)
 
