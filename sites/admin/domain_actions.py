@@ -12,15 +12,22 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from sites.admin.actions import SiteAction, SiteForm
-from sites.admin.settings import DomainField
 from sites.errors import Refused
 from sites.models import Domain, Site
+from sites.models.domain import as_typed
 from sites.signals import site_provisioned
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 NONE_SERVES = "Every domain would redirect, and none is left to redirect to. Let one of them serve."
+
+
+class DomainField(forms.CharField):
+    """As DNS reads it."""
+
+    def to_python(self, value: Any) -> str:
+        return as_typed(super().to_python(value) or "")
 
 
 class AddDomainForm(SiteForm):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from html import escape
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -239,7 +240,7 @@ class ListAdmin(ModelAdmin[Row]):
 
     def orders(self) -> set[str]:
         """What the list can be ordered by."""
-        return {column.order.removeprefix("-") for column in self._columns() if column.order}
+        return {column.order.removeprefix("-") for column in self.columns if column.order}
 
     # --- The page ---------------------------------------------------------------------------------
 
@@ -252,7 +253,6 @@ class ListAdmin(ModelAdmin[Row]):
         rows = asked.narrowed(self, self.get_queryset(request))
         page = keyset.page(rows, asked.order, asked.cursor, self.list_per_page)
         self.prepared(request, page.rows)
-        columns = self._columns()
         filters = [self._shown(request, asked, each) for each in self.filters]
         context = {
             **self.admin_site.each_context(request),
@@ -260,8 +260,8 @@ class ListAdmin(ModelAdmin[Row]):
             "opts": self.opts,
             "asked": asked,
             "page": page,
-            "headers": [self._header(column, asked) for column in columns],
-            "lines": [self._line(row, columns) for row in page.rows],
+            "headers": [self._header(column, asked) for column in self.columns],
+            "lines": [self._line(row) for row in page.rows],
             "tabs": filters[0] if self.tabs else None,
             "filters": filters[1 if self.tabs else 0 :],
             "total": self._total(request, asked, filters),
@@ -274,7 +274,8 @@ class ListAdmin(ModelAdmin[Row]):
         }
         return TemplateResponse(request, self.list_template, context)
 
-    def _columns(self) -> list[Column]:
+    @cached_property
+    def columns(self) -> list[Column]:
         return [self._column(str(name)) for name in self.list_display]
 
     def _column(self, name: str) -> Column:
@@ -298,11 +299,11 @@ class ListAdmin(ModelAdmin[Row]):
             return Header(column.title, asked.url(sort=order), "descending")
         return Header(column.title, asked.url(sort=f"-{order}"), "ascending")
 
-    def _line(self, row: Any, columns: list[Column]) -> Line:
-        values = [column.shown(row) for column in columns]
+    def _line(self, row: Any) -> Line:
+        values = [column.shown(row) for column in self.columns]
         cells = [
             (column, column.empty if value in (None, "") else value)
-            for column, value in zip(columns, values, strict=True)
+            for column, value in zip(self.columns, values, strict=True)
         ]
         return Line(row.pk, str(row), self.row_url(row), cells[0][1], cells[1:])
 

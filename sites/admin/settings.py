@@ -10,7 +10,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sites.models import Site, Team
-from sites.models.domain import as_typed
 
 if TYPE_CHECKING:
     Settings = forms.ModelForm[Site]
@@ -47,13 +46,6 @@ class SettingsForm(Settings):
         team: Any = self.fields.get("team")
         if team is not None:
             team.queryset |= Team.objects.filter(pk=self.instance.team_id or 0)
-
-
-class DomainField(forms.CharField):
-    """As DNS reads it."""
-
-    def to_python(self, value: Any) -> str:
-        return as_typed(super().to_python(value) or "")
 
 
 def what_aws_needs(form: Any) -> SafeString | str:
