@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from deployments import launches
+from deployments.admin.deploy import ALLOWED, ARCHIVES, NO_START_PAGE
 from deployments.admin.shown import refused_paths
 from deployments.admin.wizard.forms import DraftForm, in_dns, wrong_with_name
 from deployments.admin.wizard.frame import screen
@@ -22,6 +23,7 @@ from deployments.errors import DeploymentRefused
 from deployments.models import Launch
 from deployments.source import SourceRefused
 from deployments.source.rules import LIMITS
+from deployments.source.tree import START_PAGE
 from sites.errors import Refused, for_people
 from sites.models import Account
 from sites.people import Act, may
@@ -172,6 +174,7 @@ def _first_screen(
         elif _misses_files(launch):
             problems["file"] = "Choose a folder or an archive, or drop one here."
     values = launch or Launch(source=Launch.Source.FILES)
+    refused = refused_paths(values.refused)
     return screen(
         request,
         1,
@@ -180,7 +183,9 @@ def _first_screen(
         values=values,
         form=form,
         problems=problems,
-        allow="\n".join(refused_paths(values.refused)),
+        archives=ARCHIVES,
+        allow="\n".join(refused),
+        allow_said=NO_START_PAGE if refused == [START_PAGE] else ALLOWED,
         limits=LIMITS,
         action=reverse("new-site-draft", args=[launch.pk]) if launch else reverse("new-site"),
         **context,
