@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from django.db import transaction
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from deployments import edge_rules, publish
+from deployments import publish
+from deployments.edge import edge_rules
 from deployments.errors import DeploymentRefused
 from deployments.models import DeploySettings, EdgeIndex
 from deployments.source.rules import RESERVED

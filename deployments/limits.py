@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from deployments.invalidation_ledger import FREE, ledgers, priced
+from deployments.invalidations.ledger import FREE, ledgers, priced
 from deployments.models import EdgeIndex
 from sites.models import Account, Site
 

@@ -21,18 +21,19 @@ from weakref import WeakValueDictionary
 
 import zstandard
 
-from deployments import headers as header_files
-from deployments import injection, rule_files
-from deployments import redirects as redirect_files
-from deployments.caching import cache_control
-from deployments.caching import survives as survives
-from deployments.content_types import content_type
-from deployments.headers import Rules
-from deployments.redirects import Redirect
+from deployments import rule_files
+from deployments.files import injection
+from deployments.files.caching import cache_control
+from deployments.files.caching import survives as survives
+from deployments.files.content_types import content_type
+from deployments.rule_files import headers as header_files
+from deployments.rule_files import redirects as redirect_files
+from deployments.rule_files.headers import Rules
+from deployments.rule_files.redirects import Redirect
 from deployments.source.tree import File, files_of, read
 
 if TYPE_CHECKING:
-    from deployments.stat_cache import StatCache
+    from deployments.files.stat_cache import StatCache
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

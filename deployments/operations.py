@@ -19,8 +19,9 @@ from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, Clients
-from deployments import lane, log, previews, publish, room, salvage, steps
-from deployments.edge_index import DigestCollision, IndexFull
+from deployments import lane, log, previews, publish, salvage, steps
+from deployments.edge import room
+from deployments.edge.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
 from deployments.models import Deployment, DeploymentEvent, Event

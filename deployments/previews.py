@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from deployments import access, index_rows, publish
+from deployments import access, publish
+from deployments.edge import index_rows
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.preview_names import hosts_of, label_of, own_label

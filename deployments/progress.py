@@ -16,7 +16,8 @@ from django.db.models import Q
 from django.template.defaultfilters import filesizeformat, pluralize
 from django.utils import timezone
 
-from deployments import index_rows, log
+from deployments import log
+from deployments.edge import index_rows
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, DeploymentEvent, EdgeIndex, Event
 from deployments.signals import deployment_changed

@@ -9,7 +9,8 @@ from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
-from deployments import heads, index_rows, log
+from deployments import log
+from deployments.edge import heads, index_rows
 from deployments.manifest import Manifest, object_key
 from deployments.models import Deployment, EdgeIndex
 from sites.waking import wake

@@ -23,7 +23,8 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from deployments import access, edge_index, head_rules, index_rows
+from deployments import access
+from deployments.edge import edge_index, head_rules, index_rows
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest, object_key
 from deployments.models import Deployment, DeploymentEvent, EdgeIndex, IndexBucket

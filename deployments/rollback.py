@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError
-from deployments import index_rows, lane, log, operations, publish, verification
+from deployments import lane, log, operations, publish
+from deployments.edge import index_rows, verification
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment
 from deployments.progress import deciding

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
-from deployments import index_rows, lane, log, previews, publish, verification
+from deployments import lane, log, previews, publish
 from deployments import manifest as manifests
+from deployments.edge import index_rows, verification
 from deployments.manifest import Manifest
 from deployments.models import Deployment, DeploymentEvent
 from deployments.progress import CANCELLED, deciding, end, move

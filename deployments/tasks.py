@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from deployments import (
-    invalidation_rows,
+    invalidations,
     launches,
     notifications,
     operations,
@@ -66,14 +66,14 @@ def write_head(pk: int) -> None:
 
 @shared_task(name="deployments.send_invalidation")
 def send_invalidation(pk: int) -> None:
-    pause = invalidation_rows.advance(pk)
+    pause = invalidations.advance(pk)
     if pause is not None:
         send_invalidation.apply_async((pk,), countdown=pause)
 
 
 @shared_task(name="deployments.poll_invalidations")
 def poll_invalidations() -> None:
-    for pk in invalidation_rows.due():
+    for pk in invalidations.due():
         send_invalidation.delay(pk)
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from deployments import injection
-from deployments.headers import METADATA
+from deployments.files import injection
 from deployments.manifest import Entry, object_key
 from deployments.puts import Put, Puts
+from deployments.rule_files.headers import METADATA
 from deployments.source.tree import read
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from deployments import attempts, injection, log, operations
+from deployments import attempts, log, operations
 from deployments import manifest as manifests
+from deployments.files import injection
 from deployments.models import Deployment, DeploymentEvent
 from deployments.source import SourceRefused
 from deployments.source.opening import open_source

@@ -19,10 +19,10 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from deployments import invalidation_rows, tasks
+from deployments import invalidations, tasks
 from deployments.errors import DeploymentRefused
-from deployments.invalidation_ledger import FREE, Ledger, ledger, ledgers, priced
-from deployments.invalidation_rows import Plan, waits_for
+from deployments.invalidations import Plan, waits_for
+from deployments.invalidations.ledger import FREE, Ledger, ledger, ledgers, priced
 from deployments.models import Invalidation
 from deployments.target import target_of
 from sites.admin.base import HistoryAdmin, ago, badge, shortened
@@ -226,7 +226,7 @@ def _under_way(request: HttpRequest, site: Site) -> dict[str, Any]:
         "facts": facts(found),
         "under_way": under_way[:UNDER_WAY_SHOWN],
         "has_more": len(under_way) > UNDER_WAY_SHOWN,
-        "usual": invalidation_rows.usual_seconds(site.account),
+        "usual": invalidations.usual_seconds(site.account),
         "page": page,
         "history": [(row, _took(row), together.get(row.pk)) for row in shown],
     }
@@ -262,7 +262,7 @@ def _planned(site: Site, form: PlanForm) -> Plan | None:
         return None
     try:
         with for_people():
-            return invalidation_rows.plan(site, form.cleaned_data["paths"])
+            return invalidations.plan(site, form.cleaned_data["paths"])
     except ValueError as error:
         form.add_error("paths", str(error))
     except Refused as refused:
@@ -278,6 +278,6 @@ def _is_sent(form: PlanForm, plan: Plan) -> bool:
 
 def _send(site: Site, plan: Plan, user: User) -> Invalidation:
     with transaction.atomic():
-        row = invalidation_rows.request(site, list(plan.asked), user)
+        row = invalidations.request(site, list(plan.asked), user)
         wake(tasks.send_invalidation.delay, row.pk)
     return row

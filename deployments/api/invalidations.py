@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Path, Router, Status
 
-from deployments import invalidation_rows, tasks
+from deployments import invalidations, tasks
 from deployments.api.access import site_of
 from deployments.api.problems import ApiError, NotFound, refusals
 from deployments.api.schemas import InvalidationOut, PathsIn
@@ -45,7 +45,7 @@ def invalidate(request: HttpRequest, site: str, body: PathsIn) -> Status[Invalid
     """Have paths asked for anew, as in `/data/*`. Deployments never need it. Scope: deploy."""
     row = site_of(request, site, Scope.DEPLOY)
     try:
-        invalidation = invalidation_rows.request(row, body.paths)
+        invalidation = invalidations.request(row, body.paths)
     except ValueError as error:
         raise ApiError(422, str(error)) from error
     wake(tasks.send_invalidation.delay, invalidation.pk)

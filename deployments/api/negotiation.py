@@ -16,15 +16,17 @@ from operator import itemgetter
 from django.utils import timezone
 
 from cloudadmin.aws import Clients
-from deployments import headers, injection, operations, redirects
+from deployments import operations
 from deployments.api import arrivals
 from deployments.api.schemas import FileIn, ManifestIn
-from deployments.caching import cache_control
-from deployments.content_types import content_type
 from deployments.errors import DeploymentRefused
+from deployments.files import injection
+from deployments.files.caching import cache_control
+from deployments.files.content_types import content_type
 from deployments.manifest import Entry, Manifest, object_key
 from deployments.models import Deployment
 from deployments.progress import deciding
+from deployments.rule_files import headers, redirects
 from deployments.source import SourceRefused
 from deployments.source.rules import Entries
 from deployments.source.secrets import judge_secrecy

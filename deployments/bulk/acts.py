@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from deployments import access, invalidation_rows, lane
+from deployments import access, invalidations, lane
 from deployments.models import BulkItem, DeploySettings, Launch
 from sites import drift, drift_checks, operations
 from sites.errors import Refused
@@ -147,7 +147,7 @@ class Invalidate(BulkAct):
         return _not_live(site)
 
     def do(self, site: Site, options: dict[str, Any], item: BulkItem, user: User) -> Outcome:
-        row = invalidation_rows.request(site, ["/*"], user)
+        row = invalidations.request(site, ["/*"], user)
         return Outcome("Asked for.", wake=("deployments.send_invalidation", row.pk))
 
 

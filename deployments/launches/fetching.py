@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from deployments import attempts, injection, operations
+from deployments import attempts, operations
 from deployments import manifest as manifests
+from deployments.files import injection
 from deployments.models import Deployment, Launch
 from deployments.source.opening import open_source
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from deployments import attempts, injection, log, operations
+from deployments import attempts, log, operations
 from deployments import manifest as manifests
 from deployments.attempts import Superfluous
+from deployments.files import injection
 from deployments.models import Deployment, DeploymentEvent, Repository
 from deployments.progress import CANCELLED
 from deployments.pushes import branches

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TypeVar
 
 from deployments import manifest
-from deployments.edge_index import Index, append, digest, head
+from deployments.edge.edge_index import Index, append, digest, head
 from localcloud.function_runtime import FunctionRuntime
 from tests.bench import tree
 from tests.bench.table import Row

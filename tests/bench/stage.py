@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deployments.files.stat_cache import StatCache
 from deployments.manifest import Manifest, build
-from deployments.stat_cache import StatCache
 from deployments.upload import upload
 
 

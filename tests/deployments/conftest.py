@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from deployments import access, operations, rollback, verification
+from deployments import access, operations, rollback
 from deployments import manifest as manifests
+from deployments.edge import verification
 from deployments.models import Deployment
 from sites.models import Site
 from tests.deployments.receiver import Receiver, receiving

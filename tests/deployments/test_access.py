@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudadmin.aws import Clients
-from deployments import access, head_rules, index_rows, publish
+from deployments import access, publish
+from deployments.edge import head_rules, index_rows
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import DeploySettings, EdgeIndex
-from deployments.redirects import Redirect
+from deployments.rule_files.redirects import Redirect
 from deployments.target import target_of
 from sites.models import Site
 from tests.deployments.store import Store

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from deployments import tasks
-from deployments.invalidation_ledger import FREE
+from deployments.invalidations.ledger import FREE
 from deployments.manifest import Entry, Manifest
 from deployments.models import Invalidation
 from sites.models import Role, Site

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.edge_index import MAX_RELEASE, release_key
+from deployments.edge.edge_index import MAX_RELEASE, release_key
 from localcloud.function_runtime import FunctionRuntime
 from sites.provisioning.package import script
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from deployments import lane, operations, steps
-from deployments.injection import SNIPPET
+from deployments.files.injection import SNIPPET
 from deployments.management import reporting
 from deployments.management.commands import deploy_site
 from deployments.manifest import object_key

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments import edge_rules
-from deployments.edge_index import Index, append, head, head_key, release_key
-from deployments.redirects import parse
+from deployments.edge import edge_rules
+from deployments.edge.edge_index import Index, append, head, head_key, release_key
+from deployments.rule_files.redirects import parse
 from sites import provisioning
 from sites.stacks import edge_code
 from tests.localcloud.conftest import LocalCloud, eventually

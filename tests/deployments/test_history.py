@@ -25,11 +25,12 @@ from hypothesis.stateful import (
 )
 
 from cloudadmin.aws import Clients
-from deployments import access, index_rows, operations, previews, publish, retention
+from deployments import access, operations, previews, publish, retention
+from deployments.edge import index_rows
 from deployments.manifest import Entry, Manifest, survives
 from deployments.models import Deployment, DeploySettings, EdgeIndex
 from deployments.preview_names import own_label
-from deployments.redirects import Redirect
+from deployments.rule_files.redirects import Redirect
 from deployments.target import target_of
 from localcloud.function_runtime import FunctionRuntime
 from tests.deployments.store import Store

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from cloudadmin.aws import ClientError
-from deployments import invalidation_rows
+from deployments.invalidations import running
 from deployments.management.commands import invalidate_site
 from deployments.manifest import Entry, Manifest
 from deployments.models import Invalidation
@@ -45,7 +45,7 @@ class CloudFront:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(invalidation_rows, "GATHERED", timedelta(0))
+    monkeypatch.setattr(running, "GATHERED", timedelta(0))
     return SiteFactory(live=True, serving=True)
 
 
@@ -53,7 +53,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 def answers(monkeypatch: pytest.MonkeyPatch, site: Site) -> CloudFront:
     cloudfront = CloudFront("InProgress")
     clients = SimpleNamespace(cloudfront=cloudfront)
-    monkeypatch.setattr(invalidation_rows, "clients_for", lambda account: clients)
+    monkeypatch.setattr(running, "clients_for", lambda account: clients)
     monkeypatch.setattr(invalidate_site, "LOOK_AGAIN_SECONDS", 0.001)
     return cloudfront
 
@@ -157,15 +157,15 @@ def test_twenty_at_once_are_all_completed_within_the_quotas(site, slow, settings
     slow.invalidate(*(f"/theirs/{n}/*" for n in range(10)))
     seen = set()
     for n in range(20):
-        row = invalidation_rows.request(site, [f"/{n}/*"])
-        invalidation_rows.advance(row.pk)
+        row = running.request(site, [f"/{n}/*"])
+        running.advance(row.pk)
     deadline = time.monotonic() + 20
-    while due := invalidation_rows.due():
+    while due := running.due():
         assert time.monotonic() < deadline, list(Invalidation.objects.values())
         for pk in due:
-            invalidation_rows.advance(pk)
+            running.advance(pk)
         active = Invalidation.objects.filter(status__in=Invalidation.ACTIVE)
-        seen |= {invalidation_rows.waits_for(each)[:10] for each in active}
+        seen |= {running.waits_for(each)[:10] for each in active}
     assert "CloudFront" in seen
     merged = Invalidation.objects.filter(status=Status.MERGED)
     sent = Invalidation.objects.filter(status=Status.COMPLETED, completed_at__gt=F("submitted_at"))

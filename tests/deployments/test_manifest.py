@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obstore import put
 
-from deployments.caching import (
+from deployments.files.caching import (
     IMMUTABLE,
     REVALIDATED,
     cache_control,
     is_fingerprinted,
     survives,
 )
-from deployments.content_types import content_type
+from deployments.files.content_types import content_type
+from deployments.files.stat_cache import StatCache
 from deployments.manifest import Entry, Manifest, build, diff, object_key
 from deployments.manifest import _alive as manifests_alive
-from deployments.redirects import Redirect
+from deployments.rule_files.redirects import Redirect
 from deployments.source import SourceRefused
 from deployments.source.tree import packed
-from deployments.stat_cache import StatCache
 
 headers = st.lists(
     st.sampled_from([("x-a", "1"), ("x-b", "ü"), ("content-language", "de")]), unique=True

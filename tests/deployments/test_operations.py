@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError
-from deployments import edge_index, operations, progress, steps
+from deployments import operations, progress, steps
+from deployments.edge import edge_index
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, Event
 from deployments.publish import manifest_of

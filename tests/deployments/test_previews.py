@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudadmin.aws import Clients
-from deployments import access, index_rows, previews
+from deployments import access, previews
+from deployments.edge import index_rows
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
 from deployments.models import Deployment, EdgeIndex

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deployments import edge_rules
-from deployments.edge_index import MAX_VALUE, Index, append, head
-from deployments.edge_rules import FORM, RuleSet, RulesRefused, protection
-from deployments.redirects import parse
+from deployments.edge import edge_rules
+from deployments.edge.edge_index import MAX_VALUE, Index, append, head
+from deployments.edge.edge_rules import FORM, RuleSet, RulesRefused, protection
+from deployments.rule_files.redirects import parse
 from localcloud.function_runtime import FunctionError
 from tests.deployments.test_router import answer, request, with_fields
 

@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError
-from deployments import index_rows, lane, operations, publish, steps
+from deployments import lane, operations, publish, steps
+from deployments.edge import index_rows
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex
 from deployments.rollback import rollback, sites_with_unwritten_head, write_head

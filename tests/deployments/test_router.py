@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.edge_index import Index, append, head
+from deployments.edge.edge_index import Index, append, head
 from localcloud.function_runtime import FunctionError, FunctionRuntime
 from sites.provisioning.package import PackageError, script
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deployments.edge_index import Index, append, head
+from deployments.edge.edge_index import Index, append, head
 from localcloud.function_runtime import FunctionRuntime
 from tests.deployments.test_router import CODE, FILES, request
 

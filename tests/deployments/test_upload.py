@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 
 from cloudadmin.aws import BucketAddress
 from deployments import upload as uploading
-from deployments.injection import inject
+from deployments.files.injection import inject
 from deployments.manifest import Entry, build, object_key
 from deployments.puts import Put, Refusal
 from deployments.upload import (

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from deployments import operations, uploads
-from deployments.injection import SNIPPET
+from deployments.files.injection import SNIPPET
 from deployments.models import Deployment
 from sites.models import Site
 from tests.deployments.arrivals import received

@@ -13,14 +13,15 @@ from django.db import connection
 from obstore.store import MemoryStore
 
 from cloudadmin.aws import ClientError
-from deployments import edge_index, operations
-from deployments.injection import inject
+from deployments import operations
+from deployments.edge import edge_index
+from deployments.edge.verification import Expected, Mismatch
+from deployments.files.injection import inject
 from deployments.manifest import Entry, object_key
 from deployments.models import Deployment
 from deployments.publish import manifest_of
 from deployments.target import Target, target_of
 from deployments.upload import Uploaded
-from deployments.verification import Expected, Mismatch
 from sites.models import Site
 from tests.fakes import Killed
 

@@ -11,7 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from deployments import injection, lane, manifest, publish
+from deployments import lane, manifest, publish
+from deployments.files import injection
 from sites import operations
 from sites.management.command import SiteCommand
 from sites.models import Site

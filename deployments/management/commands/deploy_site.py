@@ -10,15 +10,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from deployments import injection, operations, previews, stat_cache
 from deployments import manifest as manifests
+from deployments import operations, previews
+from deployments.files import injection, stat_cache
+from deployments.files.stat_cache import StatCache
 from deployments.management.reporting import Report, report_on
 from deployments.manifest import Manifest
 from deployments.models import Deployment
 from deployments.source import SourceRefused
 from deployments.source.opening import Opened, open_source
 from deployments.source.secrets import JUDGES
-from deployments.stat_cache import StatCache
 from deployments.target import address
 from deployments.upload import UploadError
 from sites.access import clients_for

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from deployments import invalidation_rows
-from deployments.invalidation_ledger import priced
-from deployments.invalidation_rows import Plan
+from deployments import invalidations
+from deployments.invalidations import Plan
+from deployments.invalidations.ledger import priced
 from deployments.models import Invalidation
 from sites.management.command import TRY_AGAIN_LATER, SiteCommand
 
@@ -38,10 +38,10 @@ class Command(SiteCommand):
         site = self.site(options["name"])
         try:
             if options["plan"]:
-                plan = invalidation_rows.plan(site, options["paths"])
+                plan = invalidations.plan(site, options["paths"])
                 self.stdout.write(json.dumps(_plan(plan)) if options["json"] else _said(plan))
                 return
-            row = invalidation_rows.request(site, options["paths"])
+            row = invalidations.request(site, options["paths"])
         except ValueError as error:
             raise CommandError(str(error)) from error
         row = self._followed(row, options["wait"], quiet=options["json"])
@@ -54,7 +54,7 @@ class Command(SiteCommand):
         if options["wait"] and row.status in Invalidation.ACTIVE:
             raise CommandError(
                 f"Not completed within {WAIT_SECONDS} seconds; it goes on by itself. "
-                f"{invalidation_rows.waits_for(row)}",
+                f"{invalidations.waits_for(row)}",
                 returncode=TRY_AGAIN_LATER,
             )
 
@@ -63,10 +63,10 @@ class Command(SiteCommand):
         deadline = time.monotonic() + (WAIT_SECONDS if wait else SEND_SECONDS)
         told = ""
         while row.status in Invalidation.ACTIVE and time.monotonic() < deadline:
-            pause = invalidation_rows.advance(row.pk)
+            pause = invalidations.advance(row.pk)
             row.refresh_from_db()
             row = row.merged_into or row
-            waits_for = invalidation_rows.waits_for(row)
+            waits_for = invalidations.waits_for(row)
             if not quiet and waits_for not in ("", told):
                 self.stderr.write(waits_for)
                 told = waits_for
@@ -83,7 +83,7 @@ def _row(row: Invalidation) -> dict[str, Any]:
         "invalidation_id": row.invalidation_id,
         "status": row.status,
         "paths": row.paths,
-        "waits_for": invalidation_rows.waits_for(row),
+        "waits_for": invalidations.waits_for(row),
         "error": row.error_message if row.status == Status.FAILURE else "",
     }
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from deployments import manifest as manifests
 from deployments import operations, pushes, tasks
-from deployments.injection import SNIPPET
+from deployments.files.injection import SNIPPET
 from deployments.models import Delivery, Deployment, Message
 from deployments.pushes import branches
 from deployments.source.opening import open_source

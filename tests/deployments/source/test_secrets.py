@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.files.stat_cache import StatCache
 from deployments.manifest import build
 from deployments.source import secrets
 from deployments.source.opening import open_source
-from deployments.stat_cache import StatCache
 from tests.deployments.source.trees import SITE, folder, opened_files, refusal
 
 chance = random.Random(4)

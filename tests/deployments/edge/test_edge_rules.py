@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments import edge_rules
-from deployments.edge_index import MAX_VALUE, Index, append, head
-from deployments.edge_rules import RuleSet, RulesRefused
-from deployments.redirects import Redirect, parse
+from deployments.edge import edge_rules
+from deployments.edge.edge_index import MAX_VALUE, Index, append, head
+from deployments.edge.edge_rules import RuleSet, RulesRefused
+from deployments.rule_files.redirects import Redirect, parse
 from tests.deployments.test_router import answer, request, with_fields
 
 FILES = ("index.html", "404.html", "a.html", "b/index.html", "b/c.txt", "app.js", "x y.html")

@@ -21,8 +21,8 @@ from django.utils import timezone
 
 from cloudadmin.aws import BotoCoreError, ClientError, error_code, is_permanent
 from deployments.errors import DeploymentRefused
-from deployments.invalidation import Taken, cover, normalized, taken, wildcards
-from deployments.invalidation_ledger import Ledger, ledger
+from deployments.invalidations.ledger import Ledger, ledger
+from deployments.invalidations.paths import Taken, cover, normalized, taken, wildcards
 from deployments.manifest import Manifest
 from deployments.models import Deployment, Invalidation
 from deployments.progress import deciding

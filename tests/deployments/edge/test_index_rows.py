@@ -9,15 +9,8 @@ import pytest
 from django.db import connection
 
 from cloudadmin.aws import Clients
-from deployments import (
-    access,
-    edge_index,
-    index_rows,
-    index_shape,
-    operations,
-    publish,
-    room,
-)
+from deployments import access, operations, publish
+from deployments.edge import edge_index, index_rows, index_shape, room
 from deployments.errors import DeploymentRefused
 from deployments.models import Deployment, EdgeIndex, IndexBucket
 from deployments.rollback import rollback

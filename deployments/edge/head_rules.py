@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils import timezone
 
-from deployments import edge_rules
+from deployments.edge import edge_rules
 
 if TYPE_CHECKING:
-    from deployments.edge_rules import RuleSet
+    from deployments.edge.edge_rules import RuleSet
     from deployments.models import EdgeIndex
-    from deployments.redirects import Redirect
+    from deployments.rule_files.redirects import Redirect
 
 # A point of presence may have the head before for a while, and what that needs stays as long.
 KEPT = timedelta(hours=1)

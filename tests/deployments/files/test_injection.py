@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deployments import stat_cache
-from deployments.injection import CHANGES, LARGEST, SNIPPET, inject, is_page
+from deployments.files import stat_cache
+from deployments.files.injection import CHANGES, LARGEST, SNIPPET, inject, is_page
 from deployments.manifest import build
 
 S = SNIPPET.decode()

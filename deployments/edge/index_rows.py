@@ -16,9 +16,9 @@ from django.db.models import Max
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError, Clients, error_code
-from deployments import edge_index, head_rules, index_shape
+from deployments.edge import edge_index, head_rules, index_shape
+from deployments.edge.head_rules import is_preview, release_of
 from deployments.errors import DeploymentRefused
-from deployments.head_rules import is_preview, release_of
 from deployments.manifest import Manifest, survives
 from deployments.models import Deployment, EdgeIndex, IndexBucket
 from deployments.preview_names import own_label

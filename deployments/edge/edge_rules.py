@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from deployments.edge_index import MAX_VALUE, bucket_of, digest
+from deployments.edge.edge_index import MAX_VALUE, bucket_of, digest
 from deployments.errors import DeploymentRefused
-from deployments.redirects import Redirect
+from deployments.rule_files.redirects import Redirect
 
 # What one request reads at most.
 MAX_CHUNKS = 8

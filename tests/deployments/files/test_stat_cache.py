@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from deployments import stat_cache
+from deployments.files import stat_cache
+from deployments.files.stat_cache import MAX_CACHES, StatCache
 from deployments.source.tree import STAT, packed
-from deployments.stat_cache import MAX_CACHES, StatCache
 
 SECOND = 1_000_000_000
 NAMES = ["index.html", "a/ü.css", "\udcff.js"]

@@ -1,4 +1,8 @@
-"""Text files of rules that a build writes beside its pages: read line by line, refused by line."""
+"""Text files of rules that a build writes beside its pages: read line by line, refused by line.
+
+headers    ``_headers``
+redirects  ``_redirects``
+"""
 
 from __future__ import annotations
 

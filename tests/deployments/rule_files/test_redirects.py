@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.redirects import STATUSES, Redirect, parse
+from deployments.rule_files.redirects import STATUSES, Redirect, parse
 from deployments.source import SourceRefused
 
 FOLLOWED = {

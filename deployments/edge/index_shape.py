@@ -16,7 +16,7 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from deployments import edge_index
+from deployments.edge import edge_index
 
 if TYPE_CHECKING:
     from deployments.models import EdgeIndex

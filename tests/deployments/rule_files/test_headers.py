@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.headers import MAX_METADATA, Applied, parse, to_metadata
+from deployments.rule_files.headers import MAX_METADATA, Applied, parse, to_metadata
 from deployments.source import SourceRefused
 
 EXAMPLE = """\

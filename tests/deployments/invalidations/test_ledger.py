@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.invalidation_ledger import FREE, PRICE, Ledger, ledger, ledgers, priced
+from deployments.invalidations.ledger import FREE, PRICE, Ledger, ledger, ledgers, priced
 from deployments.models import Invalidation
 from sites.models import Account
 from tests.factories import AccountFactory, InvalidationFactory, SiteFactory

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Max
 
-from deployments import edge_index, index_shape
-from deployments.edge_index import DigestCollision, IndexFull
+from deployments.edge import edge_index, index_shape
+from deployments.edge.edge_index import DigestCollision, IndexFull
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Manifest
 from deployments.models import Deployment, EdgeIndex

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from deployments.content_types import suffix_of
+from deployments.files.content_types import suffix_of
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 # Safe although the edge keeps it for a year: the address that it caches holds the object's hash.

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from deployments import edge_index
-from deployments.edge_index import (
+from deployments.edge import edge_index
+from deployments.edge.edge_index import (
     MAX_STORE,
     MAX_VALUE,
     DigestCollision,
@@ -31,7 +31,7 @@ from deployments.edge_index import (
 )
 from localcloud.function_runtime import FunctionRuntime
 
-ROUTER = (Path(__file__).parents[2] / "lambda_src/router/router.js").read_text()
+ROUTER = (Path(__file__).parents[3] / "lambda_src/router/router.js").read_text()
 HOST = "example.com"
 # No path of the pool is another one's clean address, so each has one answer.
 PATHS = [f"{folder}page-{n}.css" for folder in ("", "a/", "ü b/") for n in range(16)]

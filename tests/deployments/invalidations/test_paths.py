@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.invalidation import (
+from deployments.invalidations.paths import (
     EXAMPLES,
     MAX_LENGTH,
     Taken,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from deployments import edge_index, edge_rules, head_rules, index_shape
-from deployments.head_rules import PREVIEW, is_preview
+from deployments.edge import edge_index, edge_rules, head_rules, index_shape
+from deployments.edge.head_rules import PREVIEW, is_preview
 from deployments.models import Deployment, DeploySettings, EdgeIndex
 from deployments.preview_names import hosts_of
 from deployments.target import Target, target_of

@@ -11,12 +11,12 @@ from threading import Thread
 
 import pytest
 
-from deployments import verification
+from deployments.edge import verification
+from deployments.edge.verification import Expected, check, expected, url_path
 from deployments.manifest import Entry, Manifest
 from deployments.models import DeploySettings
-from deployments.redirects import Redirect
+from deployments.rule_files.redirects import Redirect
 from deployments.target import Target
-from deployments.verification import Expected, check, expected, url_path
 from sites.models import Site
 from tests.factories import SiteFactory
 

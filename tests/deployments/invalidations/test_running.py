@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudadmin.aws import ClientError
-from deployments import invalidation_rows, tasks
-from deployments.invalidation import covers
-from deployments.invalidation_rows import MAX_WILDCARDS, advance, due, request
+from deployments import tasks
+from deployments.invalidations import running
+from deployments.invalidations.paths import covers
+from deployments.invalidations.running import MAX_WILDCARDS, advance, due, request
 from deployments.manifest import Entry, Manifest
 from deployments.models import Invalidation
 from localcloud.physics.invalidations import Batch, Invalidations
@@ -79,7 +80,7 @@ def refused(code: str, status: int = 400) -> ClientError:
 def cloudfront(monkeypatch: pytest.MonkeyPatch) -> CloudFront:
     cloudfront = CloudFront()
     clients = SimpleNamespace(cloudfront=cloudfront)
-    monkeypatch.setattr(invalidation_rows, "clients_for", lambda account: clients)
+    monkeypatch.setattr(running, "clients_for", lambda account: clients)
     return cloudfront
 
 
@@ -107,7 +108,7 @@ def test_what_is_asked_within_seconds_is_sent_as_one(site, cloudfront):
     rows = [asked(site, f"/data/{n}.json", age=timedelta(0)) for n in range(4)]
     pause = advance(rows[2].pk)
     assert pause is not None
-    assert 0 < pause <= invalidation_rows.GATHERED.total_seconds()
+    assert 0 < pause <= running.GATHERED.total_seconds()
     assert not cloudfront.calls
     Invalidation.objects.update(created_at=timezone.now() - LATER)
     assert advance(rows[2].pk) is None
@@ -150,7 +151,7 @@ def test_what_has_no_room_waits_and_says_why(site, cloudfront):
     waiting = sent(asked(site, *(f"/more/{n}/*" for n in range(6))))
     assert waiting.status == Status.QUEUED
     assert "10 of the 15 wildcard paths" in waiting.error_message
-    assert invalidation_rows.waits_for(waiting) == waiting.error_message
+    assert running.waits_for(waiting) == waiting.error_message
     assert sent(asked(site, "/plain")).merged_into == waiting
     cloudfront.completed.add(under_way.invalidation_id)
     assert sent(under_way).completed_at is not None
@@ -199,7 +200,7 @@ def test_a_busy_cloudfront_is_waited_out(site, cloudfront, code):
     cloudfront.errors = [refused(code)]
     row = sent(asked(site, "/a"))
     assert (row.status, row.submitted_at) == (Status.QUEUED, None)
-    assert "tried again" in invalidation_rows.waits_for(row)
+    assert "tried again" in running.waits_for(row)
     assert sent(row).status == Status.IN_PROGRESS
     assert row.error_message == ""
 
@@ -213,7 +214,7 @@ def test_a_lost_answer_makes_no_second_one(site, cloudfront):
     cloudfront.errors = [lost]
     row = sent(asked(site, "/a"))
     assert (row.status, row.invalidation_id) == (Status.IN_PROGRESS, "")
-    assert "InternalError" in invalidation_rows.waits_for(row)
+    assert "InternalError" in running.waits_for(row)
     later = sent(asked(site, "/b"))
     assert later.pk != row.pk
     assert sent(row).invalidation_id
@@ -225,7 +226,7 @@ def test_what_another_worker_is_sending_is_left_to_it(site, cloudfront):
     row = asked(site, "/a")
     Invalidation.objects.filter(pk=row.pk).update(status=Status.COMPLETED)
     assert advance(row.pk) is None
-    invalidation_rows._call(row.pk, "E1", cloudfront)
+    running._call(row.pk, "E1", cloudfront)
     assert advance(row.pk + 1) is None
     assert cloudfront.calls == 0
 
@@ -235,7 +236,7 @@ def test_a_refusal_for_good_is_the_end(site, cloudfront):
     row = sent(asked(site, "/a"))
     assert row.status == Status.FAILURE
     assert "AccessDenied" in row.error_message
-    assert invalidation_rows.waits_for(row) == ""
+    assert running.waits_for(row) == ""
     assert due() == []
 
 
@@ -265,7 +266,7 @@ def test_there_is_room_exactly_when_the_local_cloud_takes_it(more, there):
     cloud = Invalidations(lambda key: True)
     cloud.add("I1", Batch("E1", "1", tuple(there)))
     asked_for = Batch("E1", "2", tuple(more or ["/z"]))
-    has_room = not invalidation_rows._no_room(list(asked_for.paths), there)
+    has_room = not running._no_room(list(asked_for.paths), there)
     assert has_room == (cloud.refuse(asked_for) is None)
 
 
@@ -277,7 +278,7 @@ def test_a_plan_tells_what_is_sent_what_it_takes_and_what_it_costs(site):
     paths = ["cafe.html", "café/menu.html", "index.html"]
     manifest = Manifest(dict.fromkeys(paths, entry))
     DeploymentFactory(site=site, current=True, manifest=manifest.to_bytes())
-    plan = invalidation_rows.plan(site, ["café/menu.html", "/index.html"])
+    plan = running.plan(site, ["café/menu.html", "/index.html"])
     assert plan.paths == ("/caf*", "/index.html")
     (taken,) = plan.taken
     assert (taken.path, taken.count, taken.examples) == ("/caf*", 1, ("/cafe.html",))
@@ -293,7 +294,7 @@ def test_what_is_no_path_is_refused_before_anything_is_written(site, paths):
 
 
 def test_what_is_usual_is_the_middle_of_the_last(site):
-    assert invalidation_rows.usual_seconds(site.account) is None
+    assert running.usual_seconds(site.account) is None
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     for seconds in (5, 20, 600):
         InvalidationFactory(
@@ -302,15 +303,15 @@ def test_what_is_usual_is_the_middle_of_the_last(site):
             submitted_at=begin,
             completed_at=begin + timedelta(seconds=seconds),
         )
-    assert invalidation_rows.usual_seconds(site.account) == 20
+    assert running.usual_seconds(site.account) == 20
 
 
 def test_what_is_waited_for_is_told(site):
     row = InvalidationFactory(site=site)
-    assert "Gathers" in invalidation_rows.waits_for(row)
+    assert "Gathers" in running.waits_for(row)
     row.status = Status.IN_PROGRESS
-    assert "Is being sent" in invalidation_rows.waits_for(row)
+    assert "Is being sent" in running.waits_for(row)
     row.invalidation_id = "I1"
-    assert "every point of presence" in invalidation_rows.waits_for(row)
+    assert "every point of presence" in running.waits_for(row)
     row.status = Status.COMPLETED
-    assert invalidation_rows.waits_for(row) == ""
+    assert running.waits_for(row) == ""

@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from cloudadmin.aws import Clients
-from deployments import head_rules, heads, index_rows, publish, rollback, tasks
+from deployments import publish, rollback, tasks
+from deployments.edge import head_rules, heads, index_rows
 from deployments.errors import DeploymentRefused
 from deployments.models import EdgeIndex
 from deployments.rollback import sites_with_unwritten_head

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from deployments.manifest import Entry, Manifest
-    from deployments.redirects import Redirect
+    from deployments.rule_files.redirects import Redirect
     from deployments.target import Target
 
 AT_ONCE = 16
