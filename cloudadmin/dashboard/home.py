@@ -35,6 +35,8 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the page shows; with ``?part=live`` what of it changes while something is under way."""
     context["title"] = "Home"
     user: Any = request.user
+    # Before what they lead to: what ends meanwhile is asked for again.
+    context |= {**_operations(user), **_deployments(user)}
     sites = visible(user, Site.objects.all())
     counts = _counts(sites)
     total = sum(counts.values())
@@ -47,12 +49,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not total:
         return context
     found = groups(user, counts)
-    context |= {
-        "groups": found,
-        "attention_count": sum(each.count for each in found),
-        **_operations(user),
-        **_deployments(user),
-    }
+    context |= {"groups": found, "attention_count": sum(each.count for each in found)}
     context["is_live"] = bool(context["operation_count"] or context["deploying_count"])
     if request.GET.get("part") == "live":
         return context
@@ -94,10 +91,11 @@ def _deployments(user: Any) -> dict[str, Any]:
     since = Q(created_at__gte=timezone.now() - DAY)
     failed = Q(state__in=Deployment.FAILED)
     counts = seen.filter(since).aggregate(all=Count("state"), failed=Count("state", filter=failed))
-    lately = rows.filter(since)[:LATEST]
+    lately = list(rows.filter(since)[:LATEST])
     return {
         "deploying": active,
         "deploying_count": active[0].count if active else 0,
+        "is_refreshed": any(row.state in Deployment.ACTIVE for row in lately),
         "lately": [(row, badge(*word_for(row))) for row in lately],
         "lately_count": counts["all"],
         "lately_failed": counts["failed"],

@@ -106,11 +106,16 @@ def advance(pk: int) -> None:
         return
     if row.site is None:
         end(row)
-    elif row.source != Source.NOTHING and row.deployment_id is None:
-        if row.site.state == Site.State.LIVE and (row.may_publish or not row.by_hand):
-            _deploy(row, row.site)
+    elif is_next(row, row.site):
+        _deploy(row, row.site)
     elif is_over(row, row.site):
         end(row)
+
+
+def is_next(row: Launch, site: Site) -> bool:
+    """Whether its files are published as soon as a worker comes to it."""
+    is_asked = row.source != Source.NOTHING and row.deployment_id is None
+    return is_asked and site.state == Site.State.LIVE and (row.may_publish or not row.by_hand)
 
 
 def is_over(row: Launch, site: Site) -> bool:

@@ -160,6 +160,9 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         last = site.operations.defer("plan", "targets").first()
         running = last if last and last.status in Operation.ACTIVE else None
         waits = readable(running.waits) if running else []
+        # After the operation: it may have put right what had drifted when the site was read.
+        drifted = len(drift.of_site(site)) if site.has_drift else 0
+        site.has_drift = drifted > 0
         return {
             **self.head_context(site),
             "head_template": self.head_template,
@@ -168,7 +171,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
             "is_on_you": any(wait.todo for wait in waits),
             "explained": last if last and last.status in Operation.FAILED else None,
             "expiring": [Lifetime(row) for row in expiring().filter(site=site)],
-            "drift_count": len(drift.of_site(site)) if site.has_drift else 0,
+            "drift_count": drifted,
             # Its operation may have ended since the site was read.
             "is_refreshed": running is not None or site.state in Site.CHANGING,
             "site_actions": self.offered(request, site, "change"),

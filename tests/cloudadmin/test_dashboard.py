@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cloudadmin.dashboard.attention import groups
 from deployments import limits
 from deployments.models import Deployment
 from sites.models import Membership, Operation, Role, Site, VisitCursor
@@ -112,6 +113,22 @@ def test_what_is_under_way_refreshes_itself_alone(admin_client):
     part = admin_client.get(HOME, {"part": "live"}).content.decode()
     assert "Under way" in part
     assert "<html" not in part
+
+
+def test_what_fails_while_home_is_made_is_told_with_the_next_look(admin_client, monkeypatch):
+    row = DeploymentFactory(site=SiteFactory(live=True), state=Deployment.State.IN_PROGRESS)
+
+    def failed_by_then(*asked):
+        found = groups(*asked)
+        ended_now = {"state": "failure", "finished_at": timezone.now(), "needs_attention": True}
+        Deployment.objects.filter(pk=row.pk).update(**ended_now)
+        return found
+
+    monkeypatch.setattr("cloudadmin.dashboard.home.groups", failed_by_then)
+    late = admin_client.get(HOME).content.decode()
+    assert "Nothing needs you." in late
+    assert 'hx-trigger="every' in late
+    assert "Nothing needs you." not in admin_client.get(HOME, {"part": "live"}).content.decode()
 
 
 def test_home_tells_a_person_of_their_own_sites_alone(client):

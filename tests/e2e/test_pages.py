@@ -114,10 +114,10 @@ def test_an_archive_is_deployed_from_the_page_of_its_site(
         "SELECT coalesce(max(d.number), 0) FROM deployments_deployment d"
         " JOIN sites_site s ON s.id = d.site_id WHERE s.name = 'deploys'"
     )
-    let_through = f"#{number + 2}"
+    title = phone.locator("#deployment-title")
     archive = tmp_path / "shop.zip"
     with zipfile.ZipFile(archive, "w") as files:
-        files.writestr("index.html", "<title>Shop</title>")
+        files.writestr("index.html", f"<title>Shop {number}</title>")
         files.writestr(".env.public", "COLOUR=red")
     open_site(up, phone, "deploys")
     phone.locator("#action-deploy").click()
@@ -128,13 +128,15 @@ def test_an_archive_is_deployed_from_the_page_of_its_site(
     expect(dialog).to_be_hidden()
     drop(phone, archive)
     dialog.get_by_role("button", name="Deploy").click()
+    expect(title).to_contain_text(f"#{number + 1}")
+    # The site's page has such a link too, of any that failed before.
     again = phone.get_by_role("link", name="Deploy again, letting these through")
     expect(again).to_be_visible(timeout=CHANGE_SECONDS)
     follow(again)
     expect(phone.get_by_label("Paths to let through")).to_have_value(".env.public")
     phone.set_input_files("[name=file]", archive)
     phone.get_by_role("button", name="Deploy").click()
-    expect(phone.locator("#deployment-title")).to_contain_text(let_through)
+    expect(title).to_contain_text(f"#{number + 2}")
     expect(phone.get_by_role("log")).to_contain_text("Published", timeout=CHANGE_SECONDS)
     expect(phone.locator(".spans")).to_contain_text("Uploading")
     expect(phone.locator(".tree").first).to_contain_text("index.html")

@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cloudadmin.aws import ClientError
-from sites import farewell, tasks
-from sites.models import Account, Kind, Operation, Role, Site
+from sites import drift, farewell, tasks
+from sites.models import Account, Kind, Operation, Resource, Role, Site
 from sites.provisioning.costs import HOSTED_ZONE
+from sites.provisioning.drift import Drift
 from sites.provisioning.retained import Retained
 from tests.factories import (
     AccountFactory,
@@ -152,6 +153,20 @@ def test_an_overview_made_while_its_operation_ended_is_asked_for_again(admin_cli
     site = SiteFactory(state=Site.State.PROVISIONING)
     OperationFactory(site=site, status="success")
     assert "every 2s" in admin_client.get(page(site)).content.decode()
+
+
+def test_what_was_put_right_while_the_overview_was_made_has_not_drifted(admin_client, monkeypatch):
+    site = SiteFactory(live=True)
+    drifted = ResourceFactory(site=site, drift=[Drift("a", "fake", "a", "size", 1, 7).as_json()])
+    assert "badge-drift" in admin_client.get(page(site)).content.decode()
+    of_site = drift.of_site
+
+    def restored_by_then(asked):
+        Resource.objects.filter(pk=drifted.pk).update(drift=[])
+        return of_site(asked)
+
+    monkeypatch.setattr(drift, "of_site", restored_by_then)
+    assert "badge-drift" not in admin_client.get(page(site)).content.decode()
 
 
 def test_page_takes_the_same_queries_for_more_rows(admin_client, django_assert_num_queries):

@@ -110,7 +110,10 @@ def panel_context(launch: Launch, user: User) -> dict[str, Any]:
     waits = readable(_without_steps(running))
     failure = _failure(last, deployment)
     steps = steps_of(launch, site, operations, waits, following, failure)
+    is_active = deployment is not None and deployment.state in Deployment.ACTIVE
     is_published = deployment is not None and deployment.state == Deployment.State.SUCCESS
+    # Without files, or with those of a later deployment.
+    is_over = launch.source == Launch.Source.NOTHING or launch.state == Launch.State.DONE
     if launch.source != Launch.Source.NOTHING:
         steps.append(publishing(launch, site, deployment))
     names = {step.logical_id for step in steps}
@@ -126,14 +129,14 @@ def panel_context(launch: Launch, user: User) -> dict[str, Any]:
         "following": None if failure else _next(steps, is_by_hand=_is_by_hand(launch, running)),
         "failure": failure,
         "deployment": deployment,
-        "under_way": under_way([deployment])
-        if deployment and deployment.state in Deployment.ACTIVE
-        else [],
+        "under_way": under_way([deployment]) if deployment and is_active else [],
         "address": address(site),
-        "is_there": is_published
-        or (launch.source == Launch.Source.NOTHING and site.state == Site.State.LIVE),
+        "is_there": is_published or (is_over and site.state == Site.State.LIVE),
     }
-    context["is_refreshed"] = launch.state == Launch.State.RUNNING and not failure
+    # A site that answers gets its files, whatever else of it failed; one that was being changed
+    # when it was read has an end by now.
+    goes_on = is_active or launches.is_next(launch, site) or site.state in Site.CHANGING
+    context["is_refreshed"] = launch.state == Launch.State.RUNNING and (goes_on or not failure)
     return context | {"said": _said(context)}
 
 

@@ -51,6 +51,9 @@ def test_the_address_is_there_when_it_is_live(admin_client, running, settings):
 
 def test_a_failure_is_told_and_can_be_tried_again(admin_client, running, run_operation):
     Operation.objects.update(status=Operation.Status.FAILURE, error_message="bucket: no rights")
+    Site.objects.update(state=Site.State.PROVISIONING)
+    assert "every 2s" in page(admin_client, at(running))  # the site was read before it failed
+    Site.objects.update(state=Site.State.FAILED)
     shown = page(admin_client, at(running))
     assert "bucket: no rights" in shown
     assert "every 2s" not in shown
@@ -58,6 +61,27 @@ def test_a_failure_is_told_and_can_be_tried_again(admin_client, running, run_ope
         admin_client.post(at(running, "act"), {"do": "retry"})
     assert Operation.objects.filter(status=Operation.Status.QUEUED).count() == 1
     assert "no rights" not in page(admin_client, at(running))
+
+
+def test_where_a_part_failed_the_files_are_still_waited_for(admin_client, running):
+    Operation.objects.update(status=Operation.Status.FAILURE, error_message="certificate: no CAA")
+    Site.objects.update(state=Site.State.LIVE)
+    assert "every 2s" in page(admin_client, at(running))
+    deployment = DeploymentFactory(site=running.site, state=Deployment.State.IN_PROGRESS)
+    Launch.objects.update(deployment=deployment)
+    assert "every 2s" in page(admin_client, at(running, "panel"))
+    Deployment.objects.update(state=Deployment.State.SUCCESS)
+    shown = page(admin_client, at(running, "panel"))
+    assert "is live, but a part of it stopped" in shown
+    assert "every 2s" not in shown
+
+
+def test_whose_first_files_were_overtaken_is_live(admin_client, running):
+    overtaken = DeploymentFactory(site=running.site, state=Deployment.State.INACTIVE)
+    Operation.objects.update(status=Operation.Status.SUCCESS)
+    Site.objects.update(state=Site.State.LIVE)
+    Launch.objects.update(deployment=overtaken, state=Launch.State.DONE)
+    assert f"{running.site.name} is live" in page(admin_client, at(running))
 
 
 def test_step_by_step_one_thing_is_asked_for_once(admin_client, running, monkeypatch):
