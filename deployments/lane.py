@@ -69,8 +69,7 @@ def overtaken_by(deployment: Deployment) -> Deployment | None:
 
 def overtaken(newer: Deployment) -> str:
     """The sentence for who comes too late."""
-    at = newer.published_at or newer.finished_at or timezone.now()
-    return f"Overtaken by #{newer.number}, which was published at {at:%Y-%m-%d %H:%M:%S} UTC."
+    return f"Overtaken by #{newer.number}, which is newer and was published first."
 
 
 def _address(deployment: Deployment) -> tuple[str, str]:

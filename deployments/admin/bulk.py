@@ -144,7 +144,7 @@ class BulkMixin(SiteList):
             "form": form,
             "digest": chosen.digest,
             "has_changed": has_changed,
-            "back": reverse("admin:sites_site_changelist"),
+            "back": _list_of(request),
         }
         return TemplateResponse(request, "deployments/bulk.html", context)
 
@@ -216,6 +216,14 @@ class BulkMixin(SiteList):
         count = runs.stop(run)
         self.message_user(request, f"Stopped: {count:,} are left as they were.")
         return redirect("admin:sites_bulk_run", run.pk)
+
+
+def _list_of(request: HttpRequest) -> str:
+    """The list as it was narrowed when the sites were selected."""
+    asked = request.GET.copy()
+    for name in ("act", "pk", "all"):
+        asked.pop(name, None)
+    return f"{reverse('admin:sites_site_changelist')}?{asked.urlencode()}".rstrip("?")
 
 
 def _seen_by(user: User) -> QuerySet[BulkRun]:

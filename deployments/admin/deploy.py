@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from deployments import operations, previews, tasks, uploads
+from deployments import lane, operations, previews, tasks, uploads
 from deployments.admin.actions import DEPLOY, ServingAction
 from deployments.admin.shown import refused_paths
 from deployments.errors import DeploymentRefused
@@ -100,6 +100,10 @@ class DeployForm(SiteForm):
             if paths == [START_PAGE]:
                 self.fields["allow"].help_text = NO_START_PAGE
             self.initial.setdefault("message", refused.description)
+
+    def stopped(self) -> str:
+        """Why what is deployed now is not published by itself; empty when it is."""
+        return lane.stopped_because(self.site).removesuffix(".")
 
     def clean_file(self) -> UploadedFile[bytes]:
         file: UploadedFile[bytes] = self.cleaned_data["file"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -101,7 +102,8 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         "word": word_for(row)[1],
         # Of the row that is shown: it may have ended since.
         "is_active": is_active,
-        "under_way": next((item for item in line if item.row == row), None),
+        # Said of the same moment as the rest of the page.
+        "under_way": next((replace(item, row=row) for item in line if item.row == row), None),
         "spans": phases,
         "seconds": sum(span.seconds for span in phases),
         "address": each.address or (target.address(row.site) if row.is_published else ""),

@@ -123,6 +123,7 @@ class Cancel(SiteAction):
     permission = DEPLOY
     form_class = NumberForm
     danger = True
+    leave = "Let it go on"
 
     def explain(self, site: Site, form: SiteForm) -> dict[str, Any]:
         number = _number_of(form)

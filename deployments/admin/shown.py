@@ -110,6 +110,8 @@ def word_for(row: Deployment) -> tuple[str, str]:
         return ("inactive", "Was published") if row.published_at else ("waits", "Ready")
     if row.state == State.INACTIVE and row.published_at:
         return State.INACTIVE, "Was published"
+    if row.state == State.INACTIVE and row.cancel_requested:
+        return State.INACTIVE, "Cancelled"
     return row.state, row.get_state_display()
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from deployments import lane, previews
 from deployments.admin.actions import Invalidate
 from deployments.admin.addresses import address_of, with_addresses
-from deployments.admin.attention import FAILED_DEPLOYMENT, failed_of
+from deployments.admin.attention import FAILED_DEPLOYMENT, failed_deployments, failed_of
 from deployments.admin.bulk import BulkMixin
 from deployments.admin.deploy import Deploy, DeployForm
 from deployments.admin.keeping import (
@@ -46,7 +46,7 @@ from deployments.models import Deployment, DeploySettings, Invalidation, SitePic
 from deployments.rollback import kept
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.attention import REASONS, Attention
-from sites.admin.base import ago
+from sites.admin.base import ago, badge
 from sites.admin.plan import Provision
 from sites.admin.site import SiteAdmin as BaseSiteAdmin
 from sites.admin.tabs import OVERVIEW, TABS, Tab
@@ -80,9 +80,18 @@ class SiteAdmin(BulkMixin, BaseSiteAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
         published = Deployment.objects.filter(is_published=True).only(*PUBLISHED)
-        return with_addresses(super().get_queryset(request)).prefetch_related(
+        failed = failed_deployments().filter(site=OuterRef("pk")).order_by()
+        rows = with_addresses(super().get_queryset(request)).prefetch_related(
             Prefetch("deployments", queryset=published, to_attr="published")
         )
+        return rows.annotate(has_failed_deployment=Exists(failed))
+
+    @admin.display(description="state")
+    def state_badge(self, site: Any) -> SafeString:
+        state = super().state_badge(site)
+        if not site.has_failed_deployment:
+            return state
+        return format_html("{} {}", state, badge("failure", "Deployment failed"))
 
     @admin.display(description="address")
     def address(self, site: Site) -> SafeString | None:

@@ -57,6 +57,8 @@ class SiteAction:
     template: ClassVar[str] = "sites/confirm.html"
     part: ClassVar[str] = ""
     danger: ClassVar[bool] = False
+    # The button that does not do it.
+    leave: ClassVar[str] = "Cancel"
     asks_again: ClassVar[bool] = False
     # The page of the site that has its button; and the one that is shown when it was done.
     tab: ClassVar[str] = "change"

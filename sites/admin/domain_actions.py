@@ -148,7 +148,8 @@ def _saved(site: Site, said: str) -> SafeString | str:
     # A new domain has its head before the edge answers for it.
     site_provisioned.send(sender=Site, site=site)
     return format_html(
-        '{} It is not on AWS yet: <a class="text-link" href="{}">see the plan, then provision</a>.',
+        '{} AWS has not been told yet: <a class="text-link" href="{}">see the plan, then '
+        "provision</a>.",
         said,
         reverse("admin:sites_site_provision", args=[site.pk]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from sites.admin.domain_actions import AddDomainForm
 from sites.admin.tabs import TabsMixin
 from sites.certificates import Lifetime
 from sites.errors import Refused, for_people
-from sites.models import Domain, Resource, Site
+from sites.models import Domain, Operation, Resource, Site
 from sites.models.domain import base_of
 from sites.people import Act, may
 from sites.provisioning import ProvisioningError
@@ -168,18 +169,31 @@ class DomainsMixin(TabsMixin):
         if "part" in request.GET:
             return TemplateResponse(request, "sites/delegation.html", _looked_up(site))
         domains, expiring = shown_domains(site)
+        running = site.operations.filter(status__in=Operation.ACTIVE).only("kind").first()
+        digest = _digest(domains, running)
+        if request.GET.get("seen") == digest:
+            return HttpResponse(status=204)
         return TemplateResponse(
             request,
             "sites/domains.html",
             {
                 **self.page_context(request, site, "domains"),
                 "domains": domains,
+                "running": running,
+                "digest": digest,
                 "expiring": expiring,
                 "may_act": may(request.user, Act.OPERATE, site),
                 "form": AddDomainForm(site=site),
                 "is_draft": site.state == Site.State.DRAFT,
             },
         )
+
+
+def _digest(domains: list[ShownDomain], running: Operation | None) -> str:
+    """Of what the page shows: while it is the same, a page that is open is left alone."""
+    parts = [(each.row.pk, each.state, each.role, each.entries, each.waits_for) for each in domains]
+    shown = repr((parts, running and running.pk))
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 def _looked_up(site: Site) -> dict[str, Any]:

@@ -210,6 +210,18 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         if site is not None:
             context = self.panel_context(request, site) | {"is_alone": True}
             return render(request, self.panel_template, context)
-        # Not which of the two: whether a site of others is there is not told.
-        self.message_user(request, "The site is gone, or it is not yours to see any more.")
+        self.message_user(request, _farewell(request))
         return HttpResponse(headers={"HX-Redirect": reverse("admin:sites_site_changelist")})
+
+
+def _farewell(request: HttpRequest) -> str:
+    """To whoever asked for its end, that this was it. To others not which of the two: whether a
+    site of theirs is there is not told."""
+    pk = request.GET.get("operation", "")
+    ended = Operation.objects.filter(
+        kind=Operation.Kind.DESTROY, site=None, creator=request.user.pk
+    )
+    row = ended.filter(pk=pk).first() if pk.isdecimal() and len(pk) < 19 else None
+    if row is None:
+        return "The site is gone, or it is not yours to see any more."
+    return f"{row.site_name} is destroyed. What was done is under Operations."

@@ -154,10 +154,13 @@ def test_who_is_under_way_is_told_what_it_waits_for(admin_client, site):
 def test_a_deployment_is_cancelled_and_too_late_is_said(admin_client, site):
     DeploymentFactory(site=site, number=1, state="in_progress", phase="flip")
     waiting = DeploymentFactory(site=site, number=2, state="in_progress", phase="queue")
-    assert "#2 ends here" in admin_client.get(action(site, "cancel"), {"to": 2}).content.decode()
+    asked = admin_client.get(action(site, "cancel"), {"to": 2}).content.decode()
+    assert "#2 ends here" in asked
+    assert ">Let it go on</a>" in asked
     admin_client.post(action(site, "cancel"), {"to": 2})
     waiting.refresh_from_db()
     assert waiting.state == Deployment.State.INACTIVE
+    assert ">Cancelled</span>" in page_of(admin_client, site)
     refused = admin_client.post(action(site, "cancel"), {"to": 1}).content.decode()
     assert "too late to cancel #1" in refused
     assert admin_client.post(action(site, "cancel"), {"to": 9}).status_code == 404
@@ -188,6 +191,9 @@ def test_a_site_is_locked_for_a_reason_and_unlocked(admin_client, site):
     said = admin_client.post(action(site, "lock"), {"reason": " ", "hours": ""}).content.decode()
     assert "This field is required" in said
     admin_client.post(action(site, "lock"), {"reason": "Sale until Monday", "hours": "4"})
+    form = admin_client.get(action(site, "deploy")).content.decode()
+    assert "not published by itself" in form
+    assert "Sale until Monday.</p>" in form
     row = DeploySettings.objects.get()
     assert lane.is_locked(row)
     assert row.locked_until

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from deployments.models import Deployment
 from tests.deployments.endings import ended
@@ -31,6 +32,13 @@ def test_a_failed_one_needs_a_person_until_a_later_one_succeeds(site):
     assert needing() == [1]
     ended(site, 3, State.SUCCESS)
     assert needing() == []
+
+
+def test_the_list_of_sites_says_it_at_the_row(site, admin_client):
+    sites = reverse("admin:sites_site_changelist")
+    assert "Deployment failed" not in admin_client.get(sites).content.decode()
+    ended(site, 1, State.FAILURE)
+    assert "Deployment failed" in admin_client.get(sites).content.decode()
 
 
 def test_of_several_the_last_one_does_whichever_ended_first(site):

@@ -84,6 +84,7 @@ def test_all_that_match_are_meant_and_asking_twice_is_one_run(admin_client):
     found = sites(3)
     SiteFactory(name="other", state="failed")
     page = admin_client.get(f"{BULK}?act=invalidate&all=1&state=live").content.decode()
+    assert 'href="/sites/site/?state=live">Cancel' in page
     sent = {"key": hidden(page, "key"), "shown": hidden(page, "shown")}
     for _ in range(2):
         admin_client.post(f"{BULK}?act=invalidate&all=1&state=live", sent)

@@ -49,7 +49,7 @@ def test_the_newest_wins_though_the_older_ends_last(site, world, begin):
     finish(newer)
     finish(older)
     assert (older.state, older.is_published) == (State.INACTIVE, False)
-    assert f"Overtaken by #{newer.number}, which was published at" in older.error_message
+    assert f"Overtaken by #{newer.number}, which is newer" in older.error_message
     newer.refresh_from_db()
     assert newer.is_published
     assert served(site, world) == wanted(newer)

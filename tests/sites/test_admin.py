@@ -199,6 +199,19 @@ def test_panel_refreshes_alone_and_leaves_when_the_site_is_gone(admin_client, cl
     assert admin_client.get(panel).headers["HX-Redirect"] == LIST
 
 
+def test_who_asked_for_the_end_of_a_site_is_told_that_this_was_it(admin_client, admin_user, client):
+    site = SiteFactory(name="shop", state="destroying")
+    running = OperationFactory(site=site, kind="destroy", creator=admin_user)
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    panel = reverse("admin:sites_site_panel", args=[site.pk])
+    shown = admin_client.get(panel).content.decode()
+    assert f'hx-get="{panel}?operation={running.pk}"' in shown
+    site.delete()
+    for who, said in ((admin_client, "shop is destroyed"), (client, "The site is gone, or")):
+        who.get(panel, {"operation": running.pk})
+        assert said in who.get(LIST).content.decode()
+
+
 def test_name_is_settled_after_creation(admin_client):
     site = SiteFactory(name="shop", live=True)
     form = {

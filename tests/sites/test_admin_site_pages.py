@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unittest import mock
 
 import pytest
@@ -104,6 +105,21 @@ def test_a_domain_says_how_far_it_is_and_what_is_to_be_done(admin_client, site):
         "badge-live",
     ):
         assert said in content
+
+
+def test_domains_refresh_while_something_is_under_way_and_change_only_then(admin_client, site):
+    DomainFactory(site=site, name="shop.example.com")
+    assert "every 3s" not in admin_client.get(page(site, "domains")).content.decode()
+    OperationFactory(site=site, status="in_progress")
+    (seen,) = re.findall(
+        r'hx-get="[^"]*seen=(\w+)"', admin_client.get(page(site, "domains")).content.decode()
+    )
+    asked = {"seen": seen}
+    assert admin_client.get(page(site, "domains"), asked).status_code == 204
+    about = {"domains": ["shop.example.com"], "name": "c", "tags": {}}
+    ResourceFactory(site=site, logical_id="certificate", inputs=about)
+    changed = admin_client.get(page(site, "domains"), asked).content.decode()
+    assert "Waits for its record" in changed
 
 
 def test_the_dns_is_looked_up_apart(admin_client, site, monkeypatch):

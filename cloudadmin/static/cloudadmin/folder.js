@@ -47,6 +47,7 @@ const folder = (() => {
   };
 
   const size = (bytes) => {
+    if (bytes < 1e3) return `${bytes} byte${bytes === 1 ? "" : "s"}`;
     const unit = bytes < 1e6 ? "kilobyte" : bytes < 1e9 ? "megabyte" : "gigabyte";
     const amount = bytes / { kilobyte: 1e3, megabyte: 1e6, gigabyte: 1e9 }[unit];
     return amount.toLocaleString("en", { style: "unit", unit, maximumFractionDigits: 1 });

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from deployments import launches
-from deployments.admin.deploy import ALLOWED, ARCHIVES, NO_START_PAGE
+from deployments.admin.deploy import ARCHIVES
 from deployments.admin.shown import refused_paths
 from deployments.admin.wizard.forms import DraftForm, in_dns, wrong_with_name
 from deployments.admin.wizard.frame import screen
@@ -133,7 +133,7 @@ def _sent(request: HttpRequest, launch: Launch) -> HttpResponse:
         launches.write(launch, was_sent=True, refused="", **kept)
         file = request.FILES.get("file")
         if file is not None and launch.source == Launch.Source.FILES:
-            _keep(launch, file, form.cleaned_data.get("allow", ()))
+            _keep(launch, file, request.POST.getlist("allow"))
     except DeploymentRefused:
         return _answer(request, reverse("new-site-progress", args=[launch.pk]))
     is_fit = form.is_valid() and not launch.refused and not _misses_files(launch)
@@ -184,8 +184,8 @@ def _first_screen(
         form=form,
         problems=problems,
         archives=ARCHIVES,
-        allow="\n".join(refused),
-        allow_said=NO_START_PAGE if refused == [START_PAGE] else ALLOWED,
+        refused=refused,
+        misses_start_page=refused == [START_PAGE],
         limits=LIMITS,
         action=reverse("new-site-draft", args=[launch.pk]) if launch else reverse("new-site"),
         **context,

@@ -46,7 +46,6 @@ class DraftForm(forms.Form):
     git_url = forms.CharField(required=False)
     domain = forms.CharField(required=False)
     has_counter = forms.BooleanField(required=False)
-    allow = forms.CharField(required=False)
 
     def __init__(self, data: Any = None, *, user: User) -> None:
         super().__init__(data)
@@ -128,9 +127,6 @@ class DraftForm(forms.Form):
                 f"{name} belongs to another site here. Take it from there first, or go on without."
             )
         return name
-
-    def clean_allow(self) -> list[str]:
-        return [line.strip() for line in self.cleaned_data["allow"].splitlines() if line.strip()]
 
     def _choices(self, name: str, model: Any, rows: list[Any]) -> None:
         field: Any = self.fields[name]

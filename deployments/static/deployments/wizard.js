@@ -17,6 +17,7 @@
       });
       this.folder.addEventListener("change", () =>
         this.take(folder.chosen(this.folder.files)));
+      form.addEventListener("input", ({ target }) => this.amend(target));
       form.addEventListener("submit", (event) => this.submit(event));
       this.stop.addEventListener("click", () => this.request?.abort());
       addEventListener("beforeunload", (event) => this.request && event.preventDefault());
@@ -84,6 +85,15 @@
       this.form.querySelector("#file-problem")?.remove();
       const shown = problem ? [Object.assign(document.createElement("p"), { className: "error", textContent: problem })] : [];
       this.problems.replaceChildren(...shown);
+    }
+
+    // Nor does what was wrong with an answer say anything of the next one.
+    amend(field) {
+      const described = field.getAttribute("aria-describedby") ?? "";
+      const problem = described.split(" ").find((id) => id.endsWith("-problem"));
+      if (!problem) return;
+      this.form.querySelector(`#${problem}`)?.remove();
+      field.removeAttribute("aria-invalid");
     }
 
     submit(event) {

@@ -68,7 +68,9 @@ def test_a_refused_file_costs_neither_the_draft_nor_the_good_file(client, person
 )
 def test_what_was_refused_can_be_let_through_by_name(client, person, files, path):
     url = send(client, file=zipped(**files))
-    assert f">{path}</textarea>" in page(client, url)
+    assert f'name="allow" value="{path}">' in page(client, url)
+    # Who sends the same again, and ticks nothing, has let nothing through.
+    assert send(client, url, file=zipped(**files)) == url
     assert send(client, url, file=zipped(**files), allow=path).endswith("/plan/")
     assert Launch.objects.get().allowed == [path]
 
