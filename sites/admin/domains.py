@@ -168,8 +168,9 @@ class DomainsMixin(TabsMixin):
         site = self.site_to_see(request, pk)
         if "part" in request.GET:
             return TemplateResponse(request, "sites/delegation.html", _looked_up(site))
-        domains, expiring = shown_domains(site)
+        # Before what it shows: what ends in between is shown by the next refresh.
         running = site.operations.filter(status__in=Operation.ACTIVE).only("kind").first()
+        domains, expiring = shown_domains(site)
         digest = _digest(domains, running)
         if request.GET.get("seen") == digest:
             return HttpResponse(status=204)
