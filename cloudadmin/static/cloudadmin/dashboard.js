@@ -46,16 +46,20 @@ addEventListener("pageshow", () => {
   });
 });
 
-// What a person has opened stays open, and stays focused, when htmx refreshes it.
+// What has the focus has it again when htmx has made it anew; htmx itself does so for what has an id.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target, xhr } = event.detail;
-  // A login that ran out leads elsewhere: the whole page has to go there.
-  if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith("/login")) {
-    event.detail.shouldSwap = false;
-    location.reload();
-    return;
-  }
-  if (!target.id) return;
+  const focused = document.activeElement;
+  if (!event.detail.shouldSwap || focused.id || focused === document.body) return;
+  const alike = () => [...document.getElementsByTagName(focused.tagName)].filter((part) => part.outerHTML === focused.outerHTML);
+  const place = alike().indexOf(focused);
+  const refocus = () => document.activeElement === document.body && alike()[place]?.focus({ preventScroll: true });
+  document.addEventListener("htmx:afterSettle", refocus, { once: true });
+});
+
+// What a person has opened stays open.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, shouldSwap } = event.detail;
+  if (!shouldSwap || !target.id) return;
   const open = [...target.querySelectorAll("details")].map((part) => part.open);
   document.addEventListener(
     "htmx:afterSwap",
@@ -67,11 +71,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   );
 });
 
-// A part of a page that did not come says so where it was to be, with the way to ask again.
+// A part of a page that is asked for once, and did not come, says so where it was to be, with the way
+// to ask again.
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
-    const part = event.detail.elt;
-    if (!part.matches(".coming")) return;
+    const { elt, target } = event.detail;
+    if (!elt.matches("[hx-trigger*=load], [hx-trigger*=once]")) return;
+    const part = target.matches("ul") ? document.createElement("li") : target;
+    if (part !== target) target.replaceChildren(part);
     part.innerHTML = '<p class="error" role="alert">This did not come: cloudadmin does not answer, or failed at it.</p>';
     const again = document.createElement("button");
     again.className = "button small";

@@ -27,7 +27,7 @@ const count = (change) => {
 document.addEventListener("htmx:beforeSend", () => count(1));
 document.addEventListener("htmx:afterRequest", (event) => {
   count(-1);
-  if (event.detail.successful) say("");
+  if (event.detail.successful && !isLogin(event.detail.xhr)) say("");
 });
 addEventListener("pageshow", () => loading.classList.remove("on"));
 document.addEventListener("submit", (event) => {
@@ -46,6 +46,24 @@ addEventListener("offline", () => say(OFFLINE));
 addEventListener("online", () => say(""));
 document.addEventListener("htmx:sendError", () => say(OFFLINE));
 document.addEventListener("htmx:timeout", () => say(OFFLINE));
+
+// A login that ran out leads elsewhere: the whole page has to go there, unless somebody has typed.
+const isLogin = (xhr) =>
+  xhr.getResponseHeader("HX-Refresh") === "true" ||
+  (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith("/login"));
+let isTyped = false;
+document.addEventListener("input", () => (isTyped = true));
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (!isLogin(event.detail.xhr)) return;
+  event.preventDefault();
+  if (isTyped) say("You are logged out. Log in in another tab: what you typed here is kept, and this page goes on.");
+  else location.reload();
+});
+
+// A question that is never answered, as when the computer slept, does not hold up those after it.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.elt.matches("[hx-trigger^=every]")) event.detail.timeout = 60_000;
+});
 
 // A part that asks for itself does so only while somebody looks.
 document.addEventListener("htmx:beforeRequest", (event) => {
