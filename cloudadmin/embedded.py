@@ -120,11 +120,12 @@ def web(port: int) -> Program:
 
 
 def worker() -> Program:
+    """Four at a time, on any machine: who fetches or uploads for minutes holds up nobody else."""
     return Program(
         name="worker",
         command=[
             *(str(BIN / "celery"), "-A", "cloudadmin", "worker"),
-            *("--loglevel", "INFO", "--concurrency", "2", "--without-gossip", "--without-mingle"),
+            *("--loglevel", "INFO", "--concurrency", "4", "--without-gossip", "--without-mingle"),
         ],
     )
 

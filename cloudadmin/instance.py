@@ -215,7 +215,7 @@ class Instance:
         }
         if name not in checks:
             return
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 checks[name]()

@@ -20,8 +20,8 @@ from supervisor.xmlrpc import SupervisorTransport
 from cloudadmin.embedded import BIN, Program
 
 PR_SET_PDEATHSIG = 1
-# A program counts as running after one; see startsecs.
-STARTING_SECONDS = 5
+# A program counts as running after one (see startsecs), or later where the machine is busy.
+STARTING_SECONDS = 30
 
 
 class SupervisionError(Exception):
@@ -100,7 +100,7 @@ class Supervisor:
             return getattr(server.supervisor, method)(*arguments)
 
     def _until_it_answers(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.is_running():
             try:
                 self._ask("getState")

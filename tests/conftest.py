@@ -102,7 +102,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             httpx.get(f"{url}/_localstack/health", timeout=2)
@@ -111,7 +111,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.05)
     yield url
     process.kill()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture

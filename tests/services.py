@@ -35,12 +35,12 @@ def _start_postgres() -> str:
 
     def stop() -> None:
         process.send_signal(2)
-        process.wait(20)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(stop)
     url = embedded.postgres_url(port, "postgres")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             psycopg.connect(url).close()

@@ -15,14 +15,12 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from tests.e2e.browser import FLAGS, find_browser
+
 DEMO = Path(__file__).resolve().parent.parent / "cloudadmin" / "demo"
 PAGES = sorted(DEMO.rglob("*.html"))
 ASSETS = sorted((DEMO / "assets").iterdir())
 COUNTER = Path(__file__).resolve().parent.parent / "lambda_src" / "counter" / "visits.js"
-CHROMIUM = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 # What a strict site sends: nothing inline, nothing from elsewhere.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'"
 
@@ -133,7 +131,7 @@ def address() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield browser
         browser.close()
 

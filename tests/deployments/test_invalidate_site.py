@@ -159,7 +159,7 @@ def test_twenty_at_once_are_all_completed_within_the_quotas(site, slow, settings
     for n in range(20):
         row = running.request(site, [f"/{n}/*"])
         running.advance(row.pk)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while due := running.due():
         assert time.monotonic() < deadline, list(Invalidation.objects.values())
         for pk in due:

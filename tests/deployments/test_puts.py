@@ -49,7 +49,7 @@ def sent(server, key, headers, credentials):
     address = BucketAddress(f"{server.url}/b", "eu-west-1", credentials.get_frozen_credentials)
     puts: Puts[str] = Puts(address)
     puts.start("it", key, headers, Abc())
-    [put] = puts.wait(10)
+    [put] = puts.wait(60)
     puts.close()
     assert (put.tag, put.refusal) == ("it", None)
     [request] = server.requests

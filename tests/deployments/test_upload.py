@@ -266,7 +266,7 @@ def test_what_progress_raises_ends_the_upload_in_the_callers_thread(tmp_path, se
     told, go = [], threading.Event()
 
     def wait(request):
-        go.wait(20)
+        go.wait(60)
         return 200, {}, b""
 
     def cancel(files, size):

@@ -10,6 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from playwright.sync_api import expect
+
+# Milliseconds that a page has to show what it will: a busy machine takes its time.
+expect.set_options(timeout=30_000)
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A test browser talks to loopback alone, and runs as whoever runs the tests, root included.
 FLAGS = [

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from cloudadmin import embedded
 from tests.deployments.receiver import Receiver, receiving
@@ -29,8 +29,6 @@ from tests.e2e.browser import FLAGS, find_browser
 ROOT = Path(__file__).parent.parent.parent
 # Twice AWS's rates, by workers: what test_chaos.py shows is that they are kept to.
 PACE = 2
-# Milliseconds that a page has to show what it will: a busy machine takes its time.
-expect.set_options(timeout=30_000)
 
 
 def clean_environment(data_dir: Path) -> dict[str, str]:
@@ -104,7 +102,7 @@ class Up:
         return result
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.run["database_url"], connect_timeout=5) as connection:
+        with psycopg.connect(self.run["database_url"], connect_timeout=30) as connection:
             return connection.execute(sql, values).fetchall()
 
     def live_site(self, name: str, *options: str) -> str:

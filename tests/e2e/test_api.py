@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +63,22 @@ class Script:
         self.ask("POST", f"/deployments/{number}/finalize", 202)
         return self.ended(number), sent
 
+    def send(self, page: str) -> int:
+        """An archive of one page, which a worker unpacks and uploads; the deployment's number."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("index.html", page)
+        response = self.client.post(
+            "api/v1/sites/deploys/deployments",
+            headers={
+                "Authorization": f"Bearer {self.tokens['deploy']}",
+                "Content-Type": "application/zip",
+            },
+            content=packed.getvalue(),
+        )
+        assert response.status_code == 202, response.text
+        return int(response.json()["number"])
+
     def ended(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
@@ -96,3 +114,14 @@ def test_a_script_deploys_what_changed_and_rolls_back(up: Up, host: str, script:
         script.ask("POST", "/rollback", 200, scope="rollback", number=first["number"])
         eventually(lambda: visitor.get("/").content == FILES["index.html"])
     script.ask("DELETE", "/hold", 200, scope="rollback")
+
+
+def test_uploads_that_take_long_hold_up_no_other(up: Up, script: Script):
+    up.forget_calls()
+    with up.fault("s3.PutObject", "delay", seconds=600, times=2):
+        slow = [script.send(f"slow {number}") for number in range(2)]
+        eventually(lambda: len(up.puts("deploys")) == 2, within=60)
+        assert script.ended(script.send("quick"))["state"] == "success"
+        told = [script.ask("GET", f"/deployments/{number}", 200)["state"] for number in slow]
+        assert told == ["in_progress", "in_progress"]
+    assert [script.ended(number)["state"] for number in slow] == ["inactive", "inactive"]

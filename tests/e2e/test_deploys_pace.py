@@ -67,7 +67,7 @@ def test_a_visitor_has_it_seconds_after_the_last_byte(
         assert rolled_back < ROLL_BACK_SECONDS
 
 
-@pytest.mark.timeout(1800 if IS_WHOLE else 300)
+@pytest.mark.timeout(1800 if IS_WHOLE else 600)
 def test_five_changes_among_many_files_cost_five(
     up: Up, host: str, tmp_path: Path, request: pytest.FixtureRequest
 ):

@@ -19,7 +19,7 @@ def test_the_newest_wins_and_the_other_says_why(up: Up, host: str, tmp_path: Pat
             eventually(lambda: len(up.puts("deploys")) == 2)
             newer = up.deploy("deploys", fast)
             assert older.poll() is None, "the older one is on its way still"
-        told, _ = older.communicate(timeout=60)
+        told, _ = older.communicate(timeout=120)
 
     result = json.loads(told)
     assert older.returncode == 0

@@ -35,7 +35,7 @@ def aws(up: Up, *arguments: str) -> Any:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     return json.loads(done.stdout or "{}")
 

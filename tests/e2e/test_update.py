@@ -146,7 +146,7 @@ def test_no_visitor_notices_a_change(up: Up, prober: Prober, folder: Path):
                 for answer in everywhere(up, host, path)
             )
 
-        eventually(is_so, within=20)
+        eventually(is_so, within=60)
 
     with prober.at_work():
         change("--add-domain", WWW)
@@ -163,7 +163,7 @@ def test_no_visitor_notices_a_change(up: Up, prober: Prober, folder: Path):
                 and "default-src 'self'" in answer.headers["content-security-policy"]
                 for answer in everywhere(up, APEX, "/")
             ),
-            within=20,
+            within=60,
         )
 
         change("--no-counter")

@@ -23,7 +23,7 @@ from tests.localcloud import http
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], seconds: float = 20) -> Found:
+def eventually(look: Callable[[], Found], seconds: float = 60) -> Found:
     """The first true answer; polls until a deadline."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -30,7 +30,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def until_it_answers(client: redis.Redis) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             client.ping()
@@ -55,11 +55,12 @@ def test_two_workers_together_keep_to_the_rate(redis_url: str):
             pace("route53")
             moments.append(time.monotonic())
 
+    began = time.monotonic()
     with ThreadPoolExecutor(2) as workers:
         list(workers.map(work, [Pace(redis_url, "one", 1), Pace(redis_url, "one", 1)]))
     moments.sort()
     # Redis counts with its own clock: the two may disagree by a tenth of a second.
-    assert moments[rate] - moments[0] > 0.9
+    assert moments[rate] - began > 0.9
 
 
 def test_another_account_and_another_service_have_their_own(redis_url: str, pauses: list[float]):

@@ -14,7 +14,7 @@ import psycopg
 from cloudadmin import embedded
 from tests.lambda_src.counter.containers import container
 
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 class Server:

@@ -250,6 +250,7 @@ def test_or_it_is_refused(counter, field, text):
 
 
 def test_a_refused_connection_is_a_fast_503(counter, monkeypatch):
+    monkeypatch.setitem(counter.actions.connect.__globals__, "CONNECT_SECONDS", 60.0)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("DATABASE_PORT", str(closed.getsockname()[1]))
@@ -258,17 +259,19 @@ def test_a_refused_connection_is_a_fast_503(counter, monkeypatch):
 
     assert response["statusCode"] == 503
     assert answer(response) == {"visits": None, "counted": False}
-    assert time.monotonic() - started < 2  # and not after the timeout
+    assert time.monotonic() - started < 30  # and not after the timeout
 
 
 def test_a_silent_database_is_a_503_after_one_timeout(counter, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("DATABASE_PORT", str(silent.getsockname()[1]))
-        started = time.monotonic()
         response = counter.handler(request(), None)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
     assert response["statusCode"] == 503
-    assert time.monotonic() - started < 3
 
 
 def test_the_badge_has_a_dash_then(counter, monkeypatch):

@@ -25,7 +25,7 @@ def test_the_package_migrates_and_counts(clients, counter_url):
             "Variables": {k: v for k, v in environment.items() if not k.startswith("AWS_")}
         },
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while (
         clients.lambda_.get_function_configuration(FunctionName=name)["State"] != "Active"
         and time.monotonic() < deadline

@@ -138,7 +138,7 @@ def test_pruning_keeps_no_hit_waiting(counter, fresh, aged, empty_database):
                 **{"kind": None, "since": None, "before": NOON, "limit": None},
             },
         )
-        fresh.execute("SET statement_timeout = 1000")
+        fresh.execute("SET statement_timeout = 20000")
         assert count_hit(fresh, aged[0], client=b"new", now=NOON).counted
         assert export(counter, limit=None)["rows"]
 

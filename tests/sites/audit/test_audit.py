@@ -322,7 +322,7 @@ def test_who_waits_for_a_row_at_its_end_does_not_hold_the_chain_meanwhile():
 
     def wait_for_the_row() -> None:
         try:
-            has_row.wait(20)
+            has_row.wait(60)
             with transaction.atomic():
                 AccountFactory()
                 SiteFactory(account=account)  # that its account is there is looked at in the end

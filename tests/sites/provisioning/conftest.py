@@ -142,7 +142,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             # Without Docker, for it would run functions there.
@@ -152,7 +152,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.05)
     yield url
     process.kill()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture(scope="module")
