@@ -1,4 +1,4 @@
-"""The door to AWS: the only module that imports boto3.
+"""The door to AWS: the only module that imports botocore.
 
 Everything else is handed a :class:`Clients` and calls AWS's own operations by AWS's own names, so
 there is no second vocabulary to keep in step. Errors leave as botocore's ``ClientError``, compared
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,10 +26,11 @@ from botocore.exceptions import (
 from cloudadmin.calls import note_call
 
 if TYPE_CHECKING:
-    import boto3
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.credentials import Credentials, ReadOnlyCredentials
+    from botocore.loaders import Loader
     from botocore.model import OperationModel
+    from botocore.session import Session
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_cloudfront_keyvaluestore import CloudFrontKeyValueStoreClient
@@ -53,6 +54,7 @@ __all__ = [
     "Clients",
     "error_code",
     "is_permanent",
+    "new_session",
     "was_answer_lost",
 ]
 
@@ -110,7 +112,7 @@ class BucketAddress:
 
 
 class Clients:
-    """One boto3 client per AWS service, made on first use.
+    """One botocore client per AWS service, made on first use.
 
     ``pace`` is called with the service's name before every request, retries too, and may wait.
     """
@@ -121,34 +123,30 @@ class Clients:
         self.region = access.region
 
     @cached_property
-    def _session(self) -> boto3.Session:
-        import boto3
-
+    def _session(self) -> Any:  # a Session, by whose stubs a client may do nothing
+        session = new_session(self.region)
         if self.access.endpoint_url:
             # Real credentials never travel to the local cloud.
-            return boto3.Session(
-                aws_access_key_id="local",
-                aws_secret_access_key="local",  # noqa: S106
-                region_name=self.region,
+            session.set_credentials("local", "local")
+        elif self.access.role_arn:
+            sts: Any = session.create_client("sts", region_name=self.region)
+            credentials = sts.assume_role(
+                RoleArn=self.access.role_arn,
+                RoleSessionName="cloudadmin",
+                ExternalId=self.access.external_id,
+            )["Credentials"]
+            session = new_session(self.region)
+            session.set_credentials(
+                credentials["AccessKeyId"],
+                credentials["SecretAccessKey"],
+                credentials["SessionToken"],
             )
-        if not self.access.role_arn:
-            return boto3.Session(region_name=self.region)
-        credentials = boto3.client("sts", region_name=self.region).assume_role(
-            RoleArn=self.access.role_arn,
-            RoleSessionName="cloudadmin",
-            ExternalId=self.access.external_id,
-        )["Credentials"]
-        return boto3.Session(
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-            region_name=self.region,
-        )
+        return session
 
     def _client(self, service: Any, region: str | None = None) -> Any:
         from botocore.config import Config
 
-        client = self._session.client(
+        client = self._session.create_client(
             service,
             region_name=region or self.region,
             endpoint_url=self.access.endpoint_url,
@@ -242,7 +240,7 @@ class Clients:
         from botocore.config import Config
 
         local = bool(self.access.endpoint_url)
-        client: S3Client = self._session.client(
+        client: S3Client = self._session.create_client(
             "s3",
             region_name=self.region,
             endpoint_url=self.access.endpoint_url,
@@ -297,10 +295,29 @@ class Clients:
 
     @cached_property
     def _credentials(self) -> Credentials:
-        credentials = self._session.get_credentials()
+        credentials: Credentials | None = self._session.get_credentials()
         if credentials is None:
             raise LookupError("no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID")
         return credentials
+
+
+@cache
+def _loader() -> Loader:
+    """AWS's descriptions of its services: read once for all accounts, for to read them is nine
+    tenths of what it takes to make a client."""
+    from botocore.session import Session
+
+    loader: Loader = Session().get_component("data_loader")
+    return loader
+
+
+def new_session(region: str) -> Session:
+    from botocore.session import Session
+
+    session = Session()
+    session.register_component("data_loader", _loader())
+    session.set_config_variable("region", region)
+    return session
 
 
 def create_only_once(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.db import transaction
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.http import HttpRequest
 from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -69,6 +73,46 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneUp:
     return OneUp(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules stay: looked through for garbage while they are read, and then again and again, they
+    cost a tenth of the time."""
+    gc.disable()
+    collected = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return collected
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Whoever is in need of a database first migrates one; all copy it, and have nothing left to
+    migrate."""
+    name, database = "migrated", connection.settings_dict
+    with Path(os.environ["CLOUDADMIN_DATA_DIR"], "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if not cursor.fetchone():
+                cursor.execute(f"CREATE DATABASE {name}")
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setitem(database, "NAME", name)
+                    call_command("migrate", verbosity=0)
+                    connection.close()
+    database["TEST"]["TEMPLATE"] = name
+
+
+# To truncate makes each table and each of its indexes anew, hundreds of files; a few rows are
+# deleted in a tenth of the time.
+IS_LITTLE = """
+    SELECT max(pg_table_size(oid)) < 1000000 FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def flushing() -> Iterator[None]:
     """Between tests the audit log is emptied, which it refuses; the server's owner may all the
@@ -76,8 +120,13 @@ def flushing() -> Iterator[None]:
     flush = DatabaseOperations.execute_sql_flush
 
     def execute_sql_flush(self: DatabaseOperations, statements: list[str]) -> None:
-        with transaction.atomic(using=self.connection.alias):
-            flush(self, ["SET LOCAL session_replication_role = replica", *statements])
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(IS_LITTLE)
+            if cursor.fetchone() == (True,):
+                names = self.connection.introspection.django_table_names(only_existing=True)
+                statements = [f"DELETE FROM {self.quote_name(name)}" for name in names]
+            flush(self, statements)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", execute_sql_flush)

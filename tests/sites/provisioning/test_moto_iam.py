@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudadmin.aws import Access, Clients
+from cloudadmin.aws import Access, Clients, new_session
 from sites.provisioning import resources as r
 from sites.provisioning.permissions import GRANTS
 from sites.provisioning.resources import Resource
@@ -54,12 +53,10 @@ class UserClients(Clients):
         self.key = clients.iam.create_access_key(UserName=user_name)["AccessKey"]
 
     @cached_property
-    def _session(self) -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=self.key["AccessKeyId"],
-            aws_secret_access_key=self.key["SecretAccessKey"],
-            region_name=self.region,
-        )
+    def _session(self) -> Any:
+        session = new_session(self.region)
+        session.set_credentials(self.key["AccessKeyId"], self.key["SecretAccessKey"])
+        return session
 
 
 def grant(clients: Clients, user_name: str, actions: frozenset[str]) -> None:
