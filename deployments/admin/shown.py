@@ -46,6 +46,11 @@ class Shown:
         return self.row.state in Deployment.FAILED
 
     @property
+    def is_past(self) -> bool:
+        """Whether it failed, and a later one is served."""
+        return self.has_failed and self.row.number < self.published
+
+    @property
     def verb(self) -> str:
         if self.row.environment == Environment.PREVIEW:
             return "Publish"

@@ -20,13 +20,15 @@ else:
 AT_THE_EDGE = frozenset({"is_spa", "trailing_slash"})
 AT_THE_NEXT_DEPLOY = "injects_snippet"
 HERE_ALONE = frozenset({"team"})
+WHERE = "Where everything of the site is made; it cannot be changed later."
 
 
 class SettingsForm(Settings):
     class Meta:
         help_texts: ClassVar[dict[str, str]] = {
             "name": "It names the site here and on AWS, and cannot be changed later.",
-            "account": "Where everything of the site is made; it cannot be changed later.",
+            "account": WHERE,
+            "account_name": WHERE,
             "team": "Whose people look after it, each as far as their role goes.",
             "price_class": "Where CloudFront answers from. Visitors elsewhere are served from the "
             "nearest of these places.",

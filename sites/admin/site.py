@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -75,9 +75,16 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
     def get_readonly_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:
         if obj is None:
             return ()
-        return (
-            ("name", "account") if may(request.user, Act.OWN, obj) else ("name", "account", "team")
-        )
+        fixed = ("name", self._account(request))
+        return fixed if may(request.user, Act.OWN, obj) else (*fixed, "team")
+
+    def _account(self, request: HttpRequest) -> str:
+        """Django makes a link of an account, which leads all but superusers to a page of no."""
+        return "account" if may(request.user, Act.ADMINISTER) else "account_name"
+
+    @admin.display(description="account")
+    def account_name(self, site: Site) -> str:
+        return str(site.account)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only a superuser has a site without a team."""
@@ -93,6 +100,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         placed = {name for _, names in self.sections for name in names}
         others = tuple(name for name in self.fields if name not in placed)
         (title, first), *rest = self.sections
+        first = tuple(self._account(request) if name == "account" else name for name in first)
         return [(title, {"fields": first + others}), *((each, {"fields": f}) for each, f in rest)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Site | None = None) -> bool:

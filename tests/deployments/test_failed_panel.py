@@ -58,6 +58,14 @@ def test_its_successor_under_way_is_waited_for(admin_client, site):
     assert "give the role" in content  # in its row
 
 
+def test_one_before_what_is_served_takes_no_room_on_the_overview(admin_client, site):
+    past = {"number": 3, "state": "failure", "error_message": REASON, "needs_attention": False}
+    DeploymentFactory(site=site, **past)
+    assert "give the role" not in overview(admin_client, site)
+    every = reverse("admin:sites_site_deployments", args=[site.pk])
+    assert "give the role" in admin_client.get(every).content.decode()
+
+
 def test_who_only_looks_has_no_button(client, site):
     failed(site, phase="verify", files=3)
     client.force_login(member(Role.VIEWER, site))

@@ -127,6 +127,15 @@ def test_an_archive_is_deployed_from_the_page_of_its_site(
     dialog.get_by_role("link", name="Cancel").click()
     expect(dialog).to_be_hidden()
     drop(phone, archive)
+    cookies = {each["name"]: each["value"] for each in phone.context.cookies()}
+    phone.context.clear_cookies(name="sessionid")
+    dialog.get_by_role("button", name="Deploy").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("You are logged out")
+    # A login in another tab gives out another token, too.
+    cookies["csrftoken"] = "n" * 32
+    phone.context.add_cookies(
+        [{"name": n, "value": v, "url": up.run["dashboard"]} for n, v in cookies.items()]
+    )
     dialog.get_by_role("button", name="Deploy").click()
     expect(title).to_contain_text(f"#{number + 1}")
     # The site's page has such a link too, of any that failed before.

@@ -52,6 +52,18 @@ def test_every_page_says_where_it_is_and_is_nobody_elses(client, site):
     assert {client.get(page(site, name)).status_code for name in PAGES} == {302}
 
 
+def test_the_account_is_a_link_for_those_alone_who_may_follow_it(admin_client, client, site):
+    link = reverse("admin:sites_account_change", args=[site.account_id])
+    assert link in admin_client.get(page(site, "settings")).content.decode()
+    client.force_login(member(Role.OPERATOR, site))
+    shown = client.get(page(site, "settings")).content.decode()
+    assert site.account.name in shown
+    assert link not in shown
+    assert 'name="_save"' in shown
+    client.force_login(member(Role.VIEWER, site))
+    assert ">Close<" not in client.get(page(site, "settings")).content.decode()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_takes_the_same_queries_for_more_rows(
     admin_client, site, django_assert_num_queries, django_assert_max_num_queries, name

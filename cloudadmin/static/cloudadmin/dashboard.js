@@ -38,6 +38,12 @@ document.addEventListener("submit", (event) => {
   if (button && form.dataset.busy) button.textContent = form.dataset.busy;
 });
 
+// A login in another tab gave out another token: what is sent has the one of now.
+document.addEventListener("formdata", ({ formData }) => {
+  const now = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  if (now && formData.has("csrfmiddlewaretoken")) formData.set("csrfmiddlewaretoken", now);
+});
+
 // A page that the browser kept, and shows again, may be sent again.
 addEventListener("pageshow", () => {
   document.querySelectorAll("[data-sent]").forEach((form) => {

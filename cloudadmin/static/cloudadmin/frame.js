@@ -47,7 +47,8 @@ addEventListener("online", () => say(""));
 document.addEventListener("htmx:sendError", () => say(OFFLINE));
 document.addEventListener("htmx:timeout", () => say(OFFLINE));
 
-// A login that ran out leads elsewhere: the whole page has to go there, unless somebody has typed.
+// A login that ran out leads elsewhere: the whole page has to go there, unless somebody has typed
+// or is about to send a file.
 const isLogin = (xhr) =>
   xhr.getResponseHeader("HX-Refresh") === "true" ||
   (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith("/login"));
@@ -56,7 +57,7 @@ document.addEventListener("input", () => (isTyped = true));
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   if (!isLogin(event.detail.xhr)) return;
   event.preventDefault();
-  if (isTyped) say("You are logged out. Log in in another tab: what you typed here is kept, and this page goes on.");
+  if (isTyped || document.querySelector("dialog[open]")) say("You are logged out. Log in in another tab: what you typed here is kept, and this page goes on.");
   else location.reload();
 });
 

@@ -3,7 +3,7 @@
 (() => {
   const REASONS = {
     0: "The connection broke. Look whether cloudadmin answers, and deploy again: the archive is still chosen.",
-    403: "You are logged out, or may not deploy to this site. Log in in another tab, and reload this page.",
+    403: "You are logged out, or may not deploy to this site. Log in in another tab, then deploy again: the archive is still chosen.",
     413: "The server in front of cloudadmin takes no file as large as this. Raise its limit, or use manage.py deploy_site.",
   };
 
