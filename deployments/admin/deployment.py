@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from deployments import log, publish, retry, target
 from deployments.admin import changes
 from deployments.admin.commits import commit_url
 from deployments.admin.listeners import theirs
 from deployments.admin.shown import shown, spans, under_way, word_for
-from deployments.models import Deployment, Repository
+from deployments.models import Deployment, Message, Repository
 from deployments.source.opening import PASSWORD
 from sites.admin.base import HistoryAdmin
 from sites.people import Act, get_for, may
 
 MESSAGES_SHOWN = 20
+# After its end: who is told is written down at once, and has mostly answered within a minute.
+TELLING_BEGINS, TELLING_ENDS = timedelta(seconds=5), timedelta(minutes=1)
 
 
 class DeploymentPages(HistoryAdmin[Deployment]):
@@ -96,6 +100,10 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
     line = under_way(active) if is_active else []
     repository = Repository.objects.filter(site=row.site_id).only("url").first()
     phases = spans(row)
+    # An address may be a secret of those who set it up.
+    sees_messages = may(request.user, Act.OPERATE, row.site)
+    messages = row.messages.select_related("listener") if sees_messages else Message.objects.none()
+    sent = list(theirs(request.user, messages)[:MESSAGES_SHOWN])
     return {
         "deployment": row,
         "shown": each,
@@ -109,15 +117,21 @@ def panel_context(request: HttpRequest, row: Deployment) -> dict[str, Any]:
         "address": each.address or (target.address(row.site) if row.is_published else ""),
         "commit_url": commit_url(row, repository.url if repository else ""),
         "source": PASSWORD.sub("//", row.source),
-        # An address may be a secret of those who set it up.
-        "sent": list(theirs(request.user, row.messages.select_related("listener"))[:MESSAGES_SHOWN])
-        if may(request.user, Act.OPERATE, row.site)
-        else [],
+        "sent": sent,
+        "is_telling": sees_messages and _is_telling(row, sent),
         "may_act": may(request.user, Act.DEPLOY, row.site),
         "can_retry": retry.has_files(row) or (repository is not None and retry.is_of_branch(row)),
         "has_files": bool(row.files),
         "published": published,
     }
+
+
+def _is_telling(row: Deployment, sent: list[Message]) -> bool:
+    """Whether more of who was told of its end is to come soon."""
+    if row.finished_at is None:
+        return False
+    is_queued = any(message.status in Message.ACTIVE for message in sent)
+    return timezone.now() - row.finished_at < (TELLING_ENDS if is_queued else TELLING_BEGINS)
 
 
 def log_context(row: Deployment, after: int = 0) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -14,12 +16,14 @@ from deployments.admin.commits import commit_url
 from deployments.changes import Change, Folder, between
 from deployments.errors import DeploymentRefused
 from deployments.manifest import Entry, Manifest
-from deployments.models import Deployment, DeploymentEvent
+from deployments.models import Deployment, DeploymentEvent, Message
 from deployments.rollback import rollback
 from sites.models import Role
 from tests.factories import (
     DeploymentFactory,
+    ListenerFactory,
     MembershipFactory,
+    MessageFactory,
     RepositoryFactory,
     SiteFactory,
     UserFactory,
@@ -128,6 +132,19 @@ def test_where_no_files_came_the_panel_of_changed_files_goes(admin_client, site)
     assert gone not in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
     Deployment.objects.update(state="failure", finished_at=timezone.now())
     assert gone in read(admin_client, page(row, "panel"), seen="Uploading", files="0")
+
+
+def test_who_was_told_of_its_end_is_waited_for(admin_client, site):
+    ended = timezone.now() - timedelta(seconds=20)
+    row = DeploymentFactory(site=site, state="failure", error_message="No.", finished_at=ended)
+    asks = f"{page(row, 'panel')}?files=1"
+    assert asks not in read(admin_client, page(row))
+    message = MessageFactory(deployment=row, listener=ListenerFactory(site=site))
+    assert asks in read(admin_client, page(row))
+    Message.objects.filter(pk=message.pk).update(status=Message.Status.SENT)
+    assert asks not in read(admin_client, page(row, "panel"))
+    Deployment.objects.update(finished_at=timezone.now())
+    assert asks in read(admin_client, page(row, "panel"))
 
 
 @pytest.mark.parametrize("name", ["change", "panel"])

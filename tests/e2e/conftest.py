@@ -39,7 +39,7 @@ def clean_environment(data_dir: Path) -> dict[str, str]:
     return {**kept, "CLOUDADMIN_DATA_DIR": str(data_dir), "CLOUDADMIN_CHROMIUM": "off"}
 
 
-def eventually(condition: Callable[[], object], *, within: float = 30.0) -> None:
+def eventually(condition: Callable[[], object], *, within: float = 90.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
