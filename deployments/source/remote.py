@@ -18,6 +18,11 @@ PORTS = {"https": 443, "ssh": 22}
 LIKE_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 # git@example.com:owner/name.git, as scp has it.
 LIKE_SCP = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[^:/@\s]+):(?P<path>(?!/?-)[^:].*)")
+# What a browser shows of a branch at GitHub, and at a GitLab.
+PAGE = re.compile(
+    r"(?P<of>https://(?:github\.com/[^/]+/[^/]+|[^/]+/.+(?=/-/)))(?:/-)?/tree/"
+    r"(?P<ref>[^/]+)(?:/(?P<folder>.+?))?/?"
+)
 HOST = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?\.?|[0-9a-fA-F:.]+")
 USER = re.compile(r"\w[\w.-]*")
 # https://datatracker.ietf.org/doc/html/rfc6052#section-2.1
@@ -93,6 +98,11 @@ def parse(source: str, schemes: Collection[str] = SCHEMES) -> Remote:
         )
     if parts.username and not USER.fullmatch(parts.username):
         raise SourceRefused("the user's name in the address cannot be one; check it.")
+    if page := PAGE.fullmatch(url):
+        folder = f":{page['folder']}" if page["folder"] else ""
+        raise SourceRefused(
+            f"this is a branch's page for browsers; write “{page['of']}#{page['ref']}{folder}”."
+        )
     if parts.query or parts.path.lower().endswith((".zip", ".gz", ".tgz", ".zst", ".bz2", ".tar")):
         raise SourceRefused("this is no git repository; download the archive and deploy it.")
     return remote

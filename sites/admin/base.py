@@ -182,4 +182,5 @@ def _time(moment: datetime, words: str) -> SafeString:
 
 def shortened(message: str) -> SafeString | str:
     """An error in a list; the whole of it is on the page of its row."""
-    return format_html('<span class="error-text">{}</span>', Truncator(message).chars(140))
+    text = Truncator(message).chars(140)
+    return text and format_html('<span class="error-text">{}</span>', text)

@@ -58,6 +58,7 @@ def test_an_address_is_read(source, scheme, host, port, ref, folder):
         "https://example.com/site.zip",
         "https://example.com/site.tar.gz",
         "https://example.com/a?x=1",
+        "https://gitlab.example.com/a/b/c/-/tree/main/",
         "https://[::1/a",
     ],
 )

@@ -90,6 +90,10 @@ def test_what_was_refused_can_be_let_through_by_name(client, person, files, path
         ({"domain": "d1.cloudfront.net"}, "belongs to AWS"),
         ({"source": "git", "git_url": "https://me:pw@example.com/a.git"}, "password"),
         ({"source": "git", "git_url": "ftp://example.com/a.git"}, "no way to a repository"),
+        (
+            {"source": "git", "git_url": "https://github.com/you/site/tree/main/public/"},
+            "write “https://github.com/you/site#main:public”.",
+        ),
         ({"source": "git"}, "Give the address of the repository"),
         ({"source": "files"}, "Choose a folder or an archive"),
     ],
