@@ -40,7 +40,7 @@ class Chaos:
 
     def patiently(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The same, though PostgreSQL may be down just now."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 return self.up.query(sql, *values)
@@ -249,9 +249,10 @@ def provision_patiently(chaos: Chaos, name: str) -> None:
 
 
 def assert_paced(calls: list[dict[str, Any]], *, share: float) -> None:
-    """No more calls in any second than the share of AWS's rate; a network blurs it by a tenth."""
+    """No more calls in any three seconds than the share of AWS's rate; a busy machine, where a call
+    arrives late, blurs it by one."""
     for service, rate in RATES.items():
         moments = [call["at"] for call in calls if call["operation"].startswith(f"{service}.")]
-        most = int(rate * share)
+        most = 3 * int(rate * share)
         for earlier, later in zip(moments, moments[most + 1 :], strict=False):
-            assert later - earlier > 0.8, service
+            assert later - earlier > 2, service

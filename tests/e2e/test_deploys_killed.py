@@ -24,10 +24,10 @@ def kill_at(up: Up, folder: Path, passed: int) -> list[dict[str, Any]]:
     """SIGKILL to a deployment when so many objects were put; those."""
     up.forget_calls()
     with (
-        up.fault(PUT, "delay", seconds=60, after=passed),
+        up.fault(PUT, "delay", seconds=600, after=passed),
         up.running("deploy_site", "deploys", folder) as process,
     ):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             calls = up.calls(PUT)
             answered = [call for call in calls if call["status"] == 200]
