@@ -1,4 +1,4 @@
-"""The door to AWS: the only module that imports botocore.
+"""The door to AWS: the only module that imports boto3.
 
 Everything else is handed a :class:`Clients` and calls AWS's own operations by AWS's own names, so
 there is no second vocabulary to keep in step. Errors leave as botocore's ``ClientError``, compared
@@ -26,11 +26,11 @@ from botocore.exceptions import (
 from cloudadmin.calls import note_call
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.credentials import Credentials, ReadOnlyCredentials
     from botocore.loaders import Loader
     from botocore.model import OperationModel
-    from botocore.session import Session
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_cloudfront_keyvaluestore import CloudFrontKeyValueStoreClient
@@ -112,7 +112,7 @@ class BucketAddress:
 
 
 class Clients:
-    """One botocore client per AWS service, made on first use.
+    """One boto3 client per AWS service, made on first use.
 
     ``pace`` is called with the service's name before every request, retries too, and may wait.
     """
@@ -123,30 +123,29 @@ class Clients:
         self.region = access.region
 
     @cached_property
-    def _session(self) -> Any:  # a Session, by whose stubs a client may do nothing
-        session = new_session(self.region)
+    def _session(self) -> boto3.Session:
         if self.access.endpoint_url:
             # Real credentials never travel to the local cloud.
-            session.set_credentials("local", "local")
-        elif self.access.role_arn:
-            sts: Any = session.create_client("sts", region_name=self.region)
-            credentials = sts.assume_role(
-                RoleArn=self.access.role_arn,
-                RoleSessionName="cloudadmin",
-                ExternalId=self.access.external_id,
-            )["Credentials"]
-            session = new_session(self.region)
-            session.set_credentials(
-                credentials["AccessKeyId"],
-                credentials["SecretAccessKey"],
-                credentials["SessionToken"],
-            )
-        return session
+            return new_session(self.region, "local", "local")
+        session = new_session(self.region)
+        if not self.access.role_arn:
+            return session
+        credentials = session.client("sts").assume_role(
+            RoleArn=self.access.role_arn,
+            RoleSessionName="cloudadmin",
+            ExternalId=self.access.external_id,
+        )["Credentials"]
+        return new_session(
+            self.region,
+            credentials["AccessKeyId"],
+            credentials["SecretAccessKey"],
+            credentials["SessionToken"],
+        )
 
     def _client(self, service: Any, region: str | None = None) -> Any:
         from botocore.config import Config
 
-        client = self._session.create_client(
+        client = self._session.client(
             service,
             region_name=region or self.region,
             endpoint_url=self.access.endpoint_url,
@@ -240,7 +239,7 @@ class Clients:
         from botocore.config import Config
 
         local = bool(self.access.endpoint_url)
-        client: S3Client = self._session.create_client(
+        client: S3Client = self._session.client(
             "s3",
             region_name=self.region,
             endpoint_url=self.access.endpoint_url,
@@ -302,8 +301,8 @@ class Clients:
 
 
 @cache
-def _loader() -> Loader:
-    """AWS's descriptions of its services: read once for all accounts, for to read them is nine
+def _descriptions() -> Loader:
+    """AWS's descriptions of its services: read once for all sessions, for to read them is nine
     tenths of what it takes to make a client."""
     from botocore.session import Session
 
@@ -311,13 +310,19 @@ def _loader() -> Loader:
     return loader
 
 
-def new_session(region: str) -> Session:
+def new_session(
+    region: str, key_id: str | None = None, secret: str | None = None, token: str | None = None
+) -> boto3.Session:
+    """Without a key, with the credentials that boto3 finds by itself."""
+    import boto3
     from botocore.session import Session
 
     session = Session()
-    session.register_component("data_loader", _loader())
-    session.set_config_variable("region", region)
-    return session
+    session.register_component("data_loader", _descriptions())
+    found = boto3.Session(key_id, secret, token, region, botocore_session=session)
+    # Each session adds the path of boto3's resources, of which none is used.
+    _descriptions().search_paths.pop()
+    return found
 
 
 def create_only_once(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -53,10 +54,8 @@ class UserClients(Clients):
         self.key = clients.iam.create_access_key(UserName=user_name)["AccessKey"]
 
     @cached_property
-    def _session(self) -> Any:
-        session = new_session(self.region)
-        session.set_credentials(self.key["AccessKeyId"], self.key["SecretAccessKey"])
-        return session
+    def _session(self) -> boto3.Session:
+        return new_session(self.region, self.key["AccessKeyId"], self.key["SecretAccessKey"])
 
 
 def grant(clients: Clients, user_name: str, actions: frozenset[str]) -> None:
