@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from cloudadmin.login.again import asked_again
-from sites import drift
+from sites import drift, pending
 from sites.admin.actions import Destroy, SiteAction, SyncVisits
 from sites.admin.activity import ActivityMixin
 from sites.admin.domain_actions import AddDomain, RemoveDomain
@@ -180,6 +180,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
             "explained": last if last and last.status in Operation.FAILED else None,
             "expiring": [Lifetime(row) for row in expiring().filter(site=site)],
             "drift_count": drifted,
+            "pending": pending.of_site(site) if running is None else [],
             # Its operation may have ended since the site was read.
             "is_refreshed": running is not None or site.state in Site.CHANGING,
             "site_actions": self.offered(request, site, "change"),
