@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from cloudadmin import tls
 from deployments import browser, target
 from deployments.browser import NoPicture
 from deployments.models import Deployment, DeploySettings, SitePicture
@@ -116,7 +117,9 @@ def _require_page(address: str, answers: str) -> None:
     url = f"{at.scheme}://{answers}/" if local else f"https://{answers.removesuffix(':443')}/"
     headers = {"Host": at.netloc} if local else {}
     try:
-        with httpx.stream("GET", url, headers=headers, timeout=10, trust_env=False) as response:
+        with httpx.stream(
+            "GET", url, headers=headers, timeout=10, verify=tls.authorities(), trust_env=False
+        ) as response:
             status, kind = response.status_code, response.headers.get("content-type", "")
     except httpx.HTTPError as error:
         raise NoPicture("The site did not answer.") from error

@@ -26,6 +26,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from cloudadmin import embedded
 from cloudadmin.aws import Access, Clients
+from tests.localcloud import http
 
 # In the gate fewer examples; HYPOTHESIS_PROFILE=default for all of them. That a machine does
 # something else meanwhile is no failure.
@@ -48,8 +49,14 @@ def prove(sender: type[User], request: HttpRequest, user: User, **kwargs: object
 
 user_logged_in.connect(prove)
 
-# Minutes long: begun first, so that no worker is left with them at the end.
-LONG = ("tests/e2e/", "tests/sites/provisioning/test_sweep.py")
+# Half a minute long and longer: begun first, so that no worker is left with them at the end.
+LONG = (
+    "tests/e2e/",
+    "tests/localcloud/test_propagation.py",
+    "tests/sites/provisioning/test_moto.py",
+    "tests/sites/provisioning/test_sweep.py",
+    "tests/test_matrix.py",
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -154,7 +161,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"{url}/_localstack/health", timeout=2)
+            http.get(f"{url}/_localstack/health", timeout=2)
             break
         except httpx.TransportError:
             time.sleep(0.05)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, sync_playwright
 from cloudadmin import embedded
 from tests.deployments.receiver import Receiver, receiving
 from tests.e2e.browser import FLAGS, find_browser
+from tests.localcloud import http
 
 ROOT = Path(__file__).parent.parent.parent
 # Twice AWS's rates, by workers: what test_chaos.py shows is that they are kept to.
@@ -57,6 +58,8 @@ class Up:
     data_dir: Path
     output: Path
     environment: dict[str, str]
+    # Kept, for to make one is most of the work of a look; made anew when the server was killed.
+    connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
     def run(self) -> dict[str, Any]:
@@ -102,8 +105,14 @@ class Up:
         return result
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.run["database_url"], connect_timeout=30) as connection:
-            return connection.execute(sql, values).fetchall()
+        if self.connection is not None:
+            with suppress(psycopg.OperationalError):
+                return self.connection.execute(sql, values).fetchall()
+            self.connection.close()
+        self.connection = psycopg.connect(
+            self.run["database_url"], connect_timeout=30, autocommit=True
+        )
+        return self.connection.execute(sql, values).fetchall()
 
     def live_site(self, name: str, *options: str) -> str:
         """Create and provision a site; its host name."""
@@ -134,11 +143,11 @@ class Up:
         )
 
     def visitor(self, host: str) -> httpx.Client:
-        return httpx.Client(base_url=self.run["edge"], headers={"Host": host}, timeout=30)
+        return http.client(base_url=self.run["edge"], headers={"Host": host}, timeout=30)
 
     def calls(self, operation: str) -> list[dict[str, Any]]:
         """What the local AWS was asked for since its log was emptied, as in ``s3.PutObject``."""
-        calls = httpx.get(f"{self.run['aws_endpoint']}/_localcloud/calls", timeout=30).json()
+        calls = http.get(f"{self.run['aws_endpoint']}/_localcloud/calls", timeout=30).json()
         return [call for call in calls if fnmatchcase(call["operation"], operation)]
 
     def puts(self, name: str) -> list[dict[str, Any]]:
@@ -152,23 +161,25 @@ class Up:
         return [call for call in calls if call["path"].startswith(f"/{bucket}/")]
 
     def forget_calls(self) -> None:
-        httpx.delete(f"{self.run['aws_endpoint']}/_localcloud/calls")
+        http.delete(f"{self.run['aws_endpoint']}/_localcloud/calls")
 
     @contextmanager
     def fault(self, operation: str, kind: str, **options: float) -> Iterator[None]:
         """See docs/local-cloud.md."""
         url = f"{self.run['aws_endpoint']}/_localcloud/faults"
         rule = {"operation": operation, "kind": kind, **options}
-        assert httpx.post(url, json=rule).status_code == 200
+        assert http.post(url, json=rule).status_code == 200
         try:
             yield
         finally:
-            httpx.delete(url)
+            http.delete(url)
 
     def url(self, name: str) -> str:
         return f"http://{name}.localhost:{httpx.URL(self.run['edge']).port}/"
 
     def stop(self) -> int:
+        if self.connection is not None:
+            self.connection.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(90)

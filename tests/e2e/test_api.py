@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Up, eventually
+from tests.localcloud import http
 
 FILES = {"index.html": b"by the API", "two words/index.html": b"two", "app.css": b"p { top: 0 }"}
 
@@ -54,7 +55,7 @@ class Script:
         answer = self.ask("POST", "/manifests", 201, files=listed, ref="main")
         sent = []
         for upload in answer["uploads"]:
-            put = httpx.put(
+            put = http.put(
                 upload["url"], content=files[upload["path"]], headers=upload["headers"], timeout=30
             )
             assert put.status_code == 200, put.text
@@ -92,7 +93,7 @@ class Script:
 
 @pytest.fixture
 def script(up: Up, host: str) -> Iterator[Script]:
-    with httpx.Client(base_url=up.run["dashboard"], timeout=30) as client:
+    with http.client(base_url=up.run["dashboard"], timeout=30) as client:
         yield Script(up, client)
 
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import psutil
 import psycopg
 import pytest
@@ -24,6 +23,7 @@ from celery import Celery
 from sites.management.command import TRY_AGAIN_LATER
 from sites.pace import RATES
 from tests.e2e.conftest import PACE, Up
+from tests.localcloud import http
 
 IS_WHOLE = os.environ.get("SWEEP") == "whole"
 ROUNDS = 5 if IS_WHOLE else 1
@@ -210,8 +210,8 @@ def test_sites_made_at_once_under_throttling_all_come_up_in_turn(
     names = [f"many-{n}" for n in range(count)]
     for name in names:
         chaos.up.manage("create_site", name, "--no-counter")
-    httpx.delete(f"{local_cloud}/calls")
-    assert httpx.post(f"{local_cloud}/faults", json=fault).status_code == 200
+    http.delete(f"{local_cloud}/calls")
+    assert http.post(f"{local_cloud}/faults", json=fault).status_code == 200
     began = time.monotonic()
     try:
         for name in names:
@@ -223,7 +223,7 @@ def test_sites_made_at_once_under_throttling_all_come_up_in_turn(
             seconds=60 * count,
         )
     finally:
-        httpx.delete(f"{local_cloud}/faults")
+        http.delete(f"{local_cloud}/faults")
     seconds = time.monotonic() - began
     order = chaos.up.query(
         "SELECT site_name, extract(epoch FROM finished_at - created_at)::int FROM sites_operation"
@@ -233,7 +233,7 @@ def test_sites_made_at_once_under_throttling_all_come_up_in_turn(
     tell(" ".join(f"{name.removeprefix('many-')} ({taken})" for name, taken in order))
     states = chaos.up.query("SELECT DISTINCT state FROM sites_site WHERE name LIKE 'many-%%'")
     assert states == [("live",)]
-    assert_paced(httpx.get(f"{local_cloud}/calls").json(), share=PACE)
+    assert_paced(http.get(f"{local_cloud}/calls").json(), share=PACE)
     # Nobody is overtaken by all who came after.
     places = {name: place for place, (name, _) in enumerate(order)}
     assert all(abs(places[name] - n) <= max(2, count / 2) for n, name in enumerate(names))

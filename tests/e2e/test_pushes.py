@@ -16,6 +16,7 @@ from tests.deployments.pushes.origin import Origin, make_origin, pushed, signed
 from tests.deployments.receiver import Receiver
 from tests.e2e.conftest import Up, eventually
 from tests.e2e.entrance import log_in_without_browser, post
+from tests.localcloud import http
 
 TOKEN = "ghp_1"
 HOOK = re.compile(r"/hooks/github/[0-9a-f-]{36}")
@@ -34,7 +35,7 @@ class Hook:
         headers = {"X-GitHub-Event": "push", "X-GitHub-Delivery": delivery}
         if given:
             headers["X-Hub-Signature-256"] = given
-        return httpx.post(self.url, content=body, headers=headers, timeout=30).status_code
+        return http.post(self.url, content=body, headers=headers, timeout=30).status_code
 
     def log(self) -> list[tuple[str, str]]:
         """Outcome and reason of each delivery, the first one first."""
@@ -57,7 +58,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
 @pytest.fixture(scope="module")
 def hook(up: Up, live_host: str, origin: Origin) -> Hook:
     """Set up in the dashboard, as a person does, who sees the secret once."""
-    with httpx.Client(base_url=up.run["dashboard"], timeout=30, follow_redirects=True) as client:
+    with http.client(base_url=up.run["dashboard"], timeout=30, follow_redirects=True) as client:
         log_in_without_browser(up, client)
         add = "/deployments/repository/add/"
         option = re.search(r'<option value="(\d+)"[^>]*>\s*deploys\s*<', client.get(add).text)

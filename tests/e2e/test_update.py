@@ -18,6 +18,7 @@ import pytest
 from cloudadmin.aws import Access, Clients
 from localcloud.edge.pop import NAMES
 from tests.e2e.conftest import Up, eventually
+from tests.localcloud import http
 
 APEX, WWW = "update.test", "www.update.test"
 ABOUT, TEAM = b"<!doctype html><p>about", b"<!doctype html><p>team"
@@ -69,7 +70,7 @@ class Prober(threading.Thread):
     def run(self) -> None:
         turns = itertools.cycle(itertools.product([*PAGES, MISSING, COUNT], NAMES))
         begun = time.monotonic()
-        with httpx.Client(base_url=self.up.run["edge"], timeout=30) as client:
+        with http.client(base_url=self.up.run["edge"], timeout=30) as client:
             for path, pop in turns:
                 for host in self.hosts:
                     if self.done.wait(max(0.0, begun + self.asked / RATE - time.monotonic())):

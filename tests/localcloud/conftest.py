@@ -28,7 +28,7 @@ def eventually(look: Callable[[], Found], seconds: float = 60) -> Found:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {seconds} s; last seen: {found!r}"
-        time.sleep(0.01)
+        time.sleep(0.03)
     return found
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import httpx
 
+client = partial(httpx.Client, verify=False)
 request = partial(httpx.request, verify=False)
 get = partial(httpx.get, verify=False)
 post = partial(httpx.post, verify=False)
