@@ -91,6 +91,7 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
         if db_field.name == "team":
             kwargs["queryset"] = destinations(cast("User", request.user))
             kwargs["required"] = not may(request.user, Act.ADMINISTER)
+            kwargs["empty_label"] = "No team" if not kwargs["required"] else "Choose a team"
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Site | None = None) -> Any:

@@ -80,7 +80,7 @@ def _without_zone(name: str, shown: frozenset[str], domains: tuple[str, ...]) ->
         "delegation",
         name,
         f"Route 53 has no hosted zone for {listed(domains)} in this account; {seen}.",
-        ways_out(name, "the records that the site's status names then"),
+        ways_out(name, "the records that are told once it is provisioned"),
         domains=domains,
     )
 
