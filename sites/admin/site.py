@@ -88,11 +88,13 @@ class SiteAdmin(SitePeople, SiteList, VisitorsMixin, DomainsMixin, ResourcesMixi
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only a superuser has a site without a team."""
-        if db_field.name == "team":
-            kwargs["queryset"] = destinations(cast("User", request.user))
-            kwargs["required"] = not may(request.user, Act.ADMINISTER)
-            kwargs["empty_label"] = "No team" if not kwargs["required"] else "Choose a team"
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name != "team":
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        needs_one = not may(request.user, Act.ADMINISTER)
+        kwargs |= {"queryset": destinations(cast("User", request.user)), "required": needs_one}
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field.empty_label = "Choose a team" if needs_one else "No team"
+        return field
 
     def get_fieldsets(self, request: HttpRequest, obj: Site | None = None) -> Any:
         """In sections; what another part adds to ``fields`` is with the site itself."""

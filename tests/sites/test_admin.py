@@ -120,6 +120,7 @@ def test_page_of_a_draft_offers_provision_and_its_deletion(admin_client):
     assert "every 2s" not in content
     settings = admin_client.get(tab(site, "settings")).content.decode()
     assert "action-destroy" not in settings
+    assert ">No team</option>" in settings
     assert reverse("admin:sites_site_delete", args=[site.pk]) in settings
 
 
