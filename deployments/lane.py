@@ -80,14 +80,15 @@ def _address(deployment: Deployment) -> tuple[str, str]:
 
 
 def stopped_because(site: Site, *, verb: str = "is") -> str:
-    """Why a deployment to production is not published by itself; empty when it is."""
+    """Why a deployment to production is not published by itself, without a full stop; empty when
+    it is."""
     row = DeploySettings.objects.filter(site=site).first()
     if row is None:
         return ""
     if is_locked(row):
         until = f" until {row.locked_until:%Y-%m-%d %H:%M} UTC" if row.locked_until else ""
         owner = f" by {row.locked_by}" if row.locked_by else ""
-        return f"{site.name} {verb} locked{owner}{until}: {row.lock_reason}"
+        return f"{site.name} {verb} locked{owner}{until}: {row.lock_reason.rstrip('.')}"
     return f"{site.name} was {row.held_back}" if row.held_back else ""
 
 

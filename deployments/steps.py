@@ -85,7 +85,7 @@ def settle(deployment: Deployment, target: Target, clients: Clients) -> float | 
         if deployment.environment == Environment.PRODUCTION:
             if not _is_to_be_published(deployment):
                 # It is read when that may be over.
-                because = lane.stopped_because(deployment.site, verb="was").removesuffix(".")
+                because = lane.stopped_because(deployment.site, verb="was")
                 ready = "Ready to be published." + (f" {because}." if because else "")
                 end(deployment, State.SUCCESS, ready, phase=Phase.DONE)
                 return None

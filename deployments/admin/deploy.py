@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from django.template.response import TemplateResponse
 
 Environment = Deployment.Environment
-ALLOWED = (
-    "They look secret, and everybody will be able to read them. Leave in only what is meant to be "
-    "public."
-)
 NO_START_PAGE = "It may be missing then: the site's address alone says that nothing is found there."
 # A page alone is packed by the browser (folder.js).
 ARCHIVES = ".zip,.tar,.tar.gz,.tgz,.tar.zst,.tar.bz2,.html,.htm"
@@ -81,7 +77,8 @@ class DeployForm(SiteForm):
     )
     allow = forms.CharField(
         label="Paths to let through, one per line",
-        help_text=ALLOWED,
+        help_text="They look secret, and everybody will be able to read them. Leave in only what "
+        "is meant to be public.",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
     )
@@ -103,7 +100,7 @@ class DeployForm(SiteForm):
 
     def stopped(self) -> str:
         """Why what is deployed now is not published by itself; empty when it is."""
-        return lane.stopped_because(self.site).removesuffix(".")
+        return lane.stopped_because(self.site)
 
     def clean_file(self) -> UploadedFile[bytes]:
         file: UploadedFile[bytes] = self.cleaned_data["file"]

@@ -190,7 +190,7 @@ def test_what_cannot_be_published_is_said_before_anybody_presses(admin_client, s
 def test_a_site_is_locked_for_a_reason_and_unlocked(admin_client, site):
     said = admin_client.post(action(site, "lock"), {"reason": " ", "hours": ""}).content.decode()
     assert "This field is required" in said
-    admin_client.post(action(site, "lock"), {"reason": "Sale until Monday", "hours": "4"})
+    admin_client.post(action(site, "lock"), {"reason": "Sale until Monday.", "hours": "4"})
     form = admin_client.get(action(site, "deploy")).content.decode()
     assert "not published by itself" in form
     assert "Sale until Monday.</p>" in form
@@ -330,25 +330,6 @@ def test_a_deployment_tells_what_it_changed_and_where_the_time_went(admin_client
         assert f"<strong>1</strong> {kind}" in said
         assert f"{kind}</span> <code>{path}</code>" in said
     assert "<strong>1</strong> unchanged" in said
-
-
-@pytest.mark.parametrize(
-    ("row", "word"),
-    [
-        ({"is_published": True}, "Published"),
-        ({"is_previewed": True, "environment": "preview"}, "Preview"),
-        ({"state": "in_progress", "phase": "settle"}, "Settling"),
-        ({"pruned_at": timezone.now()}, "Given up"),
-        ({}, "Ready"),
-        ({"served": True}, "Was published"),
-        ({"served": True, "state": "inactive"}, "Was published"),
-        ({"state": "failure"}, "Failed"),
-        ({"state": "error"}, "Failed"),
-        ({"state": "inactive"}, "Inactive"),
-    ],
-)
-def test_the_word_for_a_deployment(row, word):
-    assert pages.word_for(DeploymentFactory(**row))[1] == word
 
 
 # --- Who, and how many queries --------------------------------------------------------------------
