@@ -166,6 +166,26 @@ def test_what_ends_while_its_page_is_made_is_asked_for_again(admin_client, site,
     assert "?seen=" not in now
 
 
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ({"is_published": True}, "Published"),
+        ({"is_previewed": True, "environment": "preview"}, "Preview"),
+        ({"state": "in_progress", "phase": "settle"}, "Settling"),
+        ({"pruned_at": timezone.now()}, "Given up"),
+        ({}, "Ready"),
+        ({"served": True}, "Was published"),
+        ({"served": True, "state": "inactive"}, "Was published"),
+        ({"state": "failure"}, "Failed"),
+        ({"state": "error"}, "Failed"),
+        ({"state": "inactive"}, "Inactive"),
+        ({"state": "inactive", "cancel_requested": True}, "Cancelled"),
+    ],
+)
+def test_the_word_for_a_deployment(row, word):
+    assert shown.word_for(DeploymentFactory(**row))[1] == word
+
+
 # --- Changed files --------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cloudadmin.aws import ClientError
 from sites import drift, farewell, tasks
-from sites.models import Account, Kind, Operation, Resource, Role, Site
+from sites.models import Kind, Operation, Resource, Role, Site
 from sites.provisioning.costs import HOSTED_ZONE
 from sites.provisioning.drift import Drift
 from sites.provisioning.retained import Retained
@@ -332,7 +332,7 @@ def test_visits_are_pulled_by_a_worker(
     delay.assert_called_once_with(site.account_id)
 
 
-# --- Operations and accounts ----------------------------------------------------------------------
+# --- Operations ----------------------------------------------------------------------------------
 
 
 def test_operations_are_history(admin_client):
@@ -386,38 +386,3 @@ def test_page_of_an_operation_takes_the_same_queries_for_more_steps(
         OperationEventFactory(operation=row)
     with django_assert_num_queries(len(few)):
         admin_client.get(url)
-
-
-def test_accounts_are_changed_by_superusers(admin_client, client):
-    account = AccountFactory(name="agency")
-    url = reverse("admin:sites_account_change", args=[account.pk])
-    assert str(account.external_id) in admin_client.get(url).content.decode()
-    form = {"name": "studio", "region": "eu-central-1", "role_arn": "", "aws_account_id": "1" * 12}
-    admin_client.post(url, form)
-    client.force_login(member(Role.OWNER, SiteFactory(account=account)))
-    assert client.post(url, form | {"name": "mine"}).status_code == 403
-    changed = Account.objects.get()
-    assert (changed.name, changed.region) == ("studio", "eu-central-1")
-    assert changed.aws_account_id == account.aws_account_id
-
-
-def test_an_account_has_the_external_id_that_its_page_shows(admin_client):
-    add = reverse("admin:sites_account_add")
-    assert "xternal id" not in admin_client.get(add).content.decode()
-    form = {"name": "agency", "aws_account_id": "1" * 12, "region": "Frankfurt", "role_arn": "me"}
-    refused = admin_client.post(add, form).content.decode()
-    assert "A region looks like “us-east-1”" in refused
-    assert "ARN looks like “arn:aws:iam::123456789012:role/cloudadmin”" in refused
-    right = {"region": "eu-central-1", "role_arn": "arn:aws:iam::111111111111:role/cloudadmin"}
-    shown = admin_client.post(add, form | right, follow=True).content.decode()
-    assert "agency is added" in shown
-    assert str(Account.objects.get().external_id) in shown
-
-
-def test_region_is_settled_once_something_exists(admin_client):
-    account = AccountFactory(region="us-east-1")
-    ResourceFactory(site__account=account)
-    url = reverse("admin:sites_account_change", args=[account.pk])
-    admin_client.post(url, {"name": "x", "region": "eu-central-1", "role_arn": ""})
-    account.refresh_from_db()
-    assert (account.name, account.region) == ("x", "us-east-1")
